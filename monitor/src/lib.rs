@@ -1,1 +1,6 @@
-//! Placeholder while the rooms are furnished.
+//! Library of `pmu-monitor`: everything around the pure decoding of `monitor-core` that needs an operating system.
+
+pub mod clock;
+
+pub mod rt;
+pub mod sys;
