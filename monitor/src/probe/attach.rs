@@ -123,8 +123,7 @@ pub(super) fn detach(ebpf: &mut Ebpf) -> Result<(), ProbeError> {
 /// Removes the queueing disciplines that [`hooks`] added; one that went with its interface is gone already.
 pub(super) fn remove_clsact(interfaces: &[Interface]) {
     for interface in interfaces {
-        let removed = interface.netns.run(|| crate::netns::remove_clsact(interface.key.ifindex));
-        if let Ok(Err(error)) = removed {
+        if let Err(error) = interface.netns.links().and_then(|mut links| links.remove_clsact(&interface.name)) {
             tracing::debug!("clsact of {}: {error}", interface.name);
         }
     }

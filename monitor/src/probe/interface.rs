@@ -32,7 +32,7 @@ impl Interface {
     pub fn find(netns: &Arc<Netns>, name: &str, id: InterfaceId) -> Result<Self, ProbeError> {
         let failed = |source| ProbeError::Namespace { name: name.to_owned(), source };
         let (index, irqs) = netns
-            .run(|| (sys::index_of(name), irqs::of_interface(name)))
+            .run(|| (sys::ifname::index_of(name), irqs::of_interface(name)))
             .map_err(|error| failed(std::io::Error::other(error)))?;
         let ifindex = index.map_err(|_| ProbeError::NoInterface {
             name: name.to_owned(),

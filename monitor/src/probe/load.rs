@@ -11,7 +11,7 @@ use monitor_common::{InterfaceKey, InterfaceSettings, PacketCounters, Ports, Set
 use super::{
     Interface, ProbeError, attach, btf::KernelTypes, discover, error::chain, object::object, selftest::SelfTest,
 };
-use crate::sys::{Capabilities, Capability};
+use crate::sys::caps::{Capabilities, Capability};
 
 /// What the hooks let through.
 #[derive(Clone, Debug, PartialEq, Eq)]

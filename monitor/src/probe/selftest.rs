@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, UdpSocket};
 use monitor_common::{InterfaceKey, InterfaceSettings, Stages};
 
 use super::{Probe, ProbeError};
-use crate::netns::{self, Netns};
+use crate::netns::Netns;
 
 /// Index of the loopback interface in a new namespace (`LOOPBACK_IFINDEX` of the kernel's include/net/flow.h).
 const LOOPBACK: u32 = 1;
@@ -47,7 +47,6 @@ impl SelfTest {
 }
 
 fn send_known_frame() -> Result<(), String> {
-    netns::set_up("lo").map_err(|error| error.to_string())?;
     exchange().map_err(|error| format!("a datagram over a private loopback: {error}"))
 }
 
