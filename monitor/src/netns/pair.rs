@@ -10,8 +10,8 @@ use super::{Error, Interface, Links, MacAddress, Netns};
 
 /// The numbers of the two interfaces. They differ on purpose: where an interface has the number of its own other end,
 /// as the first ones of two new namespaces would, the kernel takes it for one without another end and may put the news
-/// of its carrier off by a second (`linkwatch_urgent_event` in net/core/link_watch.c). Far above those of the tunnel
-/// interfaces that some kernels put into every namespace.
+/// of its carrier off by a second (`linkwatch_urgent_event` in the kernel's `net/core/link_watch.c`). Far above those of
+/// the tunnel interfaces that some kernels put into every namespace.
 const STATIONS_INDEX: u32 = 101;
 const MONITOR_INDEX: u32 = 102;
 /// Longest wait for the pair's carrier.
