@@ -77,7 +77,7 @@ pub fn spawn<O: LiveOutlet + Send + 'static>(mut work: Loop<O>, request: rt::Req
     let thread = thread::Builder::new().name("pmu-realtime".to_owned()).stack_size(STACK).spawn(move || {
         let granted = rt::apply_to_current_thread(&request);
         let rt = granted.unwrap_or_else(|error| unreachable!("checked before the thread began: {error}"));
-        rt::prefault_stack(STACK_PREFAULT);
+        let _touched = rt::prefault_stack(STACK_PREFAULT);
         let (begun, used) = (monotonic_ns(), cpu_ns());
         let _ = ready.send(rt.clone());
         let failed = work.run().err();
