@@ -5,7 +5,7 @@
 #![no_std]
 #![no_main]
 #![expect(internal_features, reason = "core::intrinsics has the only atomic add that this target links")]
-#![feature(core_intrinsics)]
+#![feature(asm_experimental_arch, core_intrinsics)]
 
 mod counting;
 mod emitting;
