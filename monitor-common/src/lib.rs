@@ -1,2 +1,24 @@
-//! Placeholder while the rooms are furnished.
+//! What the kernel programs and user space agree on: records, stages, counters, settings, and nothing else.
+//!
+//! Everything here crosses the border between `monitor-ebpf` and `monitor` as bytes: `repr(C)`, no padding, no
+//! `bool`, sizes asserted at compile time. Any change that moves a byte raises [`ABI_VERSION`], which is part of the
+//! path under which maps are pinned.
 #![no_std]
+
+mod counters;
+mod interface;
+mod matching;
+mod record;
+mod stages;
+
+pub use counters::{PacketCounters, ReaderPage};
+pub use interface::{InterfaceKey, InterfaceSettings};
+pub use matching::{PORT_WORDS, Ports, Settings};
+pub use record::{
+    FLAG_VLAN, HOOK_TC_EGRESS, HOOK_TC_INGRESS, HOOK_XDP, KIND_CANDIDATE, KIND_PACKET, RecordHeader,
+    SIZE_CLASSES,
+};
+pub use stages::Stages;
+
+/// Version of every layout in this crate; pins stand under `v<ABI_VERSION>`.
+pub const ABI_VERSION: u32 = 1;

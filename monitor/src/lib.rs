@@ -1,1 +1,9 @@
-//! Placeholder while the rooms are furnished.
+//! The rooms of `pmu-monitor`: everything between a frame on the wire and a line on the screen.
+
+pub mod clock;
+pub mod live;
+pub mod netns;
+pub mod probe;
+pub mod reader;
+pub mod rt;
+pub mod sys;

@@ -1,0 +1,40 @@
+//! What the hooks let through: a set of ports, and switches that user space may turn while attached.
+
+/// Words of the port set.
+pub const PORT_WORDS: usize = 1024;
+
+/// A set of UDP and TCP ports, one bit each.
+#[repr(C)]
+#[derive(Clone, Copy)]
+#[cfg_attr(feature = "pod", derive(bytemuck::Pod, bytemuck::Zeroable))]
+pub struct Ports {
+    /// Bit `port % 64` of word `port / 64`.
+    pub words: [u64; PORT_WORDS],
+}
+
+impl Ports {
+    /// The set without a port.
+    pub const EMPTY: Self = Self { words: [0; PORT_WORDS] };
+
+    /// Adds a port.
+    pub const fn insert(&mut self, port: u16) {
+        self.words[port as usize / 64] |= 1 << (port % 64);
+    }
+
+    /// Whether the set holds a port.
+    #[must_use]
+    pub const fn contains(&self, port: u16) -> bool {
+        self.words[port as usize / 64] >> (port % 64) & 1 == 1
+    }
+}
+
+/// Switches of the matching; `u32` each, 0 is off.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "pod", derive(bytemuck::Pod, bytemuck::Zeroable))]
+pub struct Settings {
+    /// Match on any port whatever begins like a C37.118 frame.
+    pub any_port: u32,
+    /// Count what does not match by ethertype, and emit as candidates what begins like a C37.118 frame.
+    pub discover: u32,
+}

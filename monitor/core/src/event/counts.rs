@@ -1,0 +1,135 @@
+//! Counters that always add up; each group in a unit of its own, its remainder a bug.
+
+use crate::event::{Class, UndecodedReason};
+
+/// What became of the records that were delivered. `delivered = carried + no_payload + malformed`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RecordCounts {
+    /// Their packet carried a payload to look at.
+    pub carried: u64,
+    /// Their packet carried none (a bare TCP acknowledgement).
+    pub no_payload: u64,
+    /// They are no whole packet, or no packet at all.
+    pub malformed: u64,
+}
+
+/// What became of payload bytes. `received = in_frames + skipped + duplicate + buffered + dropped`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ByteCounts {
+    /// Payload bytes of UDP and TCP that were handed in.
+    pub received: u64,
+    /// In frames that were found, sound or not.
+    pub in_frames: u64,
+    /// Passed over to find the next frame.
+    pub skipped: u64,
+    /// Seen before (retransmitted).
+    pub duplicate: u64,
+    /// Waiting for the rest of their frame.
+    pub buffered: u64,
+    /// Given up: beyond a bound, or of a kind that is not decoded.
+    pub dropped: u64,
+}
+
+impl ByteCounts {
+    /// Bytes that no other counter holds; anything but 0 is a bug.
+    #[must_use]
+    pub const fn unaccounted(&self) -> u64 {
+        self.received.abs_diff(self.in_frames + self.skipped + self.duplicate + self.buffered + self.dropped)
+    }
+}
+
+/// What became of the frames that were found. `found = decoded + undecoded`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FrameCounts {
+    /// Frames found: sound ones, and units that stand for frames (a TCP segment not reassembled).
+    pub found: u64,
+    /// Frames with every value.
+    pub decoded: u64,
+    /// The others, by [`UndecodedReason`].
+    pub undecoded: [u64; UndecodedReason::ALL.len()],
+    /// Sound C37.118 frames by their type bits: DATA, HDR, CFG-1, CFG-2, CMD, CFG-3.
+    pub c37118: [u64; 6],
+    /// What began like a frame and was none, or was broken (not part of `found`).
+    pub invalid: u64,
+    /// Those of them whose check was wrong.
+    pub crc_errors: u64,
+}
+
+impl FrameCounts {
+    /// Frames without their values, whatever the reason.
+    #[must_use]
+    pub fn undecoded_total(&self) -> u64 {
+        self.undecoded.iter().sum()
+    }
+
+    /// Frames that no other counter holds; anything but 0 is a bug.
+    #[must_use]
+    pub fn unaccounted(&self) -> u64 {
+        self.found.abs_diff(self.decoded + self.undecoded_total())
+    }
+}
+
+/// All that the pipeline counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Records.
+    pub records: RecordCounts,
+    /// Payload bytes.
+    pub bytes: ByteCounts,
+    /// Frames.
+    pub frames: FrameCounts,
+    /// Streams that found no place in the table.
+    pub streams_refused: u64,
+    /// Configurations that found no slot.
+    pub configs_refused: u64,
+}
+
+/// One stream's counts since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StreamCounts {
+    /// DATA frames that are not copies.
+    pub frames: u64,
+    /// Reporting instants for which no frame came.
+    pub missing: u32,
+    /// Frames for an instant that had one.
+    pub duplicate: u32,
+    /// Frames for an instant before the newest one seen.
+    pub out_of_order: u32,
+    /// Frames with a wrong check.
+    pub crc_errors: u32,
+    /// DATA frames without a configuration that fits.
+    pub undecoded: u32,
+    /// Configurations seen.
+    pub configs: u32,
+}
+
+/// What a queue or a sink did with what it was offered, by class. `offered = taken + dropped`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueCounts {
+    /// Events offered.
+    pub offered: [u64; Class::ALL.len()],
+    /// Events taken.
+    pub taken: [u64; Class::ALL.len()],
+    /// Events for which there was no room.
+    pub dropped: [u64; Class::ALL.len()],
+}
+
+impl QueueCounts {
+    /// Counts one event.
+    pub const fn count(&mut self, class: Class, taken: bool) {
+        let class = class as usize;
+        self.offered[class] += 1;
+        if taken {
+            self.taken[class] += 1;
+        } else {
+            self.dropped[class] += 1;
+        }
+    }
+
+    /// Events that no other counter holds; anything but 0 is a bug.
+    #[must_use]
+    pub fn unaccounted(&self) -> u64 {
+        let sum = |counts: &[u64]| counts.iter().sum::<u64>();
+        sum(&self.offered).abs_diff(sum(&self.taken) + sum(&self.dropped))
+    }
+}
