@@ -8,6 +8,8 @@ mod ebpf;
 mod error;
 mod process;
 mod project;
+mod run;
+mod test;
 
 use std::process::ExitCode;
 
@@ -22,6 +24,10 @@ use crate::project::Project;
 enum Verb {
     /// Builds the object that the kernel loads, where its sources changed.
     BuildEbpf(build_ebpf::Args),
+    /// Builds what is needed and starts `pmu-monitor run`, through sudo where not root.
+    Run(run::Args),
+    /// Checks format, lints, object and documentation, then runs every test that can run here.
+    Test(test::Args),
 }
 
 fn main() -> ExitCode {
@@ -38,5 +44,7 @@ fn perform(verb: Verb) -> Result<ExitCode> {
     let project = Project::find()?;
     match verb {
         Verb::BuildEbpf(args) => build_ebpf::perform(&project, &args),
+        Verb::Run(args) => run::perform(&project, &args),
+        Verb::Test(args) => test::perform(&project, &args),
     }
 }

@@ -1,6 +1,8 @@
 //! Runs other programs, and says which one failed.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::error::{Error, Result};
@@ -43,5 +45,26 @@ pub(crate) fn line(command: &Command) -> String {
 
 /// A program's file name: `cargo` rather than where it lies.
 fn name(program: &OsStr) -> String {
-    std::path::Path::new(program).file_name().unwrap_or(program).to_string_lossy().into_owned()
+    Path::new(program).file_name().unwrap_or(program).to_string_lossy().into_owned()
+}
+
+/// Where system programs lie that a plain user's PATH may leave out.
+const SYSTEM_DIRECTORIES: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
+
+/// PATH with the directories of system programs at its end.
+pub(crate) fn whole_path() -> OsString {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let system = SYSTEM_DIRECTORIES.into_iter().map(PathBuf::from);
+    // A directory with a colon in its name cannot be in PATH to begin with.
+    std::env::join_paths(std::env::split_paths(&path).chain(system)).unwrap_or(path)
+}
+
+/// Where a program lies, on PATH or among the system's.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    std::env::split_paths(&whole_path()).map(|directory| directory.join(program)).find(|file| file.is_file())
+}
+
+/// Whether this process has root's rights. Linux gives a process's directory in /proc to its effective user.
+pub(crate) fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }

@@ -17,6 +17,7 @@ pub(crate) mod toolchain;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::process;
 use crate::project::{self, Project};
 use compile::Build;
 use sources::Sources;
@@ -79,6 +80,13 @@ pub(crate) fn build_log(project: &Project) -> Result<PathBuf> {
     project::write(&path, &object)?;
     eprintln!("eBPF object with messages: {} bytes in {}", object.len(), path.display());
     Ok(path)
+}
+
+/// The BPF world's lints, as errors.
+pub(crate) fn clippy(project: &Project) -> Result<()> {
+    let toolchain = Toolchain::gather(project)?;
+    let mut command = Build::of(project, &toolchain).cargo("clippy")?;
+    process::run(command.args(["--quiet", "--release", "--", "-D", "warnings"]))
 }
 
 /// Builds the object anew, from nothing that an earlier build left, and compares it with the committed one.

@@ -8,7 +8,6 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
-use toml::Table;
 
 use super::compile::{BUILD_FLAGS, CODEGEN_FLAGS, PROFILE};
 use super::linker;
