@@ -1,1 +1,3 @@
-//! Placeholder while the rooms are furnished.
+//! pmu-monitor's library: what the verbs of the command line call.
+
+pub mod capture;
