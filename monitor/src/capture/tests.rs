@@ -224,7 +224,7 @@ fn pcapng_of_either_order_with_resolutions_and_offsets() {
         (&[9], 1_500_000_001, 1_500_000_001),
         (&[3], 1_500, 1_500_000_000),
         (&[12], 1_500_000_001_999, 1_500_000_001),
-        (&[0x80 | 10], 1_536, 1_500_000_000),
+        (&[0x80 | 0x0A], 1_536, 1_500_000_000),
     ];
     for order in [LITTLE, BIG] {
         for (resolution, units, ns) in resolutions {
