@@ -1,3 +1,8 @@
-//! pmu-monitor's library: what the verbs of the command line call.
+//! Library of `pmu-monitor`: everything around the pure decoding of `monitor-core` that needs an operating system.
 
 pub mod capture;
+pub mod clock;
+pub mod hub;
+
+pub mod rt;
+pub mod sys;
