@@ -2,7 +2,7 @@
 //!
 //! The same order as between probe and reader. The hub says that it sleeps, fences, looks at the lanes once more, and
 //! only then sleeps; the sender publishes its events, fences, and only then looks whether the hub sleeps. Whichever
-//! fence comes second in the one order of all SeqCst fences, the thread behind it sees what the other wrote before
+//! fence comes second in the one order of all `SeqCst` fences, the thread behind it sees what the other wrote before
 //! its own: either the hub sees the events or the sender sees the flag. `tests::model` walks every interleaving.
 
 use std::io;

@@ -135,10 +135,10 @@ fn no_wake_up_is_lost_and_announcements_come_first() {
     };
     let (mut sender, mut receiver) = channel(&bounds, Classes::NONE).unwrap();
     let hub = thread::spawn(move || {
-        let (mut announced, mut next, mut received) = (-1, 0, 0_u64);
+        let (mut announced, mut next, mut seen) = (-1, 0, 0_u64);
         loop {
             match receiver.wait(None).unwrap() {
-                Woken::Closed => return received,
+                Woken::Closed => return seen,
                 Woken::Ready | Woken::TimedOut => {}
             }
             receiver.receive(|event, bytes| {
@@ -151,7 +151,7 @@ fn no_wake_up_is_lost_and_announcements_come_first() {
                 assert!(announced >= number / 100, "data {number} before its announcement");
                 assert_eq!(bytes, number.to_le_bytes());
                 next = number + 1;
-                received += 1;
+                seen += 1;
             });
         }
     });
@@ -176,8 +176,8 @@ fn no_wake_up_is_lost_and_announcements_come_first() {
         thread::yield_now();
     }
     drop(sender);
-    let received = hub.join().unwrap();
-    assert_eq!(received, EVENTS.cast_unsigned());
-    assert_eq!(counts.data.taken[Class::Packet as usize], received);
+    let seen = hub.join().unwrap();
+    assert_eq!(seen, EVENTS.cast_unsigned());
+    assert_eq!(counts.data.taken[Class::Packet as usize], seen);
     assert_eq!(counts.total().unaccounted(), 0);
 }
