@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use monitor_core::event::{Class, Classes, Event, EventKind, Outlet, QueueCounts};
+use monitor_core::event::{Class, Classes, Event, Outlet, QueueCounts};
 
 use lane::{LaneReceiver, LaneSender};
 use sleep::Doorbell;
@@ -66,15 +66,6 @@ impl LaneCounts {
             total.dropped[class] += self.control.dropped[class];
         }
         total
-    }
-}
-
-/// The class that an event counts as: a configuration is a frame, but is asked for and counted by itself.
-#[must_use]
-pub const fn class_of(event: &Event) -> Class {
-    match event.kind {
-        EventKind::Frame(frame, _) if matches!(frame.frame_type, Some(2 | 3 | 5)) => Class::Config,
-        kind => kind.class(),
     }
 }
 
@@ -137,7 +128,7 @@ impl Outlet for QueueSender {
 
     fn offer(&mut self, event: &Event, bytes: &[u8]) -> bool {
         let taken = self.data.push(event, bytes);
-        self.counts.data.count(class_of(event), taken);
+        self.counts.data.count(event.kind.class(), taken);
         self.taken += u64::from(taken);
         self.fresh |= taken;
         taken
@@ -145,7 +136,7 @@ impl Outlet for QueueSender {
 
     fn announce(&mut self, event: &Event, bytes: &[u8]) -> bool {
         let taken = self.control.push(event, bytes);
-        self.counts.control.count(class_of(event), taken);
+        self.counts.control.count(event.kind.class(), taken);
         self.fresh |= taken;
         taken
     }

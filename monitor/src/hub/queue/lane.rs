@@ -1,6 +1,6 @@
 //! One lane: a ring of events and a ring of the bytes they speak of, single producer, single consumer.
 
-use monitor_core::event::{BytesAt, Event, EventKind, Stages, StreamCounts};
+use monitor_core::event::{BytesAt, Event, EventKind, Stages};
 use monitor_core::packet::InterfaceId;
 use monitor_core::time::Nanos;
 use rtrb::{Consumer, Producer, RingBuffer};
@@ -23,15 +23,7 @@ const BLANK: Event = Event {
     stream: None,
     config: None,
     interface: InterfaceId(0),
-    kind: EventKind::StreamCounts(StreamCounts {
-        frames: 0,
-        missing: 0,
-        duplicate: 0,
-        out_of_order: 0,
-        crc_errors: 0,
-        undecoded: 0,
-        configs: 0,
-    }),
+    kind: EventKind::Packet,
 };
 
 fn touched<T: Copy>(capacity: usize, blank: T) -> (Producer<T>, Consumer<T>) {

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::thread;
 
-use monitor_core::event::{BytesAt, Stages, StreamCounts, StreamId, StreamKey, Transport};
+use monitor_core::event::{BytesAt, EventKind, Stages, StreamCounts, StreamId, StreamKey, Transport};
 use monitor_core::packet::InterfaceId;
 use monitor_core::time::Nanos;
 
