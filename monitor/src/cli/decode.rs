@@ -1,0 +1,92 @@
+//! `decode FILE`: a capture through the same pipeline as the live path.
+
+use std::fs::File;
+use std::io::{self, BufWriter};
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+
+use clap::Args;
+use monitor_core::pipeline::{Bounds, Pipeline};
+use monitor_core::time::NoClock;
+
+use super::port::{Port, ports};
+use super::{Outcome, exit};
+use crate::capture::{Capture, CaptureError};
+use crate::hub::{Direct, Summary, is_closed};
+use crate::sink::{Json, Lines, Sink, Table, Text};
+
+/// Output that waits to be written: a few hundred lines.
+const OUTPUT_BYTES: usize = 256 << 10;
+
+/// Decode a capture (pcap or pcapng)
+///
+/// Prints one line for each frame, or with --json one object.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The capture
+    file: PathBuf,
+    /// Print NDJSON
+    #[arg(long)]
+    json: bool,
+    /// Print what was found in all, not each frame
+    #[arg(long)]
+    summary: bool,
+    /// UDP or TCP port to look at, or 'any' (repeatable; 4712 and 4713 where none is given)
+    #[arg(long = "port", value_name = "N|any")]
+    ports: Vec<Port>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Outcome {
+    let capture = Capture::open(&arguments.file).map_err(|error| error.to_string())?;
+    let out = output().map_err(|error| said(&error))?;
+    let lines = Lines { frames: !arguments.summary, windows: false, summary: arguments.summary };
+    match (arguments.json, arguments.summary) {
+        (true, _) => decode(capture, Json::new(out, lines), arguments),
+        (false, true) => decode(capture, Table::new(out), arguments),
+        (false, false) => decode(capture, Text::new(out), arguments),
+    }
+}
+
+/// Standard output without the line buffering of [`io::Stdout`].
+fn output() -> io::Result<BufWriter<File>> {
+    let out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    Ok(BufWriter::with_capacity(OUTPUT_BYTES, out))
+}
+
+fn decode(mut capture: Capture<File>, sink: impl Sink, arguments: &Arguments) -> Outcome {
+    let mut pipeline = Pipeline::new(ports(&arguments.ports), &Bounds::default());
+    let mut direct = Direct::new(sink);
+    let read = push_all(&mut capture, &mut pipeline, &mut direct);
+    let mut summary = Summary::new(&pipeline, direct.registry());
+    summary.capture = Some(capture.counts().into());
+    let written = direct.into_sink().and_then(|mut sink| sink.finish(&summary));
+    match written {
+        // Whoever read the output has seen enough: there is nothing more to say.
+        Err(error) if is_closed(&error) => return Ok(exit::DONE),
+        Err(error) => return Err(said(&error)),
+        Ok(()) => {}
+    }
+    if let Some(losses) = capture.counts().losses() {
+        eprintln!("pmu-monitor: {}: {losses}", arguments.file.display());
+    }
+    read.map_err(|error| error.to_string())?;
+    Ok(if summary.unaccounted == 0 { exit::DONE } else { exit::UNACCOUNTED })
+}
+
+fn push_all(
+    capture: &mut Capture<File>,
+    pipeline: &mut Pipeline,
+    direct: &mut Direct<impl Sink>,
+) -> Result<(), CaptureError> {
+    while let Some(record) = capture.next_record()? {
+        pipeline.push(&record, &mut NoClock, direct);
+        if direct.has_failed() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn said(error: &io::Error) -> String {
+    format!("cannot write to standard output: {error}; check where it goes and that there is room")
+}

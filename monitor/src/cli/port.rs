@@ -1,0 +1,43 @@
+//! `--port N|any`: where C37.118 is looked for.
+
+use std::str::FromStr;
+
+use monitor_core::pipeline::Ports;
+
+/// Ports by convention: TCP 4712 and UDP 4713 (IEEE C37.118.2-2011, annex F).
+const CONVENTIONAL: [u16; 2] = [4712, 4713];
+
+/// One `--port`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Port {
+    Any,
+    Number(u16),
+}
+
+impl FromStr for Port {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match (text, text.parse()) {
+            ("any", _) => Ok(Self::Any),
+            (_, Ok(0)) => {
+                Err("port 0 carries no traffic; give a port from 1 to 65535, or 'any' for all of them"
+                    .to_owned())
+            }
+            (_, Ok(number)) => Ok(Self::Number(number)),
+            (_, Err(_)) => Err("a port is a number from 1 to 65535, or 'any' for all of them".to_owned()),
+        }
+    }
+}
+
+/// The set that was asked for; `any` wins.
+pub(super) fn ports(asked: &[Port]) -> Ports {
+    if asked.is_empty() {
+        return Ports::Set(CONVENTIONAL.to_vec());
+    }
+    let numbers = asked.iter().map(|port| match port {
+        Port::Any => None,
+        Port::Number(number) => Some(*number),
+    });
+    numbers.collect::<Option<_>>().map_or(Ports::Any, Ports::Set)
+}
