@@ -9,5 +9,6 @@ pub mod netns;
 pub mod probe;
 pub mod reader;
 pub mod rt;
+pub mod session;
 pub mod sink;
 pub mod sys;
