@@ -4,7 +4,7 @@ pub mod capture;
 pub mod cli;
 pub mod clock;
 pub mod hub;
-
+pub mod netns;
 pub mod rt;
 pub mod sink;
 pub mod sys;
