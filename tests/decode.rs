@@ -15,9 +15,8 @@ use monitor_core::protocol::c37118::encode::{
     self, ConfigKind, PmuSample, Preamble, StationConfig, StreamConfig,
 };
 use monitor_core::protocol::c37118::{
-    self as c37118, ConfigView, Coordinates, DataRate, Format, FrameView, IdCode, Layout, LayoutBounds,
-    NominalFrequency, PhasorChannel, PhasorFormat, PhasorUnit, Stat, Text, TimeBase, TimeQuality, TimeTag,
-    Version,
+    ConfigView, Coordinates, DataRate, Format, FrameView, IdCode, Layout, LayoutBounds, NominalFrequency,
+    PhasorChannel, PhasorFormat, PhasorUnit, Stat, Text, TimeBase, TimeQuality, TimeTag, Version,
 };
 use serde_json::Value;
 use support::{Need, captures, trial};
@@ -434,7 +433,7 @@ impl Pcap {
         ]
         .concat();
         let length = u32::try_from(packet.len()).unwrap();
-        let header = [u32::from(SOC), self.packets * 1_000, length, length];
+        let header = [SOC, self.packets * 1_000, length, length];
         self.bytes.extend(header.iter().flat_map(|word| word.to_le_bytes()));
         self.bytes.extend(packet);
         self.packets += 1;
@@ -568,7 +567,9 @@ fn other_ports_are_left_alone() {
     pcap.udp(4722, &data_frame(1));
     pcap.udp(53, b"something else");
     let (_place, file) = pcap.write();
-    assert!(lines(&file, &[]).is_empty());
+    let output = decode(&file, &["--json"]);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(0), 0));
+    assert!(errors(&output).contains("3 packets are of other ports"), "{output:?}");
     for options in [&["--port", "4722"][..], &["--port", "any"], &["--port", "1", "--port", "4722"]] {
         assert_eq!(lines(&file, options).len(), 2, "{options:?}");
     }
@@ -621,7 +622,7 @@ fn a_file_without_permission_is_named() {
     let (binary, file) = (place.path().join("pmu-monitor"), place.path().join("secret.pcap"));
     fs::copy(BINARY, &binary).unwrap();
     fs::write(&file, &Pcap::new().bytes).unwrap();
-    fs::set_permissions(&file, Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o000)).unwrap();
     let setpriv = ["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "--"];
     let output = Command::new("setpriv").args(setpriv).arg(binary).arg("decode").arg(&file).output().unwrap();
     let said = errors(&output);

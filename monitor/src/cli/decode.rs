@@ -1,5 +1,6 @@
 //! `decode FILE`: a capture through the same pipeline as the live path.
 
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, BufWriter};
 use std::os::fd::AsFd;
@@ -69,8 +70,28 @@ fn decode(mut capture: Capture<File>, sink: impl Sink, arguments: &Arguments) ->
     if let Some(losses) = capture.counts().losses() {
         eprintln!("pmu-monitor: {}: {losses}", arguments.file.display());
     }
+    if let Some(hint) = nothing_decoded(&summary) {
+        eprintln!("pmu-monitor: {}: {hint}", arguments.file.display());
+    }
     read.map_err(|error| error.to_string())?;
     Ok(if summary.unaccounted == 0 { exit::DONE } else { exit::UNACCOUNTED })
+}
+
+/// Where not one frame was decoded: what is there instead, and where to look.
+fn nothing_decoded(summary: &Summary) -> Option<String> {
+    if summary.counters.frames.decoded > 0 {
+        return None;
+    }
+    let mut hint = "no frame was decoded".to_owned();
+    for (reason, count) in &summary.counters.frames.undecoded.0 {
+        let _ = write!(hint, "; {count} left undecoded ({reason})");
+    }
+    if summary.packets_ignored > 0 {
+        let ignored = summary.packets_ignored;
+        let _ =
+            write!(hint, "; {ignored} packets are of other ports or protocols: '--port any' looks into all");
+    }
+    Some(hint)
 }
 
 fn push_all(
