@@ -2,7 +2,9 @@
 
 mod decode;
 pub mod exit;
-mod port;
+mod output;
+mod run;
+mod signals;
 
 use std::process::ExitCode;
 
@@ -18,6 +20,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Run(run::Arguments),
     Decode(decode::Arguments),
 }
 
@@ -28,6 +31,7 @@ type Outcome = Result<u8, String>;
 #[must_use]
 pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().verb {
+        Verb::Run(arguments) => run::run(&arguments),
         Verb::Decode(arguments) => decode::run(&arguments),
     };
     match outcome {

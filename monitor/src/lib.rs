@@ -3,6 +3,7 @@
 pub mod capture;
 pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod hub;
 pub mod live;
 pub mod netns;

@@ -3,8 +3,7 @@
 //! A sequence lock of atomics: the writer never waits, a reader that meets it in the middle of a write looks again.
 
 use std::{
-    array,
-    hint,
+    array, hint,
     sync::atomic::{AtomicU64, Ordering, fence},
 };
 

@@ -249,7 +249,10 @@ impl Probe {
         self.ebpf.map_mut(name).ok_or_else(|| missing(name))
     }
 
-    fn hash<K: aya::Pod, V: aya::Pod>(&mut self, name: &str) -> Result<HashMap<&mut MapData, K, V>, ProbeError> {
+    fn hash<K: aya::Pod, V: aya::Pod>(
+        &mut self,
+        name: &str,
+    ) -> Result<HashMap<&mut MapData, K, V>, ProbeError> {
         HashMap::try_from(self.map_mut(name)?).map_err(|error| map_error(name, &error))
     }
 
@@ -294,7 +297,10 @@ fn offsets(types: &KernelTypes) -> Result<Vec<(&'static str, u32)>, ProbeError> 
 }
 
 pub(super) fn missing(name: &str) -> ProbeError {
-    ProbeError::Map { map: name.to_owned(), reason: "the eBPF object has no such map of that kind".to_owned() }
+    ProbeError::Map {
+        map: name.to_owned(),
+        reason: "the eBPF object has no such map of that kind".to_owned(),
+    }
 }
 
 pub(super) fn map_error(name: &str, error: &aya::maps::MapError) -> ProbeError {

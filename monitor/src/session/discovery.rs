@@ -66,7 +66,13 @@ pub(super) struct Discovery {
 impl Discovery {
     pub(super) fn new(ports: &Ports, interfaces: &[Interface]) -> Self {
         let names = interfaces.iter().map(|one| one.name.as_str()).collect::<Vec<_>>().join(", ");
-        Self { ports: ports.clone(), names, state: State::Waiting(Instant::now()), frames: 0, found: Arc::default() }
+        Self {
+            ports: ports.clone(),
+            names,
+            state: State::Waiting(Instant::now()),
+            frames: 0,
+            found: Arc::default(),
+        }
     }
 
     /// Where the candidates go.
@@ -115,7 +121,10 @@ impl Discovery {
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let seen = describe(&found, counts.collect(), time);
         if seen.is_empty() {
-            return format!("{}, nor anything else: check the cable, the mirror port, and that it is up", self.nothing());
+            return format!(
+                "{}, nor anything else: check the cable, the mirror port, and that it is up",
+                self.nothing()
+            );
         }
         format!("{}; instead: {seen}", self.nothing())
     }
@@ -138,7 +147,9 @@ fn describe(found: &Found, mut counts: Vec<(u16, u64)>, time: Duration) -> Strin
     for ((transport, port), idcodes) in found.iter().take(NAMED_MAX) {
         let name = transport.name().to_uppercase();
         let idcodes = idcodes.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
-        parts.push(format!("{name} port {port} looks like C37.118, IDCODE {idcodes} (add --port {port}, or --port any)"));
+        parts.push(format!(
+            "{name} port {port} looks like C37.118, IDCODE {idcodes} (add --port {port}, or --port any)"
+        ));
     }
     counts.retain(|&(_, packets)| packets > 0);
     counts.sort_by_key(|&(ethertype, packets)| (std::cmp::Reverse(packets), ethertype));

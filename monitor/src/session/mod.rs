@@ -26,7 +26,10 @@ use monitor_core::{
 
 use crate::{
     clock::{self, ClockMap, ClockReading},
-    hub::{Fanout, Hub, OnEnd, Registry, Summary, is_closed, queue::{self, QueueBounds, QueueSender}},
+    hub::{
+        Fanout, Hub, OnEnd, Registry, Summary, is_closed,
+        queue::{self, QueueBounds, QueueSender},
+    },
     live::{Board, Control, Live, Loop},
     netns::{self, LinkChange, LinkWatch, Netns, Promiscuous},
     probe::{Interface, KernelCounters, Matching, Options, Probe, ProbeError, SelfTest},
@@ -103,7 +106,6 @@ pub struct Session {
     fanout: Fanout,
     clock: Arc<ClockMap>,
     reading: ClockReading,
-    control: Arc<Control>,
     board: Arc<Board>,
     notices: Notices,
     discovery: Discovery,
@@ -119,7 +121,11 @@ impl Session {
     ///
     /// # Errors
     /// What this host lacks, or what was asked for and does not exist; nothing is left attached.
-    pub fn prepare(plan: Plan, mut sinks: Vec<Box<dyn Sink>>, notices: Notices) -> Result<Self, SessionError> {
+    pub fn prepare(
+        plan: Plan,
+        mut sinks: Vec<Box<dyn Sink>>,
+        notices: Notices,
+    ) -> Result<Self, SessionError> {
         let system = |what| move |source| SessionError::System { what, source };
         let interfaces = find(&plan.interfaces)?;
         let matching = match &plan.ports {
@@ -137,7 +143,8 @@ impl Session {
         let discovery = Discovery::new(&plan.ports, &interfaces);
         sinks.push(discovery.sink());
         let output_ended = Arc::new(AtomicBool::new(false));
-        let fanout = Fanout::start(sinks, &on_end(&output_ended, &notices)).map_err(system("starting a sink"))?;
+        let fanout =
+            Fanout::start(sinks, &on_end(&output_ended, &notices)).map_err(system("starting a sink"))?;
         let (outlet, receiver) = queue::channel(&QueueBounds::default(), fanout.wants())
             .map_err(system("making the queue to the outputs"))?;
 
@@ -146,15 +153,8 @@ impl Session {
         let control = Arc::new(Control::new().map_err(system("making an eventfd"))?);
         let board = Arc::new(Board::default());
         let pipeline = Pipeline::new(plan.ports.clone(), &plan.bounds);
-        let work = Loop::new(
-            ring,
-            records,
-            pipeline,
-            outlet,
-            Arc::clone(&clock),
-            Arc::clone(&control),
-            Arc::clone(&board),
-        );
+        let work =
+            Loop::new(ring, records, pipeline, outlet, Arc::clone(&clock), control, Arc::clone(&board));
         let watches = watch(&plan.interfaces)?;
         let promiscuous = if plan.promiscuous { listen_to_all(&interfaces)? } else { Vec::new() };
         for interface in &interfaces {
@@ -169,7 +169,6 @@ impl Session {
             fanout,
             clock,
             reading,
-            control,
             board,
             notices,
             discovery,
@@ -250,7 +249,11 @@ impl Session {
 }
 
 fn find(wanted: &[(Arc<Netns>, String)]) -> Result<Vec<Interface>, ProbeError> {
-    wanted.iter().zip(0..).map(|((netns, name), id)| Interface::find(netns, name, monitor_core::packet::InterfaceId(id))).collect()
+    wanted
+        .iter()
+        .zip(0..)
+        .map(|((netns, name), id)| Interface::find(netns, name, monitor_core::packet::InterfaceId(id)))
+        .collect()
 }
 
 fn watch(interfaces: &[(Arc<Netns>, String)]) -> Result<Vec<(Arc<Netns>, LinkWatch)>, netns::Error> {
@@ -285,13 +288,14 @@ fn start_hub(
     board: &Arc<Board>,
     notices: &Notices,
 ) -> io::Result<HubThread> {
-    let (clock, kernel, board, notices) = (Arc::clone(clock), Arc::clone(kernel), Arc::clone(board), notices.clone());
+    let (clock, kernel, board, notices) =
+        (Arc::clone(clock), Arc::clone(kernel), Arc::clone(board), notices.clone());
     thread::Builder::new().name("hub".to_owned()).spawn(move || {
         Hub::new(receiver, Registry::default(), fanout).run(
             || Nanos(clock.utc_ns(monotonic_ns())),
             |window| {
                 window.counters = totals::so_far(&kernel, &board);
-                window.notices = notices.take_new();
+                let _ = notices.take_new();
             },
         )
     })
@@ -353,11 +357,15 @@ impl Caretaker<'_> {
                 let Some(interface) = self.probe.interfaces().iter().find(own) else { continue };
                 match &event.change {
                     LinkChange::Removed => {
-                        self.notices.say(format!("interface {} has vanished, and its programs with it", interface.name));
+                        self.notices.say(format!(
+                            "interface {} has vanished, and its programs with it",
+                            interface.name
+                        ));
                         gone = Some(interface.clone());
                     }
                     LinkChange::Renamed { from } => {
-                        self.notices.say(format!("interface {from} is now called {}; watching goes on", event.name));
+                        self.notices
+                            .say(format!("interface {from} is now called {}; watching goes on", event.name));
                     }
                     LinkChange::Down => self.notices.say(format!("interface {} is down", event.name)),
                     LinkChange::Up => self.notices.say(format!("interface {} is up", event.name)),
@@ -375,4 +383,3 @@ impl Caretaker<'_> {
         })
     }
 }
-

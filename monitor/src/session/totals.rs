@@ -66,8 +66,10 @@ pub(super) fn fill(
     records.pending = Some(turns.pending);
     records.malformed += turns.malformed;
     let lanes = LANES.into_iter().zip(lanes.iter().copied());
-    counters.events.0 =
-        lanes.chain(sinks.iter().copied()).map(|(name, counts)| (name, EventCounters::from(&counts))).collect();
+    counters.events.0 = lanes
+        .chain(sinks.iter().copied())
+        .map(|(name, counts)| (name, EventCounters::from(&counts)))
+        .collect();
 }
 
 /// The clock as the summary shows it.
