@@ -7,12 +7,14 @@ mod counts;
 mod kind;
 mod stages;
 
-pub use counts::{ByteCounts, Counts, FrameCounts, QueueCounts, RecordCounts, StreamCounts};
-pub use kind::{
-    Addresses, Candidate, Class, Classes, ConfigId, Endpoint, EventKind, FrameEvent, InvalidReason, Outcome,
-    Protocol, StreamId, StreamKey, StreamTiming, Transport, UndecodedReason,
-};
+pub use counts::{ByteCounts, Counts, FrameCounts, QueueCounts, RecordCounts};
+pub use kind::{Candidate, Class, Classes, EventKind, FrameEvent, Outcome, Protocol, UndecodedReason};
 pub use stages::{Stage, Stages};
+
+// The identities that events carry are made in the rooms before this one; whoever reads events finds them here.
+pub use crate::flow::InvalidReason;
+pub use crate::packet::{Addresses, Endpoint, Transport};
+pub use crate::stream::{ConfigId, StreamCounts, StreamId, StreamKey, StreamTiming};
 
 use crate::{packet::InterfaceId, time::Nanos};
 

@@ -5,7 +5,9 @@
 #![forbid(unsafe_code)]
 
 pub mod event;
+pub mod flow;
 pub mod packet;
 pub mod pipeline;
 pub mod protocol;
+pub mod stream;
 pub mod time;

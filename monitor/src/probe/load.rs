@@ -6,10 +6,11 @@ use aya::{
     Btf, Ebpf, EbpfLoader,
     maps::{Array, HashMap, Map, MapData, PerCpuArray},
 };
-use monitor_common::{InterfaceKey, InterfaceSettings, PacketCounters, Ports, Settings, Stages};
+use monitor_common::{InterfaceKey, InterfaceSettings, Ports, Settings, Stages};
 
 use super::{
-    Interface, ProbeError, attach, btf::KernelTypes, discover, error::chain, object::object, selftest::SelfTest,
+    Interface, KernelCounters, ProbeError, attach, btf::KernelTypes, discover, error::chain, object::object,
+    selftest::SelfTest,
 };
 use crate::sys::caps::{Capabilities, Capability};
 
@@ -181,14 +182,22 @@ impl Probe {
         self.map_fd("READER")
     }
 
-    /// The kernel's counters, over all CPUs.
+    /// The kernel's counters, to be read from any thread from now on. Can be taken once.
     ///
     /// # Errors
-    /// Where the map cannot be read.
-    pub fn counters(&self) -> Result<PacketCounters, ProbeError> {
-        let map: PerCpuArray<_, [u64; 10]> = self.per_cpu("COUNTERS")?;
-        let values = map.get(&0, 0).map_err(|error| map_error("COUNTERS", &error))?;
-        Ok(values.iter().fold(PacketCounters::default(), |sum, &cpu| add(sum, bytemuck::cast(cpu))))
+    /// Where they have been taken already.
+    pub fn kernel_counters(&mut self) -> Result<KernelCounters, ProbeError> {
+        let map = self.ebpf.take_map("COUNTERS").ok_or_else(|| missing("COUNTERS"))?;
+        KernelCounters::new(map)
+    }
+
+    /// An interface is gone, and its programs with it.
+    pub fn forget(&mut self, interface: &Interface) {
+        self.interfaces.retain(|one| one.id != interface.id);
+        self.clsact.retain(|one| one.id != interface.id);
+        if let Err(error) = self.unwatch(interface.key) {
+            tracing::debug!("{}: {error}", interface.name);
+        }
     }
 
     /// Every CPU's stamps, for the self-test.
@@ -240,7 +249,10 @@ impl Probe {
         self.ebpf.map_mut(name).ok_or_else(|| missing(name))
     }
 
-    fn hash<K: aya::Pod, V: aya::Pod>(&mut self, name: &str) -> Result<HashMap<&mut MapData, K, V>, ProbeError> {
+    fn hash<K: aya::Pod, V: aya::Pod>(
+        &mut self,
+        name: &str,
+    ) -> Result<HashMap<&mut MapData, K, V>, ProbeError> {
         HashMap::try_from(self.map_mut(name)?).map_err(|error| map_error(name, &error))
     }
 
@@ -284,23 +296,11 @@ fn offsets(types: &KernelTypes) -> Result<Vec<(&'static str, u32)>, ProbeError> 
         .collect()
 }
 
-fn add(sum: PacketCounters, cpu: PacketCounters) -> PacketCounters {
-    PacketCounters {
-        seen: sum.seen + cpu.seen,
-        ignored: sum.ignored + cpu.ignored,
-        submitted: sum.submitted + cpu.submitted,
-        ring_full: sum.ring_full + cpu.ring_full,
-        read_failed: sum.read_failed + cpu.read_failed,
-        records: sum.records + cpu.records,
-        bytes: sum.bytes + cpu.bytes,
-        wakeups: sum.wakeups + cpu.wakeups,
-        unattributed: sum.unattributed + cpu.unattributed,
-        offset_mismatch: sum.offset_mismatch + cpu.offset_mismatch,
+pub(super) fn missing(name: &str) -> ProbeError {
+    ProbeError::Map {
+        map: name.to_owned(),
+        reason: "the eBPF object has no such map of that kind".to_owned(),
     }
-}
-
-fn missing(name: &str) -> ProbeError {
-    ProbeError::Map { map: name.to_owned(), reason: "the eBPF object has no such map of that kind".to_owned() }
 }
 
 pub(super) fn map_error(name: &str, error: &aya::maps::MapError) -> ProbeError {

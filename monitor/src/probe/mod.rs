@@ -3,6 +3,7 @@
 
 mod attach;
 mod btf;
+mod counters;
 mod discover;
 mod error;
 mod interface;
@@ -11,6 +12,7 @@ mod load;
 mod object;
 mod selftest;
 
+pub use counters::KernelCounters;
 pub use error::ProbeError;
 pub use interface::Interface;
 pub use load::{Matching, Options, Probe};

@@ -78,29 +78,12 @@ pub struct Counts {
     pub bytes: ByteCounts,
     /// Frames.
     pub frames: FrameCounts,
-    /// Streams that found no place in the table.
+    /// Streams that found no place in the table; as many as there are places can be told apart.
     pub streams_refused: u64,
-    /// Configurations that found no slot.
+    /// Configurations that found no slot, or were too large for one.
     pub configs_refused: u64,
-}
-
-/// One stream's counts since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StreamCounts {
-    /// DATA frames that are not copies.
-    pub frames: u64,
-    /// Reporting instants for which no frame came.
-    pub missing: u32,
-    /// Frames for an instant that had one.
-    pub duplicate: u32,
-    /// Frames for an instant before the newest one seen.
-    pub out_of_order: u32,
-    /// Frames with a wrong check.
-    pub crc_errors: u32,
-    /// DATA frames without a configuration that fits.
-    pub undecoded: u32,
-    /// Configurations seen.
-    pub configs: u32,
+    /// Packets that are none of the protocols' and ports' asked for. Their payload is in no other counter.
+    pub packets_ignored: u64,
 }
 
 /// What a queue or a sink did with what it was offered, by class. `offered = taken + dropped`.

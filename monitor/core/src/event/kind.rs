@@ -1,126 +1,8 @@
-//! The kinds of event and the identities they carry.
+//! The kinds of event.
 
-use std::net::{IpAddr, Ipv6Addr};
-use std::num::NonZeroU32;
-
-use crate::event::StreamCounts;
-
-/// Number of a stream in the table of streams; never reused within a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StreamId(pub NonZeroU32);
-
-/// A configuration: the slot its layout stands in, and which use of that slot it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ConfigId {
-    /// Index of the slot.
-    pub slot: u16,
-    /// Counts up with each use of the slot, from 1.
-    pub generation: u16,
-}
-
-/// What carried a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Transport {
-    /// UDP over IPv4 or IPv6.
-    Udp,
-    /// TCP over IPv4 or IPv6.
-    Tcp,
-    /// Straight on Ethernet.
-    Ethernet,
-}
-
-impl Transport {
-    /// Its name in JSON.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Udp => "udp",
-            Self::Tcp => "tcp",
-            Self::Ethernet => "ethernet",
-        }
-    }
-}
-
-/// One end of a flow. IPv4 addresses are held as IPv4-mapped IPv6 ones.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Endpoint {
-    /// The address's 16 bytes.
-    pub address: [u8; 16],
-    /// UDP or TCP port.
-    pub port: u16,
-}
-
-impl Endpoint {
-    /// From an address and a port.
-    #[must_use]
-    pub const fn new(address: IpAddr, port: u16) -> Self {
-        let address = match address {
-            IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
-            IpAddr::V6(address) => address.octets(),
-        };
-        Self { address, port }
-    }
-
-    /// The address; IPv4 where it was one.
-    #[must_use]
-    pub fn ip(&self) -> IpAddr {
-        IpAddr::V6(Ipv6Addr::from(self.address)).to_canonical()
-    }
-}
-
-impl std::fmt::Display for Endpoint {
-    /// As the contract writes them: `192.0.2.1:4712`, `[2001:db8::1]:4712`.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::net::SocketAddr::new(self.ip(), self.port).fmt(f)
-    }
-}
-
-impl std::fmt::Debug for Endpoint {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Display::fmt(self, f)
-    }
-}
-
-/// Between whom a frame went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Addresses {
-    /// Over IP.
-    Ip {
-        /// Sender.
-        source: Endpoint,
-        /// Receiver.
-        destination: Endpoint,
-    },
-    /// Straight on Ethernet.
-    Ethernet {
-        /// Sender's MAC address.
-        source: [u8; 6],
-        /// Receiver's.
-        destination: [u8; 6],
-    },
-}
-
-/// What makes a stream one: it survives reconnects and ephemeral ports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StreamKey {
-    /// The PMU's (or PDC's) address, 16 bytes as in [`Endpoint`].
-    pub source: [u8; 16],
-    /// The receiver's.
-    pub destination: [u8; 16],
-    /// What carries it.
-    pub transport: Transport,
-    /// The stream's IDCODE.
-    pub idcode: u16,
-}
-
-impl std::fmt::Display for StreamKey {
-    /// The identifier of the contract: `c37118:192.0.2.1>192.0.2.9:udp:60`.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let ip = |address| Endpoint { address, port: 0 }.ip();
-        let (source, destination) = (ip(self.source), ip(self.destination));
-        write!(f, "c37118:{source}>{destination}:{}:{}", self.transport.name(), self.idcode)
-    }
-}
+use crate::flow::InvalidReason;
+use crate::packet::{Addresses, Transport};
+use crate::stream::{StreamCounts, StreamKey, StreamTiming};
 
 /// Which protocol's frame it is; more follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -187,36 +69,6 @@ pub enum Outcome {
     Invalid(InvalidReason),
 }
 
-/// Why something that began like a frame is none. The names are the contract's `error`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum InvalidReason {
-    /// Its check does not fit its bytes.
-    Crc,
-    /// FRAMESIZE cannot be that of such a frame, or leaves bytes over.
-    Size,
-    /// Fewer bytes than FRAMESIZE says.
-    Truncated,
-    /// No such SYNC word, frame type or version.
-    Type,
-    /// IEEE 1344, the older protocol on the same ports.
-    Ieee1344,
-}
-
-impl InvalidReason {
-    /// Its name in JSON.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Crc => "crc",
-            Self::Size => "size",
-            Self::Truncated => "truncated",
-            Self::Type => "type",
-            Self::Ieee1344 => "ieee1344",
-        }
-    }
-}
-
 /// A frame, found in a packet or put together from several.
 #[derive(Clone, Copy, Debug)]
 pub struct FrameEvent {
@@ -232,6 +84,14 @@ pub struct FrameEvent {
     pub transport: Transport,
 }
 
+impl FrameEvent {
+    /// Whether its type is CFG-1, CFG-2 or CFG-3: such frames are of [`Class::Config`].
+    #[must_use]
+    pub const fn is_configuration(&self) -> bool {
+        matches!((self.protocol, self.frame_type), (Protocol::C37118, Some(2 | 3 | 5)))
+    }
+}
+
 /// Something on the wire that would match if it were asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate {
@@ -241,23 +101,6 @@ pub struct Candidate {
     pub transport: Transport,
     /// IDCODE of the sound frame that was found.
     pub idcode: u16,
-}
-
-/// How a stream runs; sent once a second beside its counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct StreamTiming {
-    /// DATA frames per second, measured over the window since the last such event.
-    pub rate_hz: f32,
-    /// Frequency of the first PMU of the last decoded frame.
-    pub frequency_hz: Option<f32>,
-    /// Its rate of change.
-    pub rocof_hz_per_s: Option<f32>,
-    /// `receive_to_decoded` in nanoseconds since the start: median, 99th percentile, maximum.
-    pub latency_ns: Option<[u32; 3]>,
-    /// Time quality of the last frame (the 8 bits of FRACSEC).
-    pub time_quality: u8,
-    /// STAT of its first PMU.
-    pub stat: u16,
 }
 
 /// What happened.
@@ -283,6 +126,7 @@ impl EventKind {
     pub const fn class(&self) -> Class {
         match self {
             Self::Packet => Class::Packet,
+            Self::Frame(frame, _) if frame.is_configuration() => Class::Config,
             Self::Frame(..) => Class::Frame,
             Self::StreamOpened(_) => Class::Opened,
             Self::StreamCounts(_) | Self::StreamTiming(_) => Class::StreamState,

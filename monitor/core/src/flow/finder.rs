@@ -1,0 +1,178 @@
+//! Finds the frames in a datagram.
+//!
+//! # Which byte goes where
+//! A datagram is taken from its first byte to its last, and what stands at the current byte decides:
+//!
+//! 1. A sound C37.118 frame (type, size and check agree): [`Found::Frame`], and on behind it.
+//! 2. A frame whose check is wrong: [`InvalidReason::Crc`]; it takes the bytes that its FRAMESIZE claims. A frame
+//!    whose FRAMESIZE reaches beyond the datagram, or whose header does: [`InvalidReason::Truncated`]; it takes all
+//!    that is left. Either ends early where a sound frame begins inside it, for then the size was what is wrong.
+//! 3. An IEEE 1344 frame proved by its length and check: [`InvalidReason::Ieee1344`]; it takes its length.
+//! 4. SYNC's first byte with a type or version that does not exist ([`InvalidReason::Type`]) or with a FRAMESIZE
+//!    that the type cannot have ([`InvalidReason::Size`]), or, at the datagram's first byte, anything else
+//!    ([`InvalidReason::Type`]): it takes nothing; the bytes up to the next sound frame are skipped.
+//! 5. Anything else behind a frame: [`Found::Skipped`], up to the next sound frame.
+//!
+//! So bytes of 1, 2 and 3 are "in frames", those of 4 and 5 "skipped", and there are no others. 0xAA occurs inside
+//! values: the search for the next sound frame believes nothing but type, size and check together. Its work is
+//! bounded: see [`RESYNC_BUDGET`].
+
+use super::{InvalidReason, ieee1344};
+use crate::protocol::c37118::{FrameError, FrameHeader, FrameView};
+
+/// Bytes that the search for sound frames may run through the check in one datagram. Real data need a few hundred;
+/// bytes made to look like headers everywhere would otherwise cost the square of the datagram's length. Where it is
+/// used up, the rest of the datagram is searched no further.
+pub const RESYNC_BUDGET: usize = 32_768;
+
+/// First byte of SYNC.
+const SYNC: u8 = 0xAA;
+
+/// Something in a datagram. Together they hold each of its bytes exactly once, in order.
+#[derive(Clone, Copy, Debug)]
+pub enum Found<'a> {
+    /// A sound frame.
+    Frame(FrameView<'a>),
+    /// What began like a frame, or stood where one was due, and is none.
+    Invalid(Invalid<'a>),
+    /// Bytes passed over behind a frame.
+    Skipped(&'a [u8]),
+}
+
+/// What was no sound frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Invalid<'a> {
+    /// Why.
+    pub reason: InvalidReason,
+    /// Its type bits, where such a type exists.
+    pub frame_type: Option<u8>,
+    /// Its IDCODE, where the bytes reach it; unproved.
+    pub idcode: Option<u16>,
+    /// Whether `bytes` were taken as a frame; otherwise they were skipped.
+    pub in_frames: bool,
+    /// The bytes it took, or those skipped because of it.
+    pub bytes: &'a [u8],
+}
+
+impl<'a> Found<'a> {
+    /// The bytes it holds.
+    #[must_use]
+    pub const fn bytes(&self) -> &'a [u8] {
+        match self {
+            Self::Frame(frame) => frame.bytes(),
+            Self::Invalid(invalid) => invalid.bytes,
+            Self::Skipped(bytes) => bytes,
+        }
+    }
+}
+
+/// Takes the frames out of one datagram's payload.
+#[derive(Clone, Debug)]
+pub struct Finder<'a> {
+    rest: &'a [u8],
+    at_start: bool,
+    budget: usize,
+}
+
+impl<'a> Finder<'a> {
+    /// At the first byte of a datagram.
+    #[must_use]
+    pub const fn new(payload: &'a [u8]) -> Self {
+        Self { rest: payload, at_start: true, budget: RESYNC_BUDGET }
+    }
+
+    /// Takes `length` bytes off.
+    fn take(&mut self, length: usize) -> &'a [u8] {
+        let (taken, rest) = self.rest.split_at(length.min(self.rest.len()));
+        self.rest = rest;
+        taken
+    }
+
+    #[cold]
+    fn without_frame(&mut self, error: FrameError, at_start: bool) -> Found<'a> {
+        if let Some(length) = ieee1344::frame(self.rest).map(<[u8]>::len) {
+            let bytes = self.take(length);
+            let reason = InvalidReason::Ieee1344;
+            return Found::Invalid(Invalid {
+                reason,
+                frame_type: None,
+                idcode: None,
+                in_frames: true,
+                bytes,
+            });
+        }
+        let (reason, claimed) = match error {
+            FrameError::Crc { .. } => {
+                (InvalidReason::Crc, FrameHeader::peek(self.rest).map_or(1, |it| it.size()))
+            }
+            FrameError::Truncated { .. } => (InvalidReason::Truncated, self.rest.len()),
+            FrameError::Size { .. } => (InvalidReason::Size, 0),
+            FrameError::Sync { .. } | FrameError::Type { .. } | FrameError::Version { .. } => {
+                (InvalidReason::Type, 0)
+            }
+        };
+        let frame_type = self.frame_type();
+        let in_frames = claimed > 0;
+        let length = self.next_sound(if in_frames { claimed } else { self.rest.len() });
+        let bytes = self.take(length);
+        if !at_start && matches!(error, FrameError::Sync { .. }) {
+            return Found::Skipped(bytes);
+        }
+        let idcode = error.idcode().map(|idcode| idcode.0);
+        Found::Invalid(Invalid { reason, frame_type, idcode, in_frames, bytes })
+    }
+
+    /// The type bits at the current byte, where they are behind a SYNC and of a type that exists.
+    fn frame_type(&self) -> Option<u8> {
+        match self.rest {
+            [SYNC, second, ..] => Some(second >> 4).filter(|bits| *bits <= 5),
+            _ => None,
+        }
+    }
+
+    /// How far the first sound frame behind the current byte is, if nearer than `limit`; else `limit`.
+    fn next_sound(&mut self, limit: usize) -> usize {
+        let mut at = 1;
+        while let Some(step) =
+            self.rest.get(at..limit).and_then(|rest| rest.iter().position(|byte| *byte == SYNC))
+        {
+            at += step;
+            if self.is_sound(&self.rest[at..]) {
+                return at;
+            }
+            at += 1;
+        }
+        limit
+    }
+
+    fn is_sound(&mut self, bytes: &[u8]) -> bool {
+        let Ok(header) = FrameHeader::peek(bytes) else { return false };
+        if header.size() > bytes.len() {
+            return false;
+        }
+        let Some(left) = self.budget.checked_sub(header.size()) else {
+            self.budget = 0;
+            return false;
+        };
+        self.budget = left;
+        FrameView::split(bytes).is_ok()
+    }
+}
+
+impl<'a> Iterator for Finder<'a> {
+    type Item = Found<'a>;
+
+    fn next(&mut self) -> Option<Found<'a>> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let at_start = std::mem::take(&mut self.at_start);
+        match FrameView::split(self.rest) {
+            Ok((frame, rest)) => {
+                self.rest = rest;
+                Some(Found::Frame(frame))
+            }
+            Err(error) => Some(self.without_frame(error, at_start)),
+        }
+    }
+}

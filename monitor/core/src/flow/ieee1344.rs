@@ -1,0 +1,21 @@
+//! Recognises IEEE 1344-1995, the protocol before C37.118, which older PMUs send to the same ports.
+//!
+//! Its frames begin with SOC (four bytes, seconds since 1900), two bytes of frame type and sample count, and two of
+//! status whose low 13 bits are the frame's length; the last two are the same CRC-CCITT as C37.118's. Length and
+//! check together prove a frame, as they do there. Nothing more of it is read.
+
+use crate::protocol::c37118::crc::checksum;
+
+/// SOC, sample count, status and check.
+const MIN_SIZE: usize = 10;
+/// The bits of the status word that hold the length.
+const LENGTH_MASK: u16 = 0x1FFF;
+
+/// The IEEE 1344 frame at the start of `bytes`, where length and check agree that there is one.
+pub(super) fn frame(bytes: &[u8]) -> Option<&[u8]> {
+    let status = bytes.get(6..)?.first_chunk()?;
+    let length = usize::from(u16::from_be_bytes(*status) & LENGTH_MASK);
+    let frame = bytes.get(..length).filter(|frame| frame.len() >= MIN_SIZE)?;
+    let (checked, check) = frame.split_last_chunk()?;
+    (u16::from_be_bytes(*check) == checksum(checked)).then_some(frame)
+}

@@ -1,0 +1,44 @@
+//! Header frames (clause 6.5): text for people.
+
+use core::fmt;
+
+use super::frame::{FrameKind, FrameView};
+use super::text::Text;
+
+/// A header frame, borrowed.
+#[derive(Clone, Copy, Debug)]
+pub struct HeaderView<'a>(Text<'a>);
+
+impl<'a> HeaderView<'a> {
+    /// The text in `frame`.
+    ///
+    /// # Errors
+    /// [`HeaderError`] for a frame of another kind.
+    pub fn new(frame: FrameView<'a>) -> Result<Self, HeaderError> {
+        match frame.kind() {
+            FrameKind::Header => Ok(Self(Text::new(frame.body()))),
+            kind => Err(HeaderError { kind }),
+        }
+    }
+
+    /// The text; may be empty.
+    #[must_use]
+    pub const fn text(&self) -> Text<'a> {
+        self.0
+    }
+}
+
+/// The frame is no header frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeaderError {
+    /// What it is.
+    pub kind: FrameKind,
+}
+
+impl fmt::Display for HeaderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a {} frame is not a header frame", self.kind)
+    }
+}
+
+impl core::error::Error for HeaderError {}

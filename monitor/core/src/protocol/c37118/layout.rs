@@ -1,0 +1,360 @@
+//! The numbers of a configuration that reading DATA frames takes: formats, places, scales, and no names.
+//!
+//! A layout lies in a slot that the real-time thread owns. [`Layout::with_capacity`] takes its memory once, at
+//! start; [`Layout::fill`] writes a configuration into it without allocating. The size of the DATA frames is
+//! predicted exactly, and what it does not predict is not read by it.
+
+use core::fmt;
+
+use super::config::{AnalogKind, ConfigView, PmuConfig};
+use super::data::{DIGITAL_SIZE, STAT_SIZE};
+use super::format::{Format, NominalFrequency, PhasorUnit};
+use super::frame::{FrameKind, HEADER_SIZE, IdCode, MIN_FRAME_SIZE};
+use super::time::{DataRate, TimeBase};
+
+/// Units of PHUNIT's low 24 bits to a V or A (clause 6.4). Dividing by it rounds once; 10^-5 is no exact number.
+const PHUNIT_PER_UNIT: f64 = 1e5;
+
+/// How much a [`Layout`] can hold. It costs 22 bytes for each PMU, and 16 for each phasor and each analog, all taken
+/// when the layout is made. Digital words cost nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LayoutBounds {
+    /// PMUs in the stream.
+    pub pmus: u16,
+    /// Phasors of all its PMUs together.
+    pub phasors: u16,
+    /// Analogs of all its PMUs together.
+    pub analogs: u16,
+}
+
+impl LayoutBounds {
+    /// Memory of one layout with these bounds, in bytes.
+    #[must_use]
+    pub const fn memory(&self) -> usize {
+        size_of::<Layout>()
+            + self.pmus as usize * size_of::<PmuLayout>()
+            + self.phasors as usize * size_of::<PhasorScale>()
+            + self.analogs as usize * size_of::<AnalogScale>()
+    }
+}
+
+const _: () =
+    assert!(size_of::<PmuLayout>() == 22 && size_of::<PhasorScale>() == 16 && size_of::<AnalogScale>() == 16);
+
+/// What holds for the whole stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamLayout {
+    /// The stream's IDCODE.
+    pub idcode: IdCode,
+    /// TIME_BASE.
+    pub time_base: TimeBase,
+    /// DATA_RATE; `None` where the configuration states none.
+    pub data_rate: Option<DataRate>,
+    /// FRAMESIZE of the stream's DATA frames.
+    pub data_framesize: u16,
+}
+
+/// One PMU's numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PmuLayout {
+    idcode: IdCode,
+    format: Format,
+    nominal: NominalFrequency,
+    config_count: u16,
+    phasors: u16,
+    analogs: u16,
+    digitals: u16,
+    offset: u16,
+    size: u16,
+    first_phasor: u16,
+    first_analog: u16,
+}
+
+impl PmuLayout {
+    /// The PMU's own IDCODE.
+    #[must_use]
+    pub const fn idcode(&self) -> IdCode {
+        self.idcode
+    }
+
+    /// How its values are written.
+    #[must_use]
+    pub const fn format(&self) -> Format {
+        self.format
+    }
+
+    /// What integer FREQ is counted from.
+    #[must_use]
+    pub const fn nominal(&self) -> NominalFrequency {
+        self.nominal
+    }
+
+    /// CFGCNT.
+    #[must_use]
+    pub const fn config_count(&self) -> u16 {
+        self.config_count
+    }
+
+    /// Number of phasors.
+    #[must_use]
+    pub const fn phasors(&self) -> u16 {
+        self.phasors
+    }
+
+    /// Number of analogs.
+    #[must_use]
+    pub const fn analogs(&self) -> u16 {
+        self.analogs
+    }
+
+    /// Number of digital status words.
+    #[must_use]
+    pub const fn digitals(&self) -> u16 {
+        self.digitals
+    }
+
+    /// Where its block begins in a DATA frame, in bytes from SYNC.
+    #[must_use]
+    pub const fn offset(&self) -> usize {
+        self.offset as usize
+    }
+
+    /// Bytes of its block.
+    #[must_use]
+    pub const fn size(&self) -> usize {
+        self.size as usize
+    }
+}
+
+/// What a phasor's integers are multiplied by, and what it measures.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PhasorScale {
+    /// V or A to a bit; the float formats are in V and A already and do not use it.
+    pub per_bit: f64,
+    /// What it measures.
+    pub unit: PhasorUnit,
+}
+
+/// What an analog's integers are multiplied by, and how they were taken.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AnalogScale {
+    /// Units to a bit: 1 by CFG-2, whose scaling is the user's own and not applied.
+    pub per_bit: f64,
+    /// How the value was taken.
+    pub kind: AnalogKind,
+}
+
+/// A configuration's numbers, in memory that is kept.
+#[derive(Debug)]
+pub struct Layout {
+    bounds: LayoutBounds,
+    stream: Option<StreamLayout>,
+    pmus: Vec<PmuLayout>,
+    phasors: Vec<PhasorScale>,
+    analogs: Vec<AnalogScale>,
+}
+
+impl Layout {
+    /// An empty layout; the only place that allocates.
+    #[must_use]
+    pub fn with_capacity(bounds: LayoutBounds) -> Self {
+        Self {
+            bounds,
+            stream: None,
+            pmus: Vec::with_capacity(bounds.pmus.into()),
+            phasors: Vec::with_capacity(bounds.phasors.into()),
+            analogs: Vec::with_capacity(bounds.analogs.into()),
+        }
+    }
+
+    /// Takes over the numbers of `config`, without allocating.
+    ///
+    /// # Errors
+    /// [`LayoutError`], and the layout is as it was before.
+    pub fn fill(&mut self, config: &ConfigView<'_>) -> Result<(), LayoutError> {
+        if config.kind() == FrameKind::Config1 {
+            return Err(LayoutError::Capability);
+        }
+        let data_framesize = self.measure(config)?;
+        self.clear();
+        let mut offset = HEADER_SIZE;
+        for pmu in config.pmus() {
+            let size = block_size(&pmu);
+            self.push(&pmu, offset, size)?;
+            offset += size;
+        }
+        self.stream = Some(StreamLayout {
+            idcode: config.idcode(),
+            time_base: config.time_base(),
+            data_rate: config.data_rate(),
+            data_framesize,
+        });
+        Ok(())
+    }
+
+    /// Empties the layout, so that it reads nothing; its memory is kept.
+    pub fn clear(&mut self) {
+        let Self { bounds: _, stream, pmus, phasors, analogs } = self;
+        *stream = None;
+        pmus.clear();
+        phasors.clear();
+        analogs.clear();
+    }
+
+    /// What holds for the whole stream; `None` where the layout is empty.
+    #[must_use]
+    pub const fn stream(&self) -> Option<&StreamLayout> {
+        self.stream.as_ref()
+    }
+
+    /// The PMUs in the order of their blocks; none where the layout is empty.
+    #[must_use]
+    pub fn pmus(&self) -> &[PmuLayout] {
+        &self.pmus
+    }
+
+    /// The phasor scales of `pmu`, one of [`Layout::pmus`].
+    #[must_use]
+    #[inline]
+    pub fn phasor_scales(&self, pmu: &PmuLayout) -> &[PhasorScale] {
+        slice(&self.phasors, pmu.first_phasor, pmu.phasors)
+    }
+
+    /// The analog scales of `pmu`, one of [`Layout::pmus`].
+    #[must_use]
+    #[inline]
+    pub fn analog_scales(&self, pmu: &PmuLayout) -> &[AnalogScale] {
+        slice(&self.analogs, pmu.first_analog, pmu.analogs)
+    }
+
+    /// The bounds it was made with.
+    #[must_use]
+    pub const fn bounds(&self) -> LayoutBounds {
+        self.bounds
+    }
+
+    /// The size of DATA frames by `config`, if they are possible and all of it fits.
+    fn measure(&self, config: &ConfigView<'_>) -> Result<u16, LayoutError> {
+        let (mut phasors, mut analogs, mut size) = (0, 0, MIN_FRAME_SIZE);
+        for pmu in config.pmus() {
+            phasors += pmu.phasors().len();
+            analogs += pmu.analogs().len();
+            size += block_size(&pmu);
+        }
+        let within = |present: usize, bound: u16| if present > bound.into() { Err(present) } else { Ok(()) };
+        let LayoutBounds { pmus: most_pmus, phasors: most_phasors, analogs: most_analogs } = self.bounds;
+        within(config.num_pmu().into(), most_pmus)
+            .map_err(|present| LayoutError::TooManyPmus { present, bound: most_pmus })?;
+        within(phasors, most_phasors)
+            .map_err(|present| LayoutError::TooManyPhasors { present, bound: most_phasors })?;
+        within(analogs, most_analogs)
+            .map_err(|present| LayoutError::TooManyAnalogs { present, bound: most_analogs })?;
+        u16::try_from(size).map_err(|_| LayoutError::FrameTooLarge { size })
+    }
+
+    fn push(&mut self, pmu: &PmuConfig<'_>, offset: usize, size: usize) -> Result<(), LayoutError> {
+        // Nothing here is cut: `measure` has shown that the frame's size and the counts fit 16 bits.
+        let narrow = |wide: usize| u16::try_from(wide).map_err(|_| LayoutError::FrameTooLarge { size: wide });
+        self.pmus.push(PmuLayout {
+            idcode: pmu.idcode(),
+            format: pmu.format(),
+            nominal: pmu.nominal(),
+            config_count: pmu.config_count(),
+            phasors: narrow(pmu.phasors().len())?,
+            analogs: narrow(pmu.analogs().len())?,
+            digitals: narrow(pmu.digitals().len())?,
+            offset: narrow(offset)?,
+            size: narrow(size)?,
+            first_phasor: narrow(self.phasors.len())?,
+            first_analog: narrow(self.analogs.len())?,
+        });
+        self.phasors.extend(pmu.phasors().map(|channel| PhasorScale {
+            per_bit: f64::from(channel.factor) / PHUNIT_PER_UNIT,
+            unit: channel.unit,
+        }));
+        self.analogs.extend(pmu.analogs().map(|channel| AnalogScale { per_bit: 1.0, kind: channel.kind }));
+        Ok(())
+    }
+}
+
+#[inline]
+fn slice<T>(all: &[T], first: u16, count: u16) -> &[T] {
+    all.get(first.into()..).and_then(|from| from.get(..count.into())).unwrap_or_default()
+}
+
+/// Bytes of a PMU's block: STAT, PHASORS, FREQ, DFREQ, ANALOG, DIGITAL.
+fn block_size(pmu: &PmuConfig<'_>) -> usize {
+    let format = pmu.format();
+    STAT_SIZE
+        + pmu.phasors().len() * format.phasors().size()
+        + 2 * format.frequency_size()
+        + pmu.analogs().len() * format.analog_size()
+        + pmu.digitals().len() * DIGITAL_SIZE
+}
+
+/// Why a configuration is not taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LayoutError {
+    /// A CFG-1: it says what the PMU could send, and lays out nothing.
+    Capability,
+    /// More PMUs than the slot holds.
+    TooManyPmus {
+        /// PMUs of the configuration.
+        present: usize,
+        /// PMUs that fit.
+        bound: u16,
+    },
+    /// More phasors than the slot holds.
+    TooManyPhasors {
+        /// Phasors of all PMUs together.
+        present: usize,
+        /// Phasors that fit.
+        bound: u16,
+    },
+    /// More analogs than the slot holds.
+    TooManyAnalogs {
+        /// Analogs of all PMUs together.
+        present: usize,
+        /// Analogs that fit.
+        bound: u16,
+    },
+    /// DATA frames by this configuration would be larger than FRAMESIZE can say.
+    FrameTooLarge {
+        /// The size in bytes.
+        size: usize,
+    },
+}
+
+impl LayoutError {
+    /// The name that other programs rely on: `capability`, `too_many_pmus`, `too_many_phasors`,
+    /// `too_many_analogs`, `frame_too_large`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Capability => "capability",
+            Self::TooManyPmus { .. } => "too_many_pmus",
+            Self::TooManyPhasors { .. } => "too_many_phasors",
+            Self::TooManyAnalogs { .. } => "too_many_analogs",
+            Self::FrameTooLarge { .. } => "frame_too_large",
+        }
+    }
+}
+
+impl fmt::Display for LayoutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (present, bound, what) = match *self {
+            Self::Capability => {
+                return f.write_str("a CFG-1 says what could be sent; DATA are laid out by CFG-2");
+            }
+            Self::FrameTooLarge { size } => {
+                return write!(f, "DATA frames would have {size} bytes, and FRAMESIZE ends at {}", u16::MAX);
+            }
+            Self::TooManyPmus { present, bound } => (present, bound, "PMUs"),
+            Self::TooManyPhasors { present, bound } => (present, bound, "phasors"),
+            Self::TooManyAnalogs { present, bound } => (present, bound, "analogs"),
+        };
+        write!(f, "the configuration has {present} {what}, and the bound for a stream is {bound}; raise it")
+    }
+}
+
+impl core::error::Error for LayoutError {}
