@@ -2,6 +2,7 @@
 
 mod decode;
 pub mod exit;
+mod logging;
 mod output;
 mod run;
 mod signals;
@@ -30,7 +31,9 @@ type Outcome = Result<u8, String>;
 /// Parses the command line and runs its verb. Wrong usage ends the process here, with status 2.
 #[must_use]
 pub fn main() -> ExitCode {
-    let outcome = match Arguments::parse().verb {
+    let arguments = Arguments::parse();
+    logging::start();
+    let outcome = match arguments.verb {
         Verb::Run(arguments) => run::run(&arguments),
         Verb::Decode(arguments) => decode::run(&arguments),
     };

@@ -29,7 +29,7 @@ pub(super) struct Arguments {
     /// CPU that the real-time thread is bound to
     #[arg(long, value_name = "N")]
     cpu: Option<usize>,
-    /// Its SCHED_FIFO priority, 1 to 99 (50 where none is given)
+    /// Its priority under `SCHED_FIFO`, 1 to 99 (50 where none is given)
     #[arg(long, value_name = "N")]
     priority: Option<u8>,
     /// Take in what is addressed to others: for mirror ports and TAPs; undone at exit
@@ -126,7 +126,7 @@ fn watch(
     let screen = !options.json && !options.plain && !options.frames && tty::stdout_is_terminal();
     let notices = Notices::new(!screen);
     let sinks = sinks(options, screen)?;
-    let session = Session::prepare(plan, sinks, notices).map_err(|error| error.to_string())?;
+    let session = Session::prepare(&plan, sinks, notices).map_err(|error| error.to_string())?;
     begin()?;
     let report = session.run(stop).map_err(|error| error.to_string())?;
     match report.failed {

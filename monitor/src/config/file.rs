@@ -39,7 +39,7 @@ pub struct RunOptions {
     pub port: Vec<Port>,
     /// CPU of the real-time thread.
     pub cpu: Option<usize>,
-    /// Its SCHED_FIFO priority.
+    /// Its `SCHED_FIFO` priority.
     pub priority: Option<u8>,
     /// Take in what is addressed to others.
     pub promiscuous: bool,

@@ -92,7 +92,7 @@ impl Board {
             });
             // Acquire fence: pairs with the Release fence in `publish`.
             fence(Ordering::Acquire);
-            if before % 2 == 0 && self.version.load(Ordering::Relaxed) == before {
+            if before.is_multiple_of(2) && self.version.load(Ordering::Relaxed) == before {
                 return snapshot;
             }
             hint::spin_loop();

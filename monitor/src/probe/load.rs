@@ -9,8 +9,8 @@ use aya::{
 use monitor_common::{InterfaceKey, InterfaceSettings, Ports, Settings, Stages};
 
 use super::{
-    Interface, KernelCounters, ProbeError, attach, btf::KernelTypes, discover, error::chain, object::object,
-    selftest::SelfTest,
+    Interface, KernelCounters, ProbeError, attach, btf::KernelTypes, discover, error::chain, log::KernelLog,
+    object::object, selftest::SelfTest,
 };
 use crate::sys::caps::{Capabilities, Capability};
 
@@ -41,6 +41,7 @@ pub struct Probe {
     clsact: Vec<Interface>,
     settings: Settings,
     warnings: Vec<String>,
+    log: Option<KernelLog>,
 }
 
 /// Members that the programs read, and the symbol that takes each offset.
@@ -74,9 +75,10 @@ impl Probe {
             loader.override_global(symbol, offset, true);
         }
         loader.map_max_entries("RING", options.ring_bytes);
-        let ebpf = loader
+        let mut ebpf = loader
             .load(&object.bytes)
             .map_err(|error| ProbeError::Load { object: object.origin.clone(), reason: chain(&error) })?;
+        let log = KernelLog::open(&mut ebpf);
         let settings = Settings { any_port: u32::from(options.matching == Matching::AnyPort), discover: 0 };
         let mut probe = Self {
             ebpf,
@@ -85,8 +87,8 @@ impl Probe {
             clsact: Vec::new(),
             settings,
             warnings: Vec::new(),
+            log,
         };
-        probe.start_logging();
         probe.write_matching(&options.matching)?;
         let btf = Btf::from_sys_fs()
             .map_err(|error| ProbeError::Btf { path: "/sys/kernel/btf".to_owned(), reason: chain(&error) })?;
@@ -146,6 +148,13 @@ impl Probe {
         attach::detach(&mut self.ebpf)?;
         attach::remove_clsact(&std::mem::take(&mut self.clsact));
         Ok(())
+    }
+
+    /// Hands what the programs said of themselves to tracing, where the object was built to say anything.
+    pub fn flush_log(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.flush();
+        }
     }
 
     /// The interfaces attached to.
@@ -228,7 +237,9 @@ impl Probe {
         self.write_settings()?;
         let Matching::Ports(wanted) = matching else { return Ok(()) };
         let mut ports = Ports::EMPTY;
-        wanted.iter().for_each(|&port| ports.insert(port));
+        for &port in wanted {
+            ports.insert(port);
+        }
         let mut map: Array<_, [u64; monitor_common::PORT_WORDS]> =
             Array::try_from(self.map_mut("PORTS")?).map_err(|error| map_error("PORTS", &error))?;
         map.set(0, ports.words, 0).map_err(|error| map_error("PORTS", &error))
@@ -266,15 +277,6 @@ impl Probe {
             _ => Err(missing(name)),
         }
     }
-
-    #[cfg(feature = "log")]
-    fn start_logging(&mut self) {
-        super::log::start(&mut self.ebpf);
-    }
-
-    #[cfg(not(feature = "log"))]
-    #[expect(clippy::unused_self, reason = "the counterpart with the feature uses it")]
-    const fn start_logging(&mut self) {}
 }
 
 fn check_capabilities() -> Result<(), ProbeError> {

@@ -9,6 +9,7 @@ mod error;
 mod interface;
 mod irqs;
 mod load;
+mod log;
 mod object;
 mod selftest;
 

@@ -122,7 +122,7 @@ impl Session {
     /// # Errors
     /// What this host lacks, or what was asked for and does not exist; nothing is left attached.
     pub fn prepare(
-        plan: Plan,
+        plan: &Plan,
         mut sinks: Vec<Box<dyn Sink>>,
         notices: Notices,
     ) -> Result<Self, SessionError> {
@@ -174,7 +174,7 @@ impl Session {
             discovery,
             watches,
             promiscuous,
-            request: plan.rt,
+            request: plan.rt.clone(),
             duration: plan.duration,
             output_ended,
         })
@@ -191,7 +191,9 @@ impl Session {
         let begun = monotonic_ns();
         let live = crate::live::spawn(work, self.request).map_err(system("starting the real-time thread"))?;
         live.rt().refusals.iter().for_each(|refusal| notices.degraded(refusal.to_string()));
-        let hub = start_hub(receiver, fanout, &clock, &kernel, &board, &notices)
+        let names = probe.interfaces().iter().map(|one| (one.id, one.name.clone()));
+        let registry = Registry::new(names);
+        let hub = start_hub(receiver, fanout, &clock, &kernel, &board, &notices, registry)
             .map_err(system("starting the hub"))?;
 
         let mut caretaker = Caretaker {
@@ -287,11 +289,12 @@ fn start_hub(
     kernel: &Arc<KernelCounters>,
     board: &Arc<Board>,
     notices: &Notices,
+    registry: Registry,
 ) -> io::Result<HubThread> {
     let (clock, kernel, board, notices) =
         (Arc::clone(clock), Arc::clone(kernel), Arc::clone(board), notices.clone());
     thread::Builder::new().name("hub".to_owned()).spawn(move || {
-        Hub::new(receiver, Registry::default(), fanout).run(
+        Hub::new(receiver, registry, fanout).run(
             || Nanos(clock.utc_ns(monotonic_ns())),
             |window| {
                 window.counters = totals::so_far(&kernel, &board);
@@ -331,6 +334,7 @@ impl Caretaker<'_> {
                 self.clock.update(&self.reading);
                 clock_due = Instant::now() + CLOCK_EVERY;
             }
+            self.probe.flush_log();
             self.rest(deadline);
         }
         None
