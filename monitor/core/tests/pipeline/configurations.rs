@@ -1,6 +1,6 @@
 //! Configurations: which one lays out whose frames, and when its slot is used again.
 
-use monitor_core::event::{ConfigId, EventKind, Outcome, UndecodedReason};
+use monitor_core::event::{Class, ConfigId, EventKind, Outcome, UndecodedReason};
 use monitor_core::pipeline::{Bounds, Ports};
 use monitor_core::protocol::c37118::encode::{self, ConfigKind};
 
@@ -51,7 +51,6 @@ fn a_new_stream_and_a_new_configuration_are_announced_once() {
     bench.send(&pmu.config(121), 0);
     let kinds: Vec<_> =
         bench.out.news.iter().map(|(event, bytes)| (event.kind.class(), bytes.clone())).collect();
-    use monitor_core::event::Class;
     assert_eq!(kinds, [(Class::Opened, Vec::new()), (Class::Config, pmu.config(1))]);
     assert_eq!(bench.out.frames().count(), 2, "repetitions go with the data");
     assert_eq!(last(&bench), decoded(0, 1));

@@ -79,7 +79,7 @@ fn a_silence_is_missing_frames_however_long() {
     let pmu = pmu();
     let hour = 3_600 * 50;
     let counts = send(&pmu, &[START, START + 1, START + hour, START + hour + 1]);
-    assert_eq!((counts.missing, counts.discontinuities), (hour as u32 - 2, 0));
+    assert_eq!((u64::from(counts.missing), counts.discontinuities), (hour - 2, 0));
 }
 
 #[test]

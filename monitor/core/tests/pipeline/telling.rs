@@ -42,7 +42,7 @@ fn the_rate_is_that_of_the_window() {
     let timing = told(&mut bench, 2 * SECOND + 30_000_000).expect("a window");
     assert!((timing.rate_hz - 50.0).abs() < 1e-3, "whole periods: {timing:?}");
     let timing = told(&mut bench, 4 * SECOND).expect("a window");
-    assert_eq!(timing.rate_hz, 0.0, "it stalled");
+    assert!(timing.rate_hz < f32::EPSILON, "it stalled: {timing:?}");
     let run = bench.only_stream().timing;
     assert!((run.rate_hz - 50.0).abs() < 1e-3, "{run:?}");
 }
