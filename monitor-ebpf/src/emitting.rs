@@ -108,12 +108,7 @@ fn submit<const N: usize>(
     }
     // SAFETY: `bytes` has room for `length`, as just checked; the helper checks the packet's side.
     let read = unsafe {
-        bpf_skb_load_bytes(
-            ctx.skb.skb.cast(),
-            header.part_offset,
-            (&raw mut (*record).bytes).cast(),
-            length,
-        )
+        bpf_skb_load_bytes(ctx.skb.skb.cast(), header.part_offset, (&raw mut (*record).bytes).cast(), length)
     };
     if read != 0 {
         entry.discard(BPF_RB_NO_WAKEUP.into());
@@ -139,8 +134,9 @@ fn submit<const N: usize>(
 fn wake(counters: *mut PacketCounters) {
     let Some(page) = READER.get_ptr_mut(0) else { return };
     // SAFETY: fields of a map value, written by the reader in its own mapping: hence volatile.
-    let (sleep, woken) =
-        unsafe { (ptr::read_volatile(&raw const (*page).sleeping), ptr::read_volatile(&raw const (*page).woken)) };
+    let (sleep, woken) = unsafe {
+        (ptr::read_volatile(&raw const (*page).sleeping), ptr::read_volatile(&raw const (*page).woken))
+    };
     if sleep == 0 || sleep == woken {
         return;
     }

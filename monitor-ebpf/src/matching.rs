@@ -219,7 +219,11 @@ fn ipv6(bytes: &impl Bytes, start: usize, found: &mut Headers) -> Option<()> {
     let mut next = header[6];
     let mut at = start + IPV6_HEADER;
     for _ in 0..EXTENSION_HEADERS_MAX {
-        if next != IPV6_FRAGMENT && next != IPV6_HOP_BY_HOP && next != IPV6_ROUTING && next != IPV6_DESTINATION {
+        if next != IPV6_FRAGMENT
+            && next != IPV6_HOP_BY_HOP
+            && next != IPV6_ROUTING
+            && next != IPV6_DESTINATION
+        {
             break;
         }
         let [following, length] = bytes.header(at)?;

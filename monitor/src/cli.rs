@@ -3,6 +3,7 @@
 mod decode;
 pub mod exit;
 mod port;
+mod simulate;
 
 use std::process::ExitCode;
 
@@ -19,6 +20,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Decode(decode::Arguments),
+    Simulate(simulate::Arguments),
 }
 
 /// What a verb came to: an exit status of [`exit`], or one sentence that says what, where and the remedy.
@@ -29,6 +31,7 @@ type Outcome = Result<u8, String>;
 pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().verb {
         Verb::Decode(arguments) => decode::run(&arguments),
+        Verb::Simulate(arguments) => simulate::run(&arguments),
     };
     match outcome {
         Ok(status) => ExitCode::from(status),

@@ -3,11 +3,13 @@
 pub mod capture;
 pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod hub;
 pub mod live;
 pub mod netns;
 pub mod probe;
 pub mod reader;
 pub mod rt;
+pub mod simulate;
 pub mod sink;
 pub mod sys;

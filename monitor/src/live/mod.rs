@@ -5,7 +5,7 @@ mod looped;
 mod thread;
 
 pub use control::Control;
-pub use looped::{Bounds, LoopCounts, Loop};
+pub use looped::{Bounds, Loop, LoopCounts};
 pub use thread::{Live, Outcome, spawn};
 
 use monitor_core::event::Outlet;

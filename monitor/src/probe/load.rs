@@ -9,7 +9,8 @@ use aya::{
 use monitor_common::{InterfaceKey, InterfaceSettings, PacketCounters, Ports, Settings, Stages};
 
 use super::{
-    Interface, ProbeError, attach, btf::KernelTypes, discover, error::chain, object::object, selftest::SelfTest,
+    Interface, ProbeError, attach, btf::KernelTypes, discover, error::chain, object::object,
+    selftest::SelfTest,
 };
 use crate::sys::caps::{Capabilities, Capability};
 
@@ -240,7 +241,10 @@ impl Probe {
         self.ebpf.map_mut(name).ok_or_else(|| missing(name))
     }
 
-    fn hash<K: aya::Pod, V: aya::Pod>(&mut self, name: &str) -> Result<HashMap<&mut MapData, K, V>, ProbeError> {
+    fn hash<K: aya::Pod, V: aya::Pod>(
+        &mut self,
+        name: &str,
+    ) -> Result<HashMap<&mut MapData, K, V>, ProbeError> {
         HashMap::try_from(self.map_mut(name)?).map_err(|error| map_error(name, &error))
     }
 
@@ -300,7 +304,10 @@ fn add(sum: PacketCounters, cpu: PacketCounters) -> PacketCounters {
 }
 
 fn missing(name: &str) -> ProbeError {
-    ProbeError::Map { map: name.to_owned(), reason: "the eBPF object has no such map of that kind".to_owned() }
+    ProbeError::Map {
+        map: name.to_owned(),
+        reason: "the eBPF object has no such map of that kind".to_owned(),
+    }
 }
 
 pub(super) fn map_error(name: &str, error: &aya::maps::MapError) -> ProbeError {

@@ -77,14 +77,23 @@ impl Ring {
     pub fn map(ring: BorrowedFd<'_>, bytes: usize, page: BorrowedFd<'_>) -> Result<Self, ReaderError> {
         let page_size = crate::sys::memory::page_size();
         let map = |what, fd, offset: usize, length, protection| {
-            Mapping::new(fd, offset as u64, length, protection).map_err(|source| ReaderError::Map { what, source })
+            Mapping::new(fd, offset as u64, length, protection)
+                .map_err(|source| ReaderError::Map { what, source })
         };
         let fd = ring.try_clone_to_owned()?;
         let consumer = map("ring's position", ring, 0, page_size, Protection::ReadWrite)?;
         let producer = map("ring", ring, page_size, page_size + 2 * bytes, Protection::Read)?;
         let page = map("reader's page", page, 0, page_size, Protection::ReadWrite)?;
-        let mut ring =
-            Self { fd, consumer, producer, page, mask: bytes as u64 - 1, position: 0, sleeps: 0, busy_heads: 0 };
+        let mut ring = Self {
+            fd,
+            consumer,
+            producer,
+            page,
+            mask: bytes as u64 - 1,
+            position: 0,
+            sleeps: 0,
+            busy_heads: 0,
+        };
         ring.position = ring.consumer_position().load(Ordering::Relaxed);
         ring.prefault(page_size, bytes);
         Ok(ring)

@@ -93,13 +93,23 @@ impl<'a> Finder<'a> {
         if let Some(length) = ieee1344::frame(self.rest).map(<[u8]>::len) {
             let bytes = self.take(length);
             let reason = InvalidReason::Ieee1344;
-            return Found::Invalid(Invalid { reason, frame_type: None, idcode: None, in_frames: true, bytes });
+            return Found::Invalid(Invalid {
+                reason,
+                frame_type: None,
+                idcode: None,
+                in_frames: true,
+                bytes,
+            });
         }
         let (reason, claimed) = match error {
-            FrameError::Crc { .. } => (InvalidReason::Crc, FrameHeader::peek(self.rest).map_or(1, |it| it.size())),
+            FrameError::Crc { .. } => {
+                (InvalidReason::Crc, FrameHeader::peek(self.rest).map_or(1, |it| it.size()))
+            }
             FrameError::Truncated { .. } => (InvalidReason::Truncated, self.rest.len()),
             FrameError::Size { .. } => (InvalidReason::Size, 0),
-            FrameError::Sync { .. } | FrameError::Type { .. } | FrameError::Version { .. } => (InvalidReason::Type, 0),
+            FrameError::Sync { .. } | FrameError::Type { .. } | FrameError::Version { .. } => {
+                (InvalidReason::Type, 0)
+            }
         };
         let frame_type = self.frame_type();
         let in_frames = claimed > 0;
@@ -123,7 +133,9 @@ impl<'a> Finder<'a> {
     /// How far the first sound frame behind the current byte is, if nearer than `limit`; else `limit`.
     fn next_sound(&mut self, limit: usize) -> usize {
         let mut at = 1;
-        while let Some(step) = self.rest.get(at..limit).and_then(|rest| rest.iter().position(|byte| *byte == SYNC)) {
+        while let Some(step) =
+            self.rest.get(at..limit).and_then(|rest| rest.iter().position(|byte| *byte == SYNC))
+        {
             at += step;
             if self.is_sound(&self.rest[at..]) {
                 return at;

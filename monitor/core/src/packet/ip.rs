@@ -83,7 +83,8 @@ impl<'a> Networked<'a> {
             stated => stated,
         };
         let (payload, cut) = limit(rest, stated, beside.cut).ok_or(Malformed::Ip)?;
-        let address = |at: usize| Ipv6Addr::from(<[u8; 16]>::try_from(&fixed[at..at + 16]).unwrap_or_default());
+        let address =
+            |at: usize| Ipv6Addr::from(<[u8; 16]>::try_from(&fixed[at..at + 16]).unwrap_or_default());
         let (source, destination) = (address(8).octets(), address(24).octets());
         Self { source, destination, protocol: fixed[6], part: None, payload, cut }.behind_extensions()
     }

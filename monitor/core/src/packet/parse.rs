@@ -196,8 +196,5 @@ impl<'a> Fragment<'a> {
 
 fn endpoints(ip: &Networked<'_>, ports: [u16; 2]) -> [Endpoint; 2] {
     let [source, destination] = ports;
-    [
-        Endpoint { address: ip.source, port: source },
-        Endpoint { address: ip.destination, port: destination },
-    ]
+    [Endpoint { address: ip.source, port: source }, Endpoint { address: ip.destination, port: destination }]
 }

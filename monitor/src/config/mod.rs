@@ -1,0 +1,3 @@
+//! What a user sets: how options are written, wherever they stand.
+
+pub mod duration;
