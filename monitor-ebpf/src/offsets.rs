@@ -42,6 +42,12 @@ pub struct PacketFacts {
     pub length: u32,
 }
 
+/// Whether user space has written the offsets. An object that nobody patched still loads, and stamps nothing.
+#[inline(always)]
+pub fn known() -> bool {
+    skb_dev() != 0 && skb_len() != 0 && dev_ifindex() != 0 && dev_net() != 0 && net_inum() != 0
+}
+
 /// Reads a packet's facts where the verifier knows its type (`tp_btf` arguments).
 ///
 /// # Safety
@@ -63,6 +69,9 @@ pub unsafe fn typed_facts(skb: *const u8) -> PacketFacts {
 /// Reads a packet's network namespace in a program to which the packet is an opaque context (tc).
 #[inline(always)]
 pub fn netns_of(skb: *const u8) -> Option<u32> {
+    if !known() {
+        return None;
+    }
     let dev = probe::<*const u8>(skb, skb_dev())?;
     let net = probe::<*const u8>(dev, dev_net())?;
     probe(net, net_inum())

@@ -1,11 +1,13 @@
 //! The command line: one file for each verb, which parses its arguments, calls the library and prints.
 
 mod decode;
+mod demo;
 pub mod exit;
 mod logging;
 mod output;
 mod run;
 mod signals;
+mod simulate;
 
 use std::process::ExitCode;
 
@@ -23,6 +25,7 @@ struct Arguments {
 enum Verb {
     Run(run::Arguments),
     Decode(decode::Arguments),
+    Simulate(simulate::Arguments),
 }
 
 /// What a verb came to: an exit status of [`exit`], or one sentence that says what, where and the remedy.
@@ -36,6 +39,7 @@ pub fn main() -> ExitCode {
     let outcome = match arguments.verb {
         Verb::Run(arguments) => run::run(&arguments),
         Verb::Decode(arguments) => decode::run(&arguments),
+        Verb::Simulate(arguments) => simulate::run(&arguments),
     };
     match outcome {
         Ok(status) => ExitCode::from(status),

@@ -11,5 +11,6 @@ pub mod probe;
 pub mod reader;
 pub mod rt;
 pub mod session;
+pub mod simulate;
 pub mod sink;
 pub mod sys;

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 
-use super::{Outcome, exit, output, signals};
+use super::{Outcome, demo, exit, output, signals};
 use crate::config::{Duration, Port, RunOptions, ports};
 use crate::netns::Netns;
 use crate::rt;
@@ -83,7 +83,9 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     let request = request(&options)?;
     let stop = signals::stop_flag().map_err(|error| format!("cannot catch signals: {error}"))?;
     if options.iface.is_empty() {
-        return Err("demo is coming".to_owned());
+        let mut world = demo::World::prepare()?;
+        let plan = plan(&options, world.monitored().into_iter().collect(), request)?;
+        return watch(&options, plan, demo::DESCRIPTION.to_owned(), &stop, || world.begin());
     }
     let here = Arc::new(Netns::current().map_err(|error| error.to_string())?);
     let interfaces = options.iface.iter().map(|name| (Arc::clone(&here), name.clone())).collect();
