@@ -1,1 +1,15 @@
-//! Placeholder while the rooms are furnished.
+//! The rooms of `pmu-monitor`: everything between a frame on the wire and a line on the screen.
+
+pub mod capture;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod hub;
+pub mod live;
+pub mod netns;
+pub mod probe;
+pub mod reader;
+pub mod rt;
+pub mod session;
+pub mod sink;
+pub mod sys;

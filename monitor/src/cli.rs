@@ -1,0 +1,44 @@
+//! The command line: one file for each verb, which parses its arguments, calls the library and prints.
+
+mod decode;
+pub mod exit;
+mod output;
+mod run;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Every PMU frame with its kernel arrival time.
+#[derive(Debug, Parser)]
+#[command(name = "pmu-monitor", version, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Run(run::Arguments),
+    Decode(decode::Arguments),
+}
+
+/// What a verb came to: an exit status of [`exit`], or one sentence that says what, where and the remedy.
+type Outcome = Result<u8, String>;
+
+/// Parses the command line and runs its verb. Wrong usage ends the process here, with status 2.
+#[must_use]
+pub fn main() -> ExitCode {
+    let outcome = match Arguments::parse().verb {
+        Verb::Run(arguments) => run::run(&arguments),
+        Verb::Decode(arguments) => decode::run(&arguments),
+    };
+    match outcome {
+        Ok(status) => ExitCode::from(status),
+        Err(message) => {
+            eprintln!("pmu-monitor: {message}");
+            ExitCode::from(exit::FAILED)
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! `decode FILE`: a capture through the same pipeline as the live path.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::path::PathBuf;
+
+use clap::Args;
+use monitor_core::pipeline::{Bounds, Pipeline};
+use monitor_core::time::NoClock;
+
+use super::{Outcome, exit, output};
+use crate::capture::{Capture, CaptureError};
+use crate::config::{Port, ports};
+use crate::hub::{Direct, Summary, is_closed};
+use crate::sink::{Json, Lines, Sink, Table, Text};
+
+/// Decode a capture (pcap or pcapng)
+///
+/// Prints one line for each frame, or with --json one object.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The capture
+    file: PathBuf,
+    /// Print NDJSON
+    #[arg(long)]
+    json: bool,
+    /// Print what was found in all, not each frame
+    #[arg(long)]
+    summary: bool,
+    /// UDP or TCP port to look at, or 'any' (repeatable; 4712 and 4713 where none is given)
+    #[arg(long = "port", value_name = "N|any")]
+    ports: Vec<Port>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Outcome {
+    let capture = Capture::open(&arguments.file).map_err(|error| error.to_string())?;
+    let out = output::standard().map_err(|error| output::said(&error))?;
+    let lines = Lines { frames: !arguments.summary, windows: false, summary: arguments.summary };
+    match (arguments.json, arguments.summary) {
+        (true, _) => decode(capture, Json::new(out, lines), arguments),
+        (false, true) => decode(capture, Table::new(out), arguments),
+        (false, false) => decode(capture, Text::new(out), arguments),
+    }
+}
+
+fn decode(mut capture: Capture<File>, sink: impl Sink, arguments: &Arguments) -> Outcome {
+    let mut pipeline = Pipeline::new(ports(&arguments.ports), &Bounds::default());
+    let mut direct = Direct::new(sink);
+    let read = push_all(&mut capture, &mut pipeline, &mut direct);
+    let mut summary = Summary::new(&pipeline, direct.registry());
+    summary.capture = Some(capture.counts().into());
+    let written = direct.into_sink().and_then(|mut sink| sink.finish(&summary));
+    match written {
+        // Whoever read the output has seen enough: there is nothing more to say.
+        Err(error) if is_closed(&error) => return Ok(exit::DONE),
+        Err(error) => return Err(output::said(&error)),
+        Ok(()) => {}
+    }
+    if let Some(losses) = capture.counts().losses() {
+        eprintln!("pmu-monitor: {}: {losses}", arguments.file.display());
+    }
+    if let Some(hint) = nothing_decoded(&summary) {
+        eprintln!("pmu-monitor: {}: {hint}", arguments.file.display());
+    }
+    read.map_err(|error| error.to_string())?;
+    Ok(if summary.unaccounted == 0 { exit::DONE } else { exit::UNACCOUNTED })
+}
+
+/// Where not one frame was decoded: what is there instead, and where to look.
+fn nothing_decoded(summary: &Summary) -> Option<String> {
+    if summary.counters.frames.decoded > 0 {
+        return None;
+    }
+    let mut hint = "no frame was decoded".to_owned();
+    for (reason, count) in &summary.counters.frames.undecoded.0 {
+        let _ = write!(hint, "; {count} left undecoded ({reason})");
+    }
+    if summary.packets_ignored > 0 {
+        let ignored = summary.packets_ignored;
+        let _ =
+            write!(hint, "; {ignored} packets are of other ports or protocols: '--port any' looks into all");
+    }
+    Some(hint)
+}
+
+fn push_all(
+    capture: &mut Capture<File>,
+    pipeline: &mut Pipeline,
+    direct: &mut Direct<impl Sink>,
+) -> Result<(), CaptureError> {
+    while let Some(record) = capture.next_record()? {
+        pipeline.push(&record, &mut NoClock, direct);
+        if direct.has_failed() {
+            break;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,24 @@
+//! The queue's consumer: what leaves the real-time thread arrives here, gets its names, and goes on to the sinks.
+//!
+//! Live: [`queue`] carries events over, [`Hub`] resolves them through the [`Registry`] and hands them to the sinks'
+//! threads through the [`Fanout`]. For a capture there is no real-time thread to protect: [`Direct`] does the same on
+//! the caller's thread, with one sink and no queue.
+
+mod direct;
+mod fanout;
+pub mod queue;
+mod registry;
+mod run;
+mod summary;
+
+pub use direct::Direct;
+pub use fanout::{Ended, Fanout, OnEnd, SinkReport, is_closed};
+pub use registry::{Config, Item, OwnedItem, PmuNames, Registry, StreamInfo};
+pub use run::Hub;
+pub use summary::{
+    ByteCounters, CaptureSummary, ClockSummary, Counters, EventCounters, FrameCounters, Named,
+    PacketCounters, RecordCounters, RtSummary, StageLatency, StreamLatency, StreamRow, Summary, Window,
+};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,79 @@
+//! NDJSON: one object a line, names and units as the contract fixes them.
+//!
+//! A line is written from the frame's own bytes, through the views that the real-time thread used; no tree of values
+//! stands between.
+
+mod c37118;
+
+use std::io::{self, Write};
+
+use monitor_core::event::{Class, Classes, EventKind};
+use serde::Serialize;
+
+use super::Sink;
+use crate::hub::{Item, Summary, Window};
+
+/// Which lines are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lines {
+    /// One for each frame.
+    pub frames: bool,
+    /// The table, once a second.
+    pub windows: bool,
+    /// The summary, last.
+    pub summary: bool,
+}
+
+/// Writes lines to an output, which should be buffered.
+pub struct Json<W> {
+    out: W,
+    lines: Lines,
+}
+
+impl<W: Write> Json<W> {
+    /// To that output.
+    pub const fn new(out: W, lines: Lines) -> Self {
+        Self { out, lines }
+    }
+
+    fn line(&mut self, value: &impl Serialize) -> io::Result<()> {
+        serde_json::to_writer(&mut self.out, value)?;
+        self.out.write_all(b"\n")
+    }
+}
+
+impl<W: Write + Send> Sink for Json<W> {
+    fn name(&self) -> &'static str {
+        "json"
+    }
+
+    fn wants(&self) -> Classes {
+        let frames = Classes::NONE.with(Class::Frame).with(Class::Config);
+        let wants = if self.lines.frames { frames } else { Classes::NONE };
+        // The hub makes the table from them; the sink itself takes no part in it.
+        if self.lines.windows { wants.with(Class::StreamState) } else { wants }
+    }
+
+    fn take(&mut self, item: &Item<'_>) -> io::Result<()> {
+        let EventKind::Frame(frame, outcome) = item.event.kind else { return Ok(()) };
+        match c37118::Line::new(item, frame, outcome) {
+            Some(line) if self.lines.frames => self.line(&line),
+            _ => Ok(()),
+        }
+    }
+
+    fn window(&mut self, window: &Window) -> io::Result<()> {
+        if self.lines.windows { self.line(window) } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
+    fn finish(&mut self, summary: &Summary) -> io::Result<()> {
+        if self.lines.summary {
+            self.line(summary)?;
+        }
+        self.out.flush()
+    }
+}

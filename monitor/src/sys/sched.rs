@@ -1,0 +1,236 @@
+//! Scheduling policy, affinity and the CPUs of this host.
+//!
+//! The policy calls go by number: musl's own wrappers answer `ENOSYS` whatever the kernel could do.
+#![expect(unsafe_code, reason = "the sched_* calls")]
+
+use std::mem::MaybeUninit;
+use std::{fmt, fs, io};
+
+use super::{checked, checked_long};
+
+/// The lowest and highest priority of `SCHED_FIFO` (sched(7)).
+pub const FIFO_PRIORITIES: std::ops::RangeInclusive<u8> = 1..=99;
+
+/// A thread's scheduling policy, as far as this program sets or meets it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Policy {
+    /// `SCHED_FIFO` at this priority, 1 to 99.
+    Fifo(u8),
+    /// `SCHED_RR` at this priority: set by somebody else.
+    RoundRobin(u8),
+    /// `SCHED_OTHER`: the ordinary fair scheduler.
+    Other,
+    /// Any other, by its number in sched(7).
+    Unknown(i32),
+}
+
+impl Policy {
+    /// The name in sched(7).
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fifo(_) => "SCHED_FIFO",
+            Self::RoundRobin(_) => "SCHED_RR",
+            Self::Other => "SCHED_OTHER",
+            Self::Unknown(libc::SCHED_BATCH) => "SCHED_BATCH",
+            Self::Unknown(libc::SCHED_IDLE) => "SCHED_IDLE",
+            Self::Unknown(_) => "unknown",
+        }
+    }
+
+    /// The real-time priority, 1 to 99, or 0 where the policy has none.
+    #[must_use]
+    pub fn priority(self) -> u8 {
+        match self {
+            Self::Fifo(priority) | Self::RoundRobin(priority) => priority,
+            Self::Other | Self::Unknown(_) => 0,
+        }
+    }
+}
+
+/// Puts the calling thread under `SCHED_FIFO` at `priority`. Threads it starts later are ordinary again
+/// (`SCHED_RESET_ON_FORK`).
+///
+/// # Errors
+/// `EPERM` without `CAP_SYS_NICE` and beyond `RLIMIT_RTPRIO`, or in a control group without real-time budget;
+/// `EINVAL` outside [`FIFO_PRIORITIES`].
+pub fn set_fifo(priority: u8) -> io::Result<()> {
+    let parameters = libc::c_int::from(priority);
+    let policy = libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK;
+    // SAFETY: the kernel's sched_param is one int, and the pointer is to a live one; 0 is the calling thread.
+    checked_long(unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, policy, &raw const parameters) })
+        .map(drop)
+}
+
+/// The calling thread's policy as the kernel has it.
+///
+/// # Errors
+/// Only where a sandbox forbids the calls.
+pub fn policy() -> io::Result<Policy> {
+    // SAFETY: no pointers; 0 is the calling thread.
+    let number = checked_long(unsafe { libc::syscall(libc::SYS_sched_getscheduler, 0) })?;
+    let mut priority: libc::c_int = 0;
+    // SAFETY: the kernel's sched_param is one int, and the pointer is to a live, writable one.
+    checked_long(unsafe { libc::syscall(libc::SYS_sched_getparam, 0, &raw mut priority) })?;
+    let priority = u8::try_from(priority).unwrap_or(u8::MAX);
+    let number = i32::try_from(number).unwrap_or(i32::MAX) & !libc::SCHED_RESET_ON_FORK;
+    Ok(match number {
+        libc::SCHED_FIFO => Policy::Fifo(priority),
+        libc::SCHED_RR => Policy::RoundRobin(priority),
+        libc::SCHED_OTHER => Policy::Other,
+        other => Policy::Unknown(other),
+    })
+}
+
+/// CPU masks hold this many CPUs: the most that the kernel can be built for (`NR_CPUS`).
+const MASK_CPUS: usize = 8192;
+const WORD_CPUS: usize = u64::BITS as usize;
+
+/// Binds the calling thread to one CPU.
+///
+/// # Errors
+/// `EINVAL` where the CPU does not exist, is offline, or lies outside the thread's cpuset.
+pub fn set_affinity(cpu: usize) -> io::Result<()> {
+    let mut mask = [0_u64; MASK_CPUS / WORD_CPUS];
+    let word = mask.get_mut(cpu / WORD_CPUS).ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
+    *word = 1 << (cpu % WORD_CPUS);
+    // SAFETY: the kernel reads as many bytes as it is told, all inside the mask; 0 is the calling thread.
+    checked(unsafe { libc::sched_setaffinity(0, size_of_val(&mask), mask.as_ptr().cast()) }).map(drop)
+}
+
+/// The CPUs that the calling thread may run on.
+///
+/// # Errors
+/// Only where a sandbox forbids the call.
+pub fn affinity() -> io::Result<CpuList> {
+    let mut mask = [0_u64; MASK_CPUS / WORD_CPUS];
+    // SAFETY: the kernel writes at most as many bytes as it is told, all inside the mask.
+    checked(unsafe { libc::sched_getaffinity(0, size_of_val(&mask), mask.as_mut_ptr().cast()) })?;
+    let set = |cpu: &usize| mask[cpu / WORD_CPUS] & (1 << (cpu % WORD_CPUS)) != 0;
+    Ok(CpuList((0..MASK_CPUS).filter(set).collect()))
+}
+
+/// The CPU that the calling thread runs on at this moment.
+///
+/// # Errors
+/// Only where a sandbox forbids the call.
+pub fn current_cpu() -> io::Result<usize> {
+    let mut cpu = MaybeUninit::<libc::c_uint>::uninit();
+    let none = std::ptr::null_mut::<libc::c_uint>();
+    // SAFETY: the first pointer is valid for one unsigned int; the node and the unused cache may be null.
+    checked_long(unsafe { libc::syscall(libc::SYS_getcpu, cpu.as_mut_ptr(), none, none) })?;
+    // SAFETY: the call succeeded, so the number is written.
+    Ok(unsafe { cpu.assume_init() } as usize)
+}
+
+/// CPU numbers in rising order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CpuList(Vec<usize>);
+
+impl CpuList {
+    /// The CPUs that this host could ever have.
+    ///
+    /// # Errors
+    /// `/sys` is not mounted or not readable.
+    pub fn possible() -> io::Result<Self> {
+        Self::read("/sys/devices/system/cpu/possible")
+    }
+
+    /// The CPUs that are running now.
+    ///
+    /// # Errors
+    /// `/sys` is not mounted or not readable.
+    pub fn online() -> io::Result<Self> {
+        Self::read("/sys/devices/system/cpu/online")
+    }
+
+    fn read(path: &str) -> io::Result<Self> {
+        let text = fs::read_to_string(path)?;
+        Self::parse(&text)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("{path} is no list of CPUs")))
+    }
+
+    /// The kernel's list format ("0-3,8"); `None` for anything else.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let mut cpus = Vec::new();
+        for range in text.trim().split(',').filter(|range| !range.is_empty()) {
+            let (first, last) = range.split_once('-').unwrap_or((range, range));
+            let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
+            if last < first || last >= MASK_CPUS {
+                return None;
+            }
+            cpus.extend(first..=last);
+        }
+        Some(Self(cpus))
+    }
+
+    /// Whether `cpu` is in the list.
+    #[must_use]
+    pub fn contains(&self, cpu: usize) -> bool {
+        self.0.binary_search(&cpu).is_ok()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The numbers, rising.
+    pub fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+        self.0.iter().copied()
+    }
+}
+
+impl fmt::Display for CpuList {
+    /// The kernel's own list format.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, run) in self.0.chunk_by(|before, after| before + 1 == *after).enumerate() {
+            let comma = if place == 0 { "" } else { "," };
+            match run {
+                [only] => write!(out, "{comma}{only}")?,
+                [first, .., last] => write!(out, "{comma}{first}-{last}")?,
+                [] => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cpu_lists_are_read_and_written_in_the_kernels_format() {
+        let list = CpuList::parse("0-3,8,10-11\n").unwrap();
+        assert_eq!(list.iter().collect::<Vec<_>>(), [0, 1, 2, 3, 8, 10, 11]);
+        assert_eq!(list.to_string(), "0-3,8,10-11");
+        assert!(list.contains(8) && !list.contains(9));
+        assert_eq!(CpuList::parse("\n").unwrap().count(), 0);
+        for wrong in ["x", "3-1", "0-99999999", "1-", "-1"] {
+            assert_eq!(CpuList::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn this_thread_runs_on_a_cpu_that_is_online() {
+        assert!(CpuList::online().unwrap().contains(current_cpu().unwrap()));
+        assert!(CpuList::possible().unwrap().count() >= CpuList::online().unwrap().count());
+    }
+
+    #[test]
+    fn affinity_binds_and_an_impossible_cpu_is_refused() {
+        std::thread::spawn(|| {
+            let cpu = affinity().unwrap().iter().last().unwrap();
+            set_affinity(cpu).unwrap();
+            assert_eq!(affinity().unwrap(), CpuList(vec![cpu]));
+            assert_eq!(current_cpu().unwrap(), cpu);
+            for impossible in [MASK_CPUS - 1, MASK_CPUS, usize::MAX] {
+                assert_eq!(set_affinity(impossible).unwrap_err().raw_os_error(), Some(libc::EINVAL));
+            }
+        })
+        .join()
+        .unwrap();
+    }
+}
