@@ -119,6 +119,7 @@ impl<'a> Packet<'a> {
 }
 
 impl<'a> Content<'a> {
+    #[inline]
     fn parse(linked: &Linked<'a>, record: &Record<'a>) -> Result<Self, Malformed> {
         let on_wire = usize::try_from(record.wire_length).unwrap_or(usize::MAX);
         let cut = on_wire.saturating_sub(record.bytes.len());

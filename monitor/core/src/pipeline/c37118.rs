@@ -9,9 +9,9 @@ use crate::protocol::c37118::{ConfigError, ConfigView, DataView, FrameHeader, Fr
 use crate::stream::{Cadence, Configs, Learned, Reading, SourceKey, Stream, Streams};
 use crate::time::Clock;
 
-/// Outcome of a frame, and what its event refers to.
+/// What became of a sound frame, and what its event refers to.
 struct Judged {
-    outcome: Outcome,
+    decoded: Result<(), UndecodedReason>,
     stream: Option<StreamId>,
     config: Option<ConfigId>,
     /// Whether it is news that data must not crowd out.
@@ -19,12 +19,19 @@ struct Judged {
 }
 
 impl Judged {
-    const fn new(outcome: Outcome, stream: Option<StreamId>) -> Self {
-        Self { outcome, stream, config: None, announce: false }
+    const fn decoded(stream: Option<StreamId>) -> Self {
+        Self { decoded: Ok(()), stream, config: None, announce: false }
     }
 
     const fn undecoded(reason: UndecodedReason, stream: Option<StreamId>) -> Self {
-        Self::new(Outcome::Undecoded(reason), stream)
+        Self { decoded: Err(reason), stream, config: None, announce: false }
+    }
+
+    const fn outcome(&self) -> Outcome {
+        match self.decoded {
+            Ok(()) => Outcome::Decoded,
+            Err(reason) => Outcome::Undecoded(reason),
+        }
     }
 }
 
@@ -91,14 +98,12 @@ impl Pipeline {
             FrameKind::Config1 | FrameKind::Config2 | FrameKind::Config3 => {
                 self.judge_config(carrier, frame, out)
             }
-            FrameKind::Header => {
-                Judged::new(Outcome::Decoded, self.streams.find(&carrier.key(frame.idcode().0)))
-            }
+            FrameKind::Header => Judged::decoded(self.streams.find(&carrier.key(frame.idcode().0))),
             // A command goes to the sender of the stream that it names: it belongs to none.
-            FrameKind::Command => Judged::new(Outcome::Decoded, None),
+            FrameKind::Command => Judged::decoded(None),
         };
-        let decoded = matches!(judged.outcome, Outcome::Decoded);
-        let stages = Stages::new(&carrier.record.stamps, decoded.then(|| clock.monotonic()).flatten());
+        let at = judged.decoded.is_ok().then(|| clock.monotonic()).flatten();
+        let stages = Stages::new(&carrier.record.stamps, at);
         self.count_frame(frame, &judged, &stages);
         self.tell_frame(carrier, frame, &judged, stages, out);
     }
@@ -107,8 +112,8 @@ impl Pipeline {
         let frames = &mut self.counts.frames;
         frames.found += 1;
         frames.c37118[frame.kind() as usize] += 1;
-        match judged.outcome {
-            Outcome::Decoded => {
+        match judged.decoded {
+            Ok(()) => {
                 frames.decoded += 1;
                 self.stages.record(stages);
                 let stream = judged.stream.filter(|_| frame.kind() == FrameKind::Data);
@@ -118,8 +123,7 @@ impl Pipeline {
                     stream.take_latency(ns);
                 }
             }
-            Outcome::Undecoded(reason) => frames.undecoded[reason as usize] += 1,
-            Outcome::Invalid(_) => frames.invalid += 1,
+            Err(reason) => frames.undecoded[reason as usize] += 1,
         }
     }
 
@@ -137,7 +141,7 @@ impl Pipeline {
         let event = carrier.frame_event(Some(frame.kind() as u8), Some(frame.idcode().0));
         let is_configuration = event.is_configuration();
         let about = About { stages, stream: judged.stream, config: judged.config };
-        let event = about.event(carrier.record, EventKind::Frame(event, judged.outcome));
+        let event = about.event(carrier.record, EventKind::Frame(event, judged.outcome()));
         if judged.announce {
             let announced = out.announce(&event, frame.bytes());
             if let Some(config) = judged.config {
@@ -177,7 +181,7 @@ impl Pipeline {
             return Judged::undecoded(UndecodedReason::SizeMismatch, Some(id));
         };
         stream.take_reading(Reading::take(&view));
-        Judged { config: Some(config), ..Judged::new(Outcome::Decoded, Some(id)) }
+        Judged { config: Some(config), ..Judged::decoded(Some(id)) }
     }
 
     fn judge_config<O: Outlet>(&mut self, carrier: &Carrier<'_>, frame: FrameView<'_>, out: &O) -> Judged {
@@ -194,14 +198,14 @@ impl Pipeline {
             Err(_) => return Judged::undecoded(UndecodedReason::BadConfiguration, Some(id)),
         };
         if frame.kind() == FrameKind::Config1 {
-            return Judged::new(Outcome::Decoded, Some(id));
+            return Judged::decoded(Some(id));
         }
         let config = match configs.learn(stream.source(), &view, out.taken(), out.passed()) {
             Learned::New(config) | Learned::Known(config) => config,
             Learned::Refused => return Judged::undecoded(UndecodedReason::BadConfiguration, Some(id)),
         };
         let announce = !configs.is_announced(config);
-        Judged { outcome: Outcome::Decoded, stream: Some(id), config: Some(config), announce }
+        Judged { config: Some(config), announce, ..Judged::decoded(Some(id)) }
     }
 }
 

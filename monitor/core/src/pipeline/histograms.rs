@@ -34,8 +34,11 @@ impl StageHistograms {
     pub(super) fn new() -> Self {
         let (low, high, digits) = BOUNDS;
         let histogram = |_| {
-            Histogram::new_with_bounds(low, high, digits)
-                .expect("the bounds are constants in the range it takes")
+            let mut histogram = Histogram::new_with_bounds(low, high, digits)
+                .expect("the bounds are constants in the range it takes");
+            // Writes every count, so that the real-time thread meets no page that was never touched.
+            histogram.clear();
+            histogram
         };
         Self { stages: Stage::ALL.map(histogram) }
     }

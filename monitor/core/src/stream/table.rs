@@ -87,6 +87,7 @@ impl Fold {
     /// An odd constant with as many ones as zeros, well spread.
     const FACTOR: u64 = 0xD6E8_FEB8_6659_FD93;
 
+    #[inline]
     fn mix(&mut self, word: u64) {
         let product = u128::from(self.0 ^ word) * u128::from(Self::FACTOR);
         let [b0, b1, b2, b3, b4, b5, b6, b7, high @ ..] = product.to_le_bytes();
@@ -106,7 +107,19 @@ impl Hasher for Fold {
             last[..rest.len()].copy_from_slice(rest);
             self.mix(u64::from_le_bytes(last));
         }
-        self.mix(bytes.len() as u64);
+    }
+
+    // What keys are made of beside byte arrays, whose lengths come this way too: one step each.
+    fn write_u16(&mut self, word: u16) {
+        self.mix(word.into());
+    }
+
+    fn write_usize(&mut self, word: usize) {
+        self.mix(word as u64);
+    }
+
+    fn write_isize(&mut self, word: isize) {
+        self.write_usize(word.cast_unsigned());
     }
 
     fn finish(&self) -> u64 {

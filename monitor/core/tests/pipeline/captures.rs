@@ -81,14 +81,19 @@ fn one_pmu_over_udp() {
 fn tcp_is_counted_as_undecoded() {
     for name in ["C37.118_1PMU_TCP.pcap", "C37.118_4in1PMU_TCP.pcap", "c37_1100_clean_tcp.pcap"] {
         let Some(file) = capture(name) else { continue };
-        let bench = run(&file, conventional());
-        let counts = bench.counts();
-        assert!(counts.frames.found > 0, "{name}");
-        assert_eq!(counts.frames.undecoded[UndecodedReason::Tcp as usize], counts.frames.found, "{name}");
-        assert_eq!(counts.bytes.dropped, counts.bytes.received, "{name}");
-        assert_eq!(counts.frames.invalid, 0, "{name}");
-        assert_eq!(bench.pipeline.streams().count(), 0, "{name}");
+        for ports in [conventional(), Ports::Any] {
+            only_tcp(name, &run(&file, ports));
+        }
     }
+}
+
+fn only_tcp(name: &str, bench: &Bench) {
+    let counts = bench.counts();
+    assert!(counts.frames.found > 0, "{name}");
+    assert_eq!(counts.frames.undecoded[UndecodedReason::Tcp as usize], counts.frames.found, "{name}");
+    assert_eq!(counts.bytes.dropped, counts.bytes.received, "{name}");
+    assert_eq!(counts.frames.invalid, 0, "{name}");
+    assert_eq!(bench.pipeline.streams().count(), 0, "{name}");
 }
 
 #[test]
