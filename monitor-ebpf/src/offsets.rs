@@ -30,6 +30,10 @@ offsets! {
     OFFSET_DEV_IFINDEX => dev_ifindex;
     /// `net_device.nd_net.net`
     OFFSET_DEV_NET => dev_net;
+    /// `xdp_buff.rxq`
+    OFFSET_XDP_RXQ => xdp_rxq;
+    /// `xdp_rxq_info.dev`, which is its first member on every kernel known: 0 says nothing here.
+    OFFSET_RXQ_DEV => rxq_dev;
     /// `net.ns.inum`
     OFFSET_NET_INUM => net_inum;
 }
@@ -73,6 +77,18 @@ pub fn netns_of(skb: *const u8) -> Option<u32> {
         return None;
     }
     let dev = probe::<*const u8>(skb, skb_dev())?;
+    let net = probe::<*const u8>(dev, dev_net())?;
+    probe(net, net_inum())
+}
+
+/// The same in an XDP program, whose context is the kernel's `struct xdp_buff`.
+#[inline(always)]
+pub fn netns_of_buffer(buffer: *const u8) -> Option<u32> {
+    if !known() || xdp_rxq() == 0 {
+        return None;
+    }
+    let queue = probe::<*const u8>(buffer, xdp_rxq())?;
+    let dev = probe::<*const u8>(queue, rxq_dev())?;
     let net = probe::<*const u8>(dev, dev_net())?;
     probe(net, net_inum())
 }

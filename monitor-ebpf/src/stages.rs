@@ -133,6 +133,18 @@ pub fn take(packet: u64) -> Option<ReceiveStamps> {
     })
 }
 
+/// Takes the stamps of the softirq that polls this packet, before the kernel has given it a stamp of its own.
+#[inline(always)]
+pub fn take_early(ifindex: u32, netns: u32) -> ReceiveStamps {
+    let Some(stages) = slot() else { return ReceiveStamps::default() };
+    let own_irq = stages.irq_ifindex == ifindex && stages.irq_netns == netns;
+    let irq_ns = if own_irq { stages.irq_ns } else { 0 };
+    let softirq_ns = stages.softirq_ns;
+    stages.softirq_ns = 0;
+    stages.irq_ns = 0;
+    ReceiveStamps { receive_ns: 0, softirq_ns, irq_ns, ifindex, netns }
+}
+
 #[inline(always)]
 fn slot() -> Option<&'static mut Stages> {
     // SAFETY: this CPU's own slot; an interrupt between two of its fields is what the ownership rules above allow for.

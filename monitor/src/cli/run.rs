@@ -130,7 +130,7 @@ fn watch(
     let sinks = sinks(options, screen)?;
     let session = Session::prepare(&plan, sinks, notices).map_err(|error| error.to_string())?;
     begin()?;
-    let report = session.run(stop).map_err(|error| error.to_string())?;
+    let report = session.run(stop, |_| {}).map_err(|error| error.to_string())?;
     match report.failed {
         Some(reason) => Err(reason),
         None if report.summary.unaccounted > 0 => Ok(exit::UNACCOUNTED),

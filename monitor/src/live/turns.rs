@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use monitor_common::ReaderPage;
+use monitor_common::Taken;
 use monitor_core::{
+    event::RecordCounts,
     pipeline::Pipeline,
     time::{Clock, Mono, Nanos},
 };
@@ -59,6 +60,8 @@ pub struct Loop<O> {
     pub(super) clock: Arc<ClockMap>,
     pub(super) control: Arc<Control>,
     pub(super) board: Arc<Board>,
+    /// What readers before this one took.
+    before: Taken,
     counts: LoopCounts,
     published_ns: u64,
 }
@@ -75,8 +78,8 @@ impl<O: LiveOutlet> Loop<O> {
         control: Arc<Control>,
         board: Arc<Board>,
     ) -> Self {
-        let counts = LoopCounts::default();
-        Self { ring, records, pipeline, outlet, clock, control, board, counts, published_ns: 0 }
+        let (before, counts) = (ring.taken_before(), LoopCounts::default());
+        Self { before, ring, records, pipeline, outlet, clock, control, board, counts, published_ns: 0 }
     }
 
     /// Runs until it is told to stop, then drains what is left.
@@ -107,7 +110,7 @@ impl<O: LiveOutlet> Loop<O> {
         Ok(())
     }
 
-    /// Takes a batch through. Gives how many records left the ring.
+    /// Takes a batch through. Gives how many records and marks left the ring.
     pub fn turn(&mut self) -> u64 {
         let Self { ring, records, pipeline, outlet, clock, .. } = self;
         let offset = clock.offset_ns();
@@ -120,30 +123,29 @@ impl<O: LiveOutlet> Loop<O> {
         let now = monotonic_ns();
         self.pipeline.tick(Nanos(self.clock.utc_ns(now)), &mut self.outlet);
         self.outlet.flush();
-        self.account(drained);
+        if drained != Drained::default() {
+            self.account(drained);
+        }
         if now - self.published_ns > PUBLISH_NS {
             self.published_ns = now;
             self.publish();
         }
-        drained.delivered + drained.discarded
+        drained.delivered + drained.discarded + drained.marks
     }
 
     fn account(&mut self, drained: Drained) {
         self.counts.delivered += drained.delivered;
         self.counts.discarded += drained.discarded;
         self.counts.malformed = self.records.malformed();
-        if drained == Drained::default() {
-            return;
-        }
-        let counts = self.pipeline.counts().records;
-        self.ring.publish(&ReaderPage {
-            delivered: self.counts.delivered,
-            discarded: self.counts.discarded,
-            carried: counts.carried,
-            no_payload: counts.no_payload,
-            malformed: counts.malformed + self.counts.malformed,
-            reader_pid: std::process::id().into(),
-            ..ReaderPage::default()
+        let RecordCounts { carried, no_payload, malformed } = self.pipeline.counts().records;
+        let before = &self.before;
+        self.ring.commit(&Taken {
+            position: 0,
+            delivered: before.delivered + self.counts.delivered,
+            discarded: before.discarded + self.counts.discarded,
+            carried: before.carried + carried,
+            no_payload: before.no_payload + no_payload,
+            malformed: before.malformed + malformed + self.counts.malformed,
         });
     }
 

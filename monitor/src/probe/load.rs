@@ -45,11 +45,13 @@ pub struct Probe {
 }
 
 /// Members that the programs read, and the symbol that takes each offset.
-const MEMBERS: [(&str, &[(&str, &str)]); 5] = [
+const MEMBERS: [(&str, &[(&str, &str)]); 7] = [
     ("OFFSET_SKB_DEV", &[("sk_buff", "dev")]),
     ("OFFSET_SKB_LEN", &[("sk_buff", "len")]),
     ("OFFSET_DEV_IFINDEX", &[("net_device", "ifindex")]),
     ("OFFSET_DEV_NET", &[("net_device", "nd_net")]),
+    ("OFFSET_XDP_RXQ", &[("xdp_buff", "rxq")]),
+    ("OFFSET_RXQ_DEV", &[("xdp_rxq_info", "dev")]),
     ("OFFSET_NET_INUM", &[("net", "ns"), ("ns_common", "inum")]),
 ];
 

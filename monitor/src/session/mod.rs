@@ -174,23 +174,24 @@ impl Session {
             discovery,
             watches,
             promiscuous,
-            request: plan.rt.clone(),
+            request: plan.rt,
             duration: plan.duration,
             output_ended,
         })
     }
 
     /// Runs until `stop` is set, the time is over, the output has gone, or no interface is left. Then detaches, reads
-    /// what is left in the ring, and gives the sinks the summary.
+    /// what is left in the ring, and gives the sinks the summary. `started` is told what the host granted the real-time
+    /// thread, before anything is printed.
     ///
     /// # Errors
     /// Where a thread cannot be had; whatever happens, nothing is left attached.
-    pub fn run(self, stop: &AtomicBool) -> Result<Report, SessionError> {
+    pub fn run(self, stop: &AtomicBool, started: impl FnOnce(&rt::Outcome)) -> Result<Report, SessionError> {
         let Self { mut probe, kernel, work, receiver, fanout, clock, board, notices, .. } = self;
         let system = |what| move |source| SessionError::System { what, source };
         let begun = monotonic_ns();
         let live = crate::live::spawn(work, self.request).map_err(system("starting the real-time thread"))?;
-        live.rt().refusals.iter().for_each(|refusal| notices.degraded(refusal.to_string()));
+        started(live.rt());
         let names = probe.interfaces().iter().map(|one| (one.id, one.name.clone()));
         let registry = Registry::new(names);
         let hub = start_hub(receiver, fanout, &clock, &kernel, &board, &notices, registry)

@@ -25,11 +25,6 @@ impl Notices {
         self.new.lock().unwrap_or_else(PoisonError::into_inner).push(sentence.into());
     }
 
-    /// Says that the run is less than it was asked to be.
-    pub fn degraded(&self, sentence: String) {
-        self.say(sentence);
-    }
-
     /// What was said since the last call.
     #[must_use]
     pub fn take_new(&self) -> Vec<Arc<str>> {
