@@ -116,10 +116,9 @@ fn read(socket: &UdpSocket, put: &mpsc::Sender<Datagram>, stop: &AtomicBool) {
     loop {
         let stopping = stop.load(Ordering::Relaxed);
         match receive(socket).map(|datagram| put.send(datagram)) {
-            Some(Ok(())) => {}
             Some(Err(_)) => return,
             None if stopping => return,
-            None => {}
+            Some(Ok(())) | None => {}
         }
     }
 }
