@@ -91,6 +91,9 @@ pub fn softirq_exit(ctx: BtfTracePointContext) -> i32 {
 
 #[btf_tracepoint(function = "netif_receive_skb")]
 pub fn receive(ctx: BtfTracePointContext) -> i32 {
+    if !offsets::known() {
+        return 0;
+    }
     let skb: *const u8 = ctx.arg(0);
     // SAFETY: argument 0 of this tracepoint is the packet's `struct sk_buff *`.
     let facts = unsafe { offsets::typed_facts(skb) };

@@ -56,6 +56,16 @@ fn watch(ctx: &TcContext, way: Way) {
         Way::Out => stamp_outgoing(ctx, &mut header),
     }
     emitting::emit(ctx, counters, &mut header);
+    #[cfg(feature = "log")]
+    aya_log_ebpf::debug!(
+        ctx,
+        "interface {} of namespace {}: {} bytes, kind {}, stamp {}",
+        header.ifindex,
+        header.netns,
+        header.packet_length,
+        header.kind,
+        header.receive_ns
+    );
 }
 
 /// What the packet's metadata says.

@@ -1,8 +1,12 @@
 //! The command line: one file for each verb, which parses its arguments, calls the library and prints.
 
 mod decode;
+mod demo;
 pub mod exit;
-mod port;
+mod logging;
+mod output;
+mod run;
+mod signals;
 mod simulate;
 
 use std::process::ExitCode;
@@ -19,6 +23,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Run(run::Arguments),
     Decode(decode::Arguments),
     Simulate(simulate::Arguments),
 }
@@ -29,7 +34,10 @@ type Outcome = Result<u8, String>;
 /// Parses the command line and runs its verb. Wrong usage ends the process here, with status 2.
 #[must_use]
 pub fn main() -> ExitCode {
-    let outcome = match Arguments::parse().verb {
+    let arguments = Arguments::parse();
+    logging::start();
+    let outcome = match arguments.verb {
+        Verb::Run(arguments) => run::run(&arguments),
         Verb::Decode(arguments) => decode::run(&arguments),
         Verb::Simulate(arguments) => simulate::run(&arguments),
     };

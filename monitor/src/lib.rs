@@ -10,6 +10,7 @@ pub mod netns;
 pub mod probe;
 pub mod reader;
 pub mod rt;
+pub mod session;
 pub mod simulate;
 pub mod sink;
 pub mod sys;

@@ -11,7 +11,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use super::{Outcome, exit};
-use crate::config::duration;
+use crate::config;
 use crate::simulate::{
     Counts, Fleet, FleetPlan, MOST_PMUS, Plan, Report, ReportingRate, Sender, nominal_for,
 };
@@ -35,8 +35,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "R", default_value = "50", value_parser = rate)]
     rate: ReportingRate,
     /// How long, as 10s, 500ms or 2m (default: until Ctrl-C)
-    #[arg(long, value_parser = duration::parse)]
-    duration: Option<Duration>,
+    #[arg(long, value_name = "TIME")]
+    duration: Option<config::Duration>,
     /// What the stations and their measurements come from: the same seed, the same values
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -64,7 +64,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
 fn open(arguments: &Arguments) -> Result<Sender, crate::simulate::Error> {
     let Arguments { to, from, pmus, rate, duration, seed, first_idcode, quiet: _ } = *arguments;
     let fleet = Fleet::new(&FleetPlan { seed, pmus, first_idcode, nominal: nominal_for(rate) })?;
-    let plan = Plan { instants: duration.map(|duration| instants(duration, rate)), ..Plan::new(to, rate) };
+    let plan = Plan { instants: duration.map(|duration| instants(duration.0, rate)), ..Plan::new(to, rate) };
     let any = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     // Port 0: one address cannot give the same port to every station.
     Sender::open(fleet, plan, |_| SocketAddr::new(from.unwrap_or(any), 0))

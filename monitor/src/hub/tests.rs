@@ -238,7 +238,11 @@ fn commands_headers_and_broken_frames() {
     assert!(direct.offer(&event(frame(1, Outcome::Decoded)), &header));
     assert!(direct.offer(&event(frame(0, Outcome::Invalid(InvalidReason::Crc))), &data_frame()));
     // A unit that stands for frames has no line.
-    assert!(direct.offer(&event(frame(0, Outcome::Undecoded(UndecodedReason::Tcp))), b"no frame"));
+    let EventKind::Frame(segment, outcome) = frame(0, Outcome::Undecoded(UndecodedReason::Tcp)) else {
+        panic!()
+    };
+    let segment = EventKind::Frame(FrameEvent { frame_type: None, ..segment }, outcome);
+    assert!(direct.offer(&event(segment), &data_frame()));
     assert_eq!(
         out.lines(),
         [

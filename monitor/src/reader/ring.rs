@@ -138,14 +138,14 @@ impl Ring {
     fn head(&mut self) -> Option<u32> {
         // Acquire: pairs with the xchg in the kernel's bpf_ringbuf_commit, so that the record's bytes are there once
         // its busy bit is gone.
-        let length = self.length_word().load(Ordering::Acquire);
+        let length = self.length_word(self.position).load(Ordering::Acquire);
         if length & BUSY == 0 {
             return Some(length);
         }
         self.busy_heads += 1;
         let start = monotonic_ns();
         while monotonic_ns() - start < BUSY_SPIN_NS {
-            let length = self.length_word().load(Ordering::Acquire);
+            let length = self.length_word(self.position).load(Ordering::Acquire);
             if length & BUSY == 0 {
                 return Some(length);
             }
@@ -160,10 +160,17 @@ impl Ring {
         self.producer_position().load(Ordering::Acquire) > self.position
     }
 
-    /// Bytes between the reader and the producer.
+    /// Records between the reader and the producer: those that are not thrown away.
     #[must_use]
-    pub fn pending_bytes(&self) -> u64 {
-        self.producer_position().load(Ordering::Acquire) - self.position
+    pub fn pending(&self) -> u64 {
+        let end = self.producer_position().load(Ordering::Acquire);
+        let (mut at, mut records) = (self.position, 0);
+        while at < end {
+            let length = self.length_word(at).load(Ordering::Acquire);
+            records += u64::from(length & DISCARD == 0);
+            at += (u64::from(length & !(BUSY | DISCARD)) + HEADER as u64).next_multiple_of(8);
+        }
+        records
     }
 
     /// Sleeps until the ring has a record, one of `others` is readable, or the time is over.
@@ -202,7 +209,7 @@ impl Ring {
     /// There are records, but perhaps the first is still being written by a thread that this one keeps from running:
     /// poll would return at once, so the sleep is one that only time ends.
     fn rest_on_busy_head(&mut self) -> Result<Sleep, ReaderError> {
-        if self.length_word().load(Ordering::Acquire) & BUSY != 0 {
+        if self.length_word(self.position).load(Ordering::Acquire) & BUSY != 0 {
             poll::poll(&[], Some(BUSY_SLEEP_NS))?;
         }
         Ok(Sleep::NotNeeded)
@@ -223,7 +230,6 @@ impl Ring {
     /// Writes what was taken where it outlives this process.
     pub fn publish(&mut self, page: &ReaderPage) {
         let Some(start) = self.page.as_mut_ptr() else { return };
-        let Self { page: _, .. } = self;
         let to = start.cast::<ReaderPage>();
         // SAFETY: the page holds a ReaderPage; these fields have no writer but this thread, and the sleep protocol's
         // two fields are left alone.
@@ -243,9 +249,11 @@ impl Ring {
         unsafe { slice::from_raw_parts(self.at(self.position & self.mask).add(HEADER), length) }
     }
 
-    fn length_word(&self) -> &AtomicU32 {
-        // SAFETY: records begin at multiples of 8, and the kernel accesses this word atomically as well.
-        unsafe { AtomicU32::from_ptr(self.at(self.position & self.mask).cast_mut().cast()) }
+    /// The word that says how long the record at a position is, and whether it is finished.
+    fn length_word(&self, position: u64) -> &AtomicU32 {
+        // SAFETY: records begin at multiples of 8, and the kernel accesses this word atomically as well. The mapping
+        // is read-only, and the word is only loaded.
+        unsafe { AtomicU32::from_ptr(self.at(position & self.mask).cast_mut().cast()) }
     }
 
     fn at(&self, offset: u64) -> *const u8 {

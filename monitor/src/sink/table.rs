@@ -65,6 +65,13 @@ fn write_summary(out: &mut String, summary: &Summary) -> fmt::Result {
     writeln!(out, "wrong check  {}", summary.crc_errors)?;
     writeln!(out, "skipped      {} bytes", summary.skipped_bytes)?;
     writeln!(out, "unaccounted  {}", summary.unaccounted)?;
+    if summary.packets_ignored > 0 {
+        let ignored = summary.packets_ignored;
+        writeln!(
+            out,
+            "other        {ignored} packets of other ports and protocols ('--port any' looks into all)"
+        )?;
+    }
     if summary.streams.is_empty() {
         return Ok(());
     }

@@ -50,6 +50,7 @@ pub(super) struct Beside {
 }
 
 impl<'a> Networked<'a> {
+    #[inline]
     pub(super) fn ipv4(bytes: &'a [u8], beside: Beside) -> Result<Self, Malformed> {
         let (fixed, _) = bytes.split_first_chunk::<20>().ok_or(Malformed::Ip)?;
         let header_size = usize::from(fixed[0] & 0x0F) * 4;

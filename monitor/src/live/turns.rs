@@ -8,7 +8,7 @@ use monitor_core::{
     time::{Clock, Mono, Nanos},
 };
 
-use super::{Control, LiveOutlet};
+use super::{Board, Control, LiveOutlet, Snapshot};
 use crate::{
     clock::ClockMap,
     reader::{Drained, ReaderError, Records, Ring, Sleep},
@@ -17,12 +17,10 @@ use crate::{
 
 /// Records taken before the position is published and the hub is told.
 const BATCH: usize = 64;
+/// How often, without a sleep in between, the counts are shown to others.
+const PUBLISH_NS: u64 = 100_000_000;
 /// The longest sleep: how late a stream's state may be told when nothing arrives.
 const SLEEP_NS: u64 = 100_000_000;
-
-/// Bounds of the loop that users may set.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Bounds;
 
 /// What the loop counted itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,8 +31,8 @@ pub struct LoopCounts {
     pub discarded: u64,
     /// Records that were no whole packet before the pipeline saw them.
     pub malformed: u64,
-    /// Bytes left in the ring.
-    pub pending_bytes: u64,
+    /// Records left in the ring.
+    pub pending: u64,
     /// Sleeps begun.
     pub sleeps: u64,
     /// Sleeps that a record ended.
@@ -60,7 +58,9 @@ pub struct Loop<O> {
     pub(super) outlet: O,
     pub(super) clock: Arc<ClockMap>,
     pub(super) control: Arc<Control>,
+    pub(super) board: Arc<Board>,
     counts: LoopCounts,
+    published_ns: u64,
 }
 
 impl<O: LiveOutlet> Loop<O> {
@@ -73,8 +73,10 @@ impl<O: LiveOutlet> Loop<O> {
         outlet: O,
         clock: Arc<ClockMap>,
         control: Arc<Control>,
+        board: Arc<Board>,
     ) -> Self {
-        Self { ring, records, pipeline, outlet, clock, control, counts: LoopCounts::default() }
+        let counts = LoopCounts::default();
+        Self { ring, records, pipeline, outlet, clock, control, board, counts, published_ns: 0 }
     }
 
     /// Runs until it is told to stop, then drains what is left.
@@ -84,8 +86,8 @@ impl<O: LiveOutlet> Loop<O> {
     pub fn run(&mut self) -> Result<(), ReaderError> {
         while !self.control.stopping() {
             if self.turn() == 0 {
-                let control = Arc::clone(&self.control);
-                if self.ring.sleep(&[control.fd()], SLEEP_NS)? == Sleep::Ring {
+                self.publish();
+                if self.ring.sleep(&[self.control.fd()], SLEEP_NS)? == Sleep::Ring {
                     self.counts.woken += 1;
                 }
             }
@@ -101,6 +103,7 @@ impl<O: LiveOutlet> Loop<O> {
             }
         }
         self.turn();
+        self.publish();
         Ok(())
     }
 
@@ -114,10 +117,14 @@ impl<O: LiveOutlet> Loop<O> {
                 pipeline.push(&record, &mut HostClock, outlet);
             }
         });
-        let now = Nanos(self.clock.utc_ns(monotonic_ns()));
-        self.pipeline.tick(now, &mut self.outlet);
+        let now = monotonic_ns();
+        self.pipeline.tick(Nanos(self.clock.utc_ns(now)), &mut self.outlet);
         self.outlet.flush();
         self.account(drained);
+        if now - self.published_ns > PUBLISH_NS {
+            self.published_ns = now;
+            self.publish();
+        }
         drained.delivered + drained.discarded
     }
 
@@ -140,11 +147,17 @@ impl<O: LiveOutlet> Loop<O> {
         });
     }
 
-    /// What was counted so far.
+    /// Shows the others what was counted.
+    fn publish(&self) {
+        let counts = self.pipeline.counts();
+        self.board.publish(Snapshot { counts, turns: self.counts(), lanes: self.outlet.counts() });
+    }
+
+    /// What the loop counted so far.
     #[must_use]
     pub fn counts(&self) -> LoopCounts {
         LoopCounts {
-            pending_bytes: self.ring.pending_bytes(),
+            pending: self.ring.pending(),
             sleeps: self.ring.sleeps(),
             busy_heads: self.ring.busy_heads(),
             ..self.counts
