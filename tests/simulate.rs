@@ -510,7 +510,7 @@ fn wrong_usage_is_a_clear_sentence() {
         (&["--pmus", "1001"], 2, "1001 is not in 1..=1000"),
         (&["--rate", "0"], 2, "from 10 to 240"),
         (&["--rate", "241"], 2, "from 10 to 240"),
-        (&["--duration", "10"], 2, "a whole number and a unit"),
+        (&["--duration", "10"], 2, "is no span of time; write a number with"),
         (&["--from", "::1"], 1, "one is IPv4 and the other IPv6"),
         (&["--from", "192.0.2.77"], 1, "give an address that an interface of this host has"),
         (&["--first-idcode", "65534", "--pmus", "2"], 1, "begin elsewhere or take fewer"),
