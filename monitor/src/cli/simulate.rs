@@ -108,9 +108,15 @@ fn stop_on_signals() -> io::Result<Arc<AtomicBool>> {
 }
 
 fn beginning(arguments: &Arguments) -> String {
-    let Arguments { to, pmus, rate, first_idcode, .. } = arguments;
-    let last = first_idcode + (pmus - 1);
-    format!("sending to {to}: {pmus} PMUs, IDCODE {first_idcode} to {last}, {} frames/s each", rate.get())
+    let Arguments { to, pmus, rate, first_idcode: first, .. } = *arguments;
+    let rate = rate.get();
+    match pmus {
+        1 => format!("sending to {to}: 1 PMU, IDCODE {first}, {rate} frames/s"),
+        _ => format!(
+            "sending to {to}: {pmus} PMUs, IDCODE {first} to {}, {rate} frames/s each",
+            first + (pmus - 1)
+        ),
+    }
 }
 
 fn summary(report: &Report) -> String {
@@ -127,11 +133,11 @@ fn summary(report: &Report) -> String {
         refused,
     } = report.total();
     let failed = failed_data + failed_other;
+    let (pmus, plural) = (report.stations.len(), if report.stations.len() == 1 { "" } else { "s" });
     format!(
-        "sent {data} DATA ({late} late), {config2} CFG-2, {header} HDR from {} PMUs at {} instants; \
+        "sent {data} DATA ({late} late), {config2} CFG-2, {header} HDR from {pmus} PMU{plural} at {} instants; \
          {withheld} withheld, {failed} failed; received {commands} commands ({unanswered} unanswered), \
          {refused} other datagrams",
-        report.stations.len(),
         report.instants,
     )
 }

@@ -21,6 +21,7 @@ mod pdc;
 mod random;
 mod sender;
 mod station;
+mod stop;
 mod tones;
 
 pub use demo::{Demo, DemoOptions, DemoReport, RunningDemo};

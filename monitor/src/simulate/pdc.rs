@@ -5,7 +5,6 @@
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -15,6 +14,7 @@ use monitor_core::protocol::c37118::{Command, FrameKind, FrameView, IdCode, Vers
 
 use super::error::Error;
 use super::instant::tag_of;
+use super::stop::Stop;
 use crate::sys::clock::realtime_ns;
 
 /// The largest UDP datagram.
@@ -61,13 +61,11 @@ impl Pdc {
     /// # Errors
     /// [`Error::Thread`].
     pub fn spawn(self, stations: Vec<(IdCode, SocketAddr)>) -> Result<RunningPdc, Error> {
-        let stop = Arc::new(AtomicBool::new(false));
+        let stop = Stop::new();
+        let flag = stop.flag();
         let thread = thread::Builder::new()
             .name(THREAD.to_owned())
-            .spawn({
-                let stop = Arc::clone(&stop);
-                move || self.run(&stations, &stop)
-            })
+            .spawn(move || self.run(&stations, &flag))
             .map_err(|source| Error::Thread { name: THREAD, source })?;
         Ok(RunningPdc { stop, thread })
     }
@@ -100,10 +98,10 @@ impl Pdc {
     }
 }
 
-/// A PDC that reads.
+/// A PDC that reads, and ends where this is dropped.
 #[derive(Debug)]
 pub struct RunningPdc {
-    stop: Arc<AtomicBool>,
+    stop: Stop,
     thread: JoinHandle<PdcCounts>,
 }
 
@@ -114,8 +112,9 @@ impl RunningPdc {
     /// Where the thread did, with the same payload.
     #[must_use]
     pub fn stop(self) -> PdcCounts {
-        self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().unwrap_or_else(|payload| std::panic::resume_unwind(payload))
+        let Self { stop, thread } = self;
+        drop(stop);
+        thread.join().unwrap_or_else(|payload| std::panic::resume_unwind(payload))
     }
 }
 

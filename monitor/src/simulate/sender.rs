@@ -6,21 +6,21 @@
 //!
 //! Between instants it looks for commands (clause 6.6) on the same sockets and answers whoever asked.
 
-use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
+use std::{io, panic};
 
 use monitor_core::protocol::c37118::encode::EncodeError;
-use monitor_core::protocol::c37118::{Command, CommandView, FrameView, IdCode};
+use monitor_core::protocol::c37118::{Command, CommandView, FrameView, IdCode, TimeTag};
 
 use super::error::Error;
 use super::frames::Frames;
 use super::instant::{ReportingInstant, ReportingRate, tag_of};
 use super::station::{Fleet, GridState};
+use super::stop::Stop;
 use crate::sys::clock::{monotonic_ns, realtime_ns};
 
 /// How long a command, or the end, may wait to be noticed.
@@ -126,13 +126,11 @@ impl Sender {
     /// # Errors
     /// [`Error::Thread`].
     pub fn spawn(self) -> Result<RunningSender, Error> {
-        let stop = Arc::new(AtomicBool::new(false));
+        let stop = Stop::new();
+        let flag = stop.flag();
         let thread = thread::Builder::new()
             .name(THREAD.to_owned())
-            .spawn({
-                let stop = Arc::clone(&stop);
-                move || self.run(&stop)
-            })
+            .spawn(move || self.run(&flag))
             .map_err(|source| Error::Thread { name: THREAD, source })?;
         Ok(RunningSender { stop, thread })
     }
@@ -177,10 +175,10 @@ impl Sender {
     }
 }
 
-/// A sender on its own thread.
+/// A sender on its own thread, which ends where this is dropped.
 #[derive(Debug)]
 pub struct RunningSender {
-    stop: Arc<AtomicBool>,
+    stop: Stop,
     thread: JoinHandle<Report>,
 }
 
@@ -191,8 +189,9 @@ impl RunningSender {
     /// Where the thread did, with the same payload.
     #[must_use]
     pub fn stop(self) -> Report {
-        self.stop.store(true, Ordering::Relaxed);
-        self.wait()
+        let Self { stop, thread } = self;
+        drop(stop);
+        joined(thread)
     }
 
     /// Waits until its plan is fulfilled, and returns what it has sent.
@@ -201,8 +200,13 @@ impl RunningSender {
     /// Where the thread did, with the same payload.
     #[must_use]
     pub fn wait(self) -> Report {
-        self.thread.join().unwrap_or_else(|payload| std::panic::resume_unwind(payload))
+        let Self { stop: _kept, thread } = self;
+        joined(thread)
     }
+}
+
+fn joined(thread: JoinHandle<Report>) -> Report {
+    thread.join().unwrap_or_else(|payload| panic::resume_unwind(payload))
 }
 
 /// What was done in all.
@@ -441,7 +445,7 @@ impl Offset {
         u64::try_from(unix_ns - self.0).unwrap_or(0)
     }
 
-    fn tag_now(self) -> monitor_core::protocol::c37118::TimeTag {
+    fn tag_now(self) -> TimeTag {
         tag_of(self.unix_ns(monotonic_ns()))
     }
 }

@@ -396,7 +396,7 @@ mod tests {
     fn twelve_stations_have_every_format() {
         let fleet = Fleet::new(&plan(12)).unwrap();
         let formats = |of: fn(Format) -> bool| {
-            let all = fleet.stations().iter().map(|station| station.format()).filter(|&format| of(format));
+            let all = fleet.stations().iter().map(Station::format).filter(|&format| of(format));
             all.map(|format| format.word() & 3).collect::<BTreeSet<_>>().len()
         };
         assert_eq!(formats(Format::frequency_float), PhasorFormat::ALL.len());
