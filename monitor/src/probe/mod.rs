@@ -3,18 +3,18 @@
 
 mod attach;
 mod btf;
-mod counters;
-mod discover;
 mod error;
 mod interface;
 mod irqs;
+mod kernel;
 mod load;
 mod log;
 mod object;
+pub mod offsets;
 mod selftest;
 
-pub use counters::KernelCounters;
 pub use error::ProbeError;
 pub use interface::Interface;
+pub use kernel::Kernel;
 pub use load::{Matching, Options, Probe};
 pub use selftest::SelfTest;

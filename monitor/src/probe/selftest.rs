@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, UdpSocket};
 
 use monitor_common::{InterfaceKey, InterfaceSettings, Stages};
 
-use super::{Probe, ProbeError};
+use super::{Kernel, ProbeError};
 use crate::netns::Netns;
 
 /// Index of the loopback interface in a new namespace (`LOOPBACK_IFINDEX` of the kernel's include/net/flow.h).
@@ -28,16 +28,16 @@ pub enum SelfTest {
 }
 
 impl SelfTest {
-    pub(super) fn run(probe: &mut Probe) -> Result<Self, ProbeError> {
+    pub(super) fn run(kernel: &Kernel) -> Result<Self, ProbeError> {
         let netns = match Netns::create() {
             Ok(netns) => netns,
             Err(error) => return Ok(Self::Skipped(format!("no private network namespace: {error}"))),
         };
         let key = InterfaceKey { netns: netns.inode(), ifindex: LOOPBACK };
-        probe.watch(key, InterfaceSettings::default())?;
+        kernel.watch(key, InterfaceSettings::default())?;
         let sent = netns.run(send_known_frame);
-        let seen = probe.stages();
-        probe.unwatch(key)?;
+        let seen = kernel.stages();
+        kernel.unwatch(key)?;
         match sent {
             Ok(Ok(())) => compare(&seen?, key),
             Ok(Err(reason)) => Ok(Self::Skipped(reason)),

@@ -19,7 +19,7 @@ use monitor_core::{
 use super::Notices;
 use crate::{
     hub::{Item, Summary},
-    probe::{Interface, Probe},
+    probe::{Interface, Kernel},
     sink::Sink,
 };
 
@@ -81,20 +81,20 @@ impl Discovery {
     }
 
     /// One look: `frames` is the number of frames seen so far, sound or not.
-    pub(super) fn look(&mut self, probe: &mut Probe, frames: u64, notices: &Notices) {
+    pub(super) fn look(&mut self, kernel: &Kernel, frames: u64, notices: &Notices) {
         if frames > self.frames {
             self.frames = frames;
             if matches!(self.state, State::Looking(..)) {
-                let _ = probe.set_discovery(false);
+                let _ = kernel.set_discovery(false);
             }
             self.state = State::Waiting(Instant::now());
             return;
         }
         match &self.state {
-            State::Waiting(since) if since.elapsed() >= SILENCE => self.begin(probe, notices),
+            State::Waiting(since) if since.elapsed() >= SILENCE => self.begin(kernel, notices),
             State::Looking(since, before) if since.elapsed() >= LOOK => {
-                let sentence = self.sentence(probe, before, since.elapsed());
-                let _ = probe.set_discovery(false);
+                let sentence = self.sentence(kernel, before, since.elapsed());
+                let _ = kernel.set_discovery(false);
                 notices.say(sentence);
                 self.state = State::Said;
             }
@@ -102,9 +102,9 @@ impl Discovery {
         }
     }
 
-    fn begin(&mut self, probe: &mut Probe, notices: &Notices) {
-        let before = probe.ethertypes().map(BTreeMap::from_iter).unwrap_or_default();
-        self.state = match probe.set_discovery(true) {
+    fn begin(&mut self, kernel: &Kernel, notices: &Notices) {
+        let before = kernel.ethertypes().map(BTreeMap::from_iter).unwrap_or_default();
+        self.state = match kernel.set_discovery(true) {
             Ok(()) => State::Looking(Instant::now(), before),
             Err(error) => {
                 notices.say(format!("{}; what else is on the wire cannot be told: {error}", self.nothing()));
@@ -113,8 +113,8 @@ impl Discovery {
         };
     }
 
-    fn sentence(&self, probe: &Probe, before: &BTreeMap<u16, u64>, time: Duration) -> String {
-        let after = probe.ethertypes().unwrap_or_default();
+    fn sentence(&self, kernel: &Kernel, before: &BTreeMap<u16, u64>, time: Duration) -> String {
+        let after = kernel.ethertypes().unwrap_or_default();
         let counts = after.into_iter().map(|(ethertype, packets)| {
             (ethertype, packets.saturating_sub(before.get(&ethertype).copied().unwrap_or(0)))
         });

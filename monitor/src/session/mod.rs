@@ -32,7 +32,7 @@ use crate::{
     },
     live::{Board, Control, Live, Loop},
     netns::{self, LinkChange, LinkWatch, Netns, Promiscuous},
-    probe::{Interface, KernelCounters, Matching, Options, Probe, ProbeError, SelfTest},
+    probe::{Interface, Kernel, Matching, Options, Probe, ProbeError, SelfTest},
     reader::{Interfaces, ReaderError, Records, Ring},
     rt,
     sink::Sink,
@@ -100,7 +100,7 @@ pub struct Report {
 /// A run that is attached and about to begin.
 pub struct Session {
     probe: Probe,
-    kernel: Arc<KernelCounters>,
+    kernel: Arc<Kernel>,
     work: Loop<QueueSender>,
     receiver: queue::QueueReceiver,
     fanout: Fanout,
@@ -138,7 +138,8 @@ impl Session {
         }
         probe.warnings().iter().for_each(|warning| notices.say(warning.clone()));
 
-        let ring = Ring::map(probe.ring()?, probe.ring_bytes(), probe.reader_page()?)?;
+        let kernel = Arc::clone(probe.kernel());
+        let ring = Ring::map(kernel.ring(), kernel.ring_bytes()?, kernel.reader_page())?;
         let records = Records::new(Interfaces::new(interfaces.iter().map(|one| (one.key, one.id))));
         let discovery = Discovery::new(&plan.ports, &interfaces);
         sinks.push(discovery.sink());
@@ -160,7 +161,6 @@ impl Session {
         for interface in &interfaces {
             probe.attach(interface)?;
         }
-        let kernel = Arc::new(probe.kernel_counters()?);
         Ok(Self {
             probe,
             kernel,
@@ -240,7 +240,7 @@ impl Session {
         summary.clock = Some(totals::clock(&reading));
         summary.rt = Some(totals::rt(&outcome.rt, outcome.cpu_percent));
         let sinks = fanout.counts().collect::<Vec<_>>();
-        totals::fill(&mut summary.counters, &kernel.read()?, &outcome.counts, &lanes, &sinks);
+        totals::fill(&mut summary.counters, &kernel.counters()?, &outcome.counts, &lanes, &sinks);
         summary.settle();
         for report in fanout.finish(summary.clone()) {
             if !report.finished {
@@ -287,7 +287,7 @@ fn start_hub(
     receiver: queue::QueueReceiver,
     fanout: Fanout,
     clock: &Arc<ClockMap>,
-    kernel: &Arc<KernelCounters>,
+    kernel: &Arc<Kernel>,
     board: &Arc<Board>,
     notices: &Notices,
     registry: Registry,
@@ -329,7 +329,7 @@ impl Caretaker<'_> {
                 return Some(reason);
             }
             let frames = self.board.read().counts.frames;
-            self.discovery.look(self.probe, frames.found + frames.invalid, self.notices);
+            self.discovery.look(self.probe.kernel(), frames.found + frames.invalid, self.notices);
             if Instant::now() >= clock_due {
                 self.reading = clock::measure();
                 self.clock.update(&self.reading);

@@ -9,7 +9,7 @@ use crate::{
     clock::ClockReading,
     hub::{ClockSummary, Counters, EventCounters, PacketCounters, RtSummary},
     live::{Board, LoopCounts},
-    probe::KernelCounters,
+    probe::Kernel,
     rt,
 };
 
@@ -22,11 +22,11 @@ const LANES: [&str; 2] = ["queue_data", "queue_control"];
 
 /// The counters of a run that goes on. Kernel and threads count while they are read, so that a packet may be in one
 /// counter and not yet in the next: what does not add up is read again, and only what stays is a remainder.
-pub(super) fn so_far(kernel: &KernelCounters, board: &Board) -> Option<Counters> {
+pub(super) fn so_far(kernel: &Kernel, board: &Board) -> Option<Counters> {
     let mut counters = None;
     for _ in 0..READS {
         let snapshot = board.read();
-        let packets = kernel.read().ok()?;
+        let packets = kernel.counters().ok()?;
         let mut read = Counters::new(&snapshot.counts);
         fill(&mut read, &packets, &snapshot.turns, &snapshot.lanes, &[]);
         // Records submitted since the thread last showed its counts are on their way to it.

@@ -1,0 +1,186 @@
+//! The maps that user space and the programs share, from whoever loaded them: this process, or another that pinned
+//! them and left.
+
+use std::{
+    os::fd::{AsFd, BorrowedFd},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray};
+use monitor_common::{InterfaceKey, InterfaceSettings, PORT_WORDS, PacketCounters, Ports, Settings, Stages};
+
+use super::{Matching, ProbeError, error::chain};
+
+/// Words of one CPU's counters.
+const COUNTER_WORDS: usize = size_of::<PacketCounters>() / size_of::<u64>();
+
+/// Two words as aya takes them: interfaces and their settings, the switches.
+type Pair = [u32; 2];
+
+/// Every map by its meaning. All operations may be called from any thread but the real-time one.
+pub struct Kernel {
+    ring: MapData,
+    reader: MapData,
+    counters: PerCpuArray<MapData, [u64; COUNTER_WORDS]>,
+    stages: PerCpuArray<MapData, [u8; size_of::<Stages>()]>,
+    ports: Mutex<Array<MapData, [u64; PORT_WORDS]>>,
+    settings: Mutex<Array<MapData, Pair>>,
+    interfaces: Mutex<HashMap<MapData, Pair, Pair>>,
+    irqs: Mutex<HashMap<MapData, u32, Pair>>,
+    ethertypes: HashMap<MapData, u32, u64>,
+}
+
+impl Kernel {
+    /// Takes the maps by name from wherever they are.
+    ///
+    /// # Errors
+    /// Where one is missing or of another kind.
+    pub(super) fn take(mut map: impl FnMut(&str) -> Result<Map, ProbeError>) -> Result<Self, ProbeError> {
+        let ring = match map("RING")? {
+            Map::RingBuf(data) => data,
+            _ => return Err(missing("RING")),
+        };
+        let reader = match map("READER")? {
+            Map::Array(data) => data,
+            _ => return Err(missing("READER")),
+        };
+        Ok(Self {
+            ring,
+            reader,
+            counters: typed("COUNTERS", &mut map)?,
+            stages: typed("STAGES", &mut map)?,
+            ports: Mutex::new(typed("PORTS", &mut map)?),
+            settings: Mutex::new(typed("SETTINGS", &mut map)?),
+            interfaces: Mutex::new(typed("INTERFACES", &mut map)?),
+            irqs: Mutex::new(typed("IRQS", &mut map)?),
+            ethertypes: typed("ETHERTYPES", &mut map)?,
+        })
+    }
+
+    /// The ring's map.
+    #[must_use]
+    pub fn ring(&self) -> BorrowedFd<'_> {
+        self.ring.fd().as_fd()
+    }
+
+    /// Bytes of the ring's data area.
+    ///
+    /// # Errors
+    /// Where the kernel does not tell.
+    pub fn ring_bytes(&self) -> Result<usize, ProbeError> {
+        let info = self.ring.info().map_err(|error| map_error("RING", &error))?;
+        Ok(info.max_entries() as usize)
+    }
+
+    /// The page shared with the reader.
+    #[must_use]
+    pub fn reader_page(&self) -> BorrowedFd<'_> {
+        self.reader.fd().as_fd()
+    }
+
+    /// What the programs counted, over all CPUs. Stays readable after they are detached.
+    ///
+    /// # Errors
+    /// Where the map cannot be read.
+    pub fn counters(&self) -> Result<PacketCounters, ProbeError> {
+        let cpus = self.counters.get(&0, 0).map_err(|error| map_error("COUNTERS", &error))?;
+        let mut sum = [0; COUNTER_WORDS];
+        for cpu in cpus.iter() {
+            sum.iter_mut().zip(cpu).for_each(|(sum, count)| *sum += count);
+        }
+        Ok(bytemuck::cast(sum))
+    }
+
+    /// Every CPU's stamps, for the self-test.
+    pub(super) fn stages(&self) -> Result<Vec<Stages>, ProbeError> {
+        let cpus = self.stages.get(&0, 0).map_err(|error| map_error("STAGES", &error))?;
+        Ok(cpus.iter().map(|bytes| bytemuck::pod_read_unaligned(bytes)).collect())
+    }
+
+    /// Says what the hooks let through.
+    pub(super) fn set_matching(&self, matching: &Matching) -> Result<(), ProbeError> {
+        self.set_settings(Settings { any_port: u32::from(*matching == Matching::AnyPort), discover: 0 })?;
+        let mut ports = Ports::EMPTY;
+        if let Matching::Ports(wanted) = matching {
+            for &port in wanted {
+                ports.insert(port);
+            }
+        }
+        lock(&self.ports).set(0, ports.words, 0).map_err(|error| map_error("PORTS", &error))
+    }
+
+    /// Turns the counting of what does not match on or off.
+    ///
+    /// # Errors
+    /// Where the switch cannot be written.
+    pub fn set_discovery(&self, on: bool) -> Result<(), ProbeError> {
+        let settings = Settings { discover: u32::from(on), ..self.settings()? };
+        self.set_settings(settings)
+    }
+
+    fn settings(&self) -> Result<Settings, ProbeError> {
+        let pair = lock(&self.settings).get(&0, 0).map_err(|error| map_error("SETTINGS", &error))?;
+        Ok(bytemuck::cast(pair))
+    }
+
+    fn set_settings(&self, settings: Settings) -> Result<(), ProbeError> {
+        let pair: Pair = bytemuck::cast(settings);
+        lock(&self.settings).set(0, pair, 0).map_err(|error| map_error("SETTINGS", &error))
+    }
+
+    /// Packets by ethertype (0: shorter than an Ethernet header) that did not match while discovery was on.
+    ///
+    /// # Errors
+    /// Where the map cannot be read.
+    pub fn ethertypes(&self) -> Result<Vec<(u16, u64)>, ProbeError> {
+        self.ethertypes
+            .iter()
+            .map(|entry| {
+                let (ethertype, packets) = entry.map_err(|error| map_error("ETHERTYPES", &error))?;
+                Ok((u16::try_from(ethertype).unwrap_or(0), packets))
+            })
+            .collect()
+    }
+
+    /// Puts an interface into the table of those whose packets get stamps.
+    pub(super) fn watch(&self, key: InterfaceKey, settings: InterfaceSettings) -> Result<(), ProbeError> {
+        let (key, settings): (Pair, Pair) = (bytemuck::cast(key), bytemuck::cast(settings));
+        lock(&self.interfaces).insert(key, settings, 0).map_err(|error| map_error("INTERFACES", &error))
+    }
+
+    /// Takes an interface out of it.
+    pub(super) fn unwatch(&self, key: InterfaceKey) -> Result<(), ProbeError> {
+        let key: Pair = bytemuck::cast(key);
+        lock(&self.interfaces).remove(&key).map_err(|error| map_error("INTERFACES", &error))
+    }
+
+    /// Says which interface an interrupt line belongs to.
+    pub(super) fn own_irq(&self, irq: u32, key: InterfaceKey) -> Result<(), ProbeError> {
+        let key: Pair = bytemuck::cast(key);
+        lock(&self.irqs).insert(irq, key, 0).map_err(|error| map_error("IRQS", &error))
+    }
+}
+
+/// A map of the kind and sizes that its meaning asks for.
+fn typed<T>(name: &str, map: &mut impl FnMut(&str) -> Result<Map, ProbeError>) -> Result<T, ProbeError>
+where
+    T: TryFrom<Map, Error = MapError>,
+{
+    T::try_from(map(name)?).map_err(|error| map_error(name, &error))
+}
+
+/// The maps' own operations cannot leave a lock half done: a poisoned one is as good as any.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(super) fn missing(name: &str) -> ProbeError {
+    ProbeError::Map {
+        map: name.to_owned(),
+        reason: "the eBPF object has no such map of that kind".to_owned(),
+    }
+}
+
+pub(super) fn map_error(name: &str, error: &MapError) -> ProbeError {
+    ProbeError::Map { map: name.to_owned(), reason: chain(error) }
+}
