@@ -1,14 +1,19 @@
-//! The kernel side of `pmu-monitor`: one file for each attach point.
+//! The kernel side of `pmu-monitor`: one file for each attach point, and what they share.
+//!
+//! Tracepoints leave their clock in a slot of their CPU (`stages`); the program on the interface (`tc`) looks at each
+//! packet (`matching`), and puts those that match into the ring, whole and with their stamps (`emitting`).
 #![no_std]
 #![no_main]
+#![expect(internal_features, reason = "core::intrinsics has the only atomic add that this target links")]
+#![feature(asm_experimental_arch, core_intrinsics)]
 
-use aya_ebpf::{macros::classifier, programs::TcContext};
-
-/// Lets every packet pass to whatever else runs on the interface.
-#[classifier]
-pub fn ingress(_ctx: TcContext) -> i32 {
-    -1
-}
+mod counting;
+mod emitting;
+mod maps;
+mod matching;
+mod offsets;
+mod stages;
+mod tc;
 
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {

@@ -1,10 +1,13 @@
-//! Library of `pmu-monitor`: everything around the pure decoding of `monitor-core` that needs an operating system.
+//! The rooms of `pmu-monitor`: everything between a frame on the wire and a line on the screen.
 
 pub mod capture;
 pub mod cli;
 pub mod clock;
 pub mod hub;
-
+pub mod live;
+pub mod netns;
+pub mod probe;
+pub mod reader;
 pub mod rt;
 pub mod sink;
 pub mod sys;

@@ -1,2 +1,50 @@
-//! Placeholder.
-fn main() {}
+//! `cargo xtask`: builds, runs and tests `pmu-monitor`. It stands beside a frame's way, not in it: it makes the
+//! object that the kernel loads and starts what reads the kernel's records.
+//!
+//! One file for each verb; `ebpf/` is what it takes to compile for the BPF target.
+
+mod build_ebpf;
+mod ebpf;
+mod error;
+mod process;
+mod project;
+mod run;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::error::Result;
+use crate::project::Project;
+
+/// Builds, runs and tests pmu-monitor.
+#[derive(Debug, Parser)]
+#[command(name = "xtask", bin_name = "cargo xtask")]
+enum Verb {
+    /// Builds the object that the kernel loads, where its sources changed.
+    BuildEbpf(build_ebpf::Args),
+    /// Builds what is needed and starts `pmu-monitor run`, through sudo where not root.
+    Run(run::Args),
+    /// Checks format, lints, object and documentation, then runs every test that can run here.
+    Test(test::Args),
+}
+
+fn main() -> ExitCode {
+    match perform(Verb::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(verb: Verb) -> Result<ExitCode> {
+    let project = Project::find()?;
+    match verb {
+        Verb::BuildEbpf(args) => build_ebpf::perform(&project, &args),
+        Verb::Run(args) => run::perform(&project, &args),
+        Verb::Test(args) => test::perform(&project, &args),
+    }
+}

@@ -53,6 +53,9 @@ mod tests {
     use super::*;
     use crate::sys::usage::ThreadUsage;
 
+    /// The first run of code faults in the page it lies on; far fewer than the pages of memory looked at here.
+    const FAULTS_OF_CODE: u64 = 8;
+
     fn faults(work: impl FnOnce()) -> u64 {
         let before = ThreadUsage::read().unwrap().minor_faults;
         work();
@@ -66,7 +69,7 @@ mod tests {
         buffer[PAGE] = 42;
         prefault(&mut buffer);
         assert_eq!(buffer.iter().map(|&byte| usize::from(byte)).sum::<usize>(), 42);
-        assert_eq!(faults(|| buffer.fill(1)), 0);
+        assert!(faults(|| buffer.fill(1)) < FAULTS_OF_CODE);
         prefault::<u64>(&mut []);
         prefault(&mut [[0_u8; PAGE + 1]; 2]);
         prefault(&mut [(); 3]);
@@ -86,7 +89,7 @@ mod tests {
         let worker = std::thread::Builder::new().stack_size(STACK).spawn(|| {
             let touched = prefault_stack(DEPTH);
             assert_eq!(touched, DEPTH);
-            assert_eq!(faults(|| assert_eq!(deep(LEVELS), LEVELS)), 0);
+            assert!(faults(|| assert_eq!(deep(LEVELS), LEVELS)) < FAULTS_OF_CODE);
             assert!(prefault_stack(usize::MAX) < STACK);
         });
         worker.unwrap().join().unwrap();

@@ -39,6 +39,16 @@ pub fn lock_limit() -> io::Result<Option<u64>> {
     Ok((limit != libc::RLIM_INFINITY).then_some(limit))
 }
 
+/// Bytes of a page, which every offset and length of a mapping is a multiple of.
+#[must_use]
+pub fn page_size() -> usize {
+    /// What every architecture that this program is built for can be asked for in its stead.
+    const USUAL: usize = 4096;
+    // SAFETY: no pointers.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(size).unwrap_or(USUAL)
+}
+
 /// Bytes of this thread's stack that lie unused below the caller, a guard page at the far end
 /// may be among them.
 ///

@@ -1,0 +1,153 @@
+//! From a packet that matched to records in the ring, and the wake-up of a reader that sleeps.
+
+use core::{mem::MaybeUninit, ptr};
+
+use aya_ebpf::{
+    bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP},
+    helpers::{bpf_ktime_get_ns, bpf_skb_load_bytes},
+    programs::TcContext,
+};
+use monitor_common::{PacketCounters, RecordHeader, SIZE_CLASSES};
+
+use crate::{
+    counting::{add, count},
+    maps::{READER, RING},
+};
+
+/// Bytes that one record holds at most.
+const PART_MAX: u32 = SIZE_CLASSES[SIZE_CLASSES.len() - 1] as u32;
+/// Parts that one packet may be cut into: 512 KiB is the most that the kernel merges.
+const PARTS_MAX: u32 = 8;
+/// A reservation that only wakes: the ring rounds it up to its own header and 8 bytes.
+const WAKE_MARK: usize = 8;
+
+/// A record of one size class.
+#[repr(C)]
+struct Class<const N: usize> {
+    header: RecordHeader,
+    bytes: [u8; N],
+}
+
+/// Why a packet is not in the ring whole.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lost {
+    NoRoom,
+    NotRead,
+}
+
+/// Puts a packet into the ring, in parts where it is longer than a record can be, and counts what became of it.
+#[inline(always)]
+pub fn emit(ctx: &TcContext, counters: *mut PacketCounters, header: &mut RecordHeader) {
+    match parts(ctx, counters, header) {
+        Ok(()) => {
+            count!(counters, submitted);
+            // SAFETY: a field of a map value.
+            add(unsafe { &raw mut (*counters).bytes }, u64::from(header.packet_length));
+        }
+        Err(Lost::NoRoom) => {
+            count!(counters, ring_full);
+        }
+        Err(Lost::NotRead) => {
+            count!(counters, read_failed);
+        }
+    }
+    wake(counters);
+}
+
+#[inline(always)]
+fn parts(ctx: &TcContext, counters: *mut PacketCounters, header: &mut RecordHeader) -> Result<(), Lost> {
+    for part in 0..PARTS_MAX {
+        let offset = part * PART_MAX;
+        if offset >= header.packet_length {
+            return Ok(());
+        }
+        header.part_offset = offset;
+        let left = header.packet_length - offset;
+        header.part_length = if left > PART_MAX { PART_MAX } else { left };
+        record(ctx, counters, header)?;
+    }
+    // Longer than the kernel ever merges: what was emitted is not the whole packet.
+    if header.packet_length > PARTS_MAX * PART_MAX { Err(Lost::NotRead) } else { Ok(()) }
+}
+
+#[inline(always)]
+fn record(ctx: &TcContext, counters: *mut PacketCounters, header: &mut RecordHeader) -> Result<(), Lost> {
+    let length = header.part_length as usize;
+    if length <= SIZE_CLASSES[0] {
+        submit::<{ SIZE_CLASSES[0] }>(ctx, counters, header)
+    } else if length <= SIZE_CLASSES[1] {
+        submit::<{ SIZE_CLASSES[1] }>(ctx, counters, header)
+    } else if length <= SIZE_CLASSES[2] {
+        submit::<{ SIZE_CLASSES[2] }>(ctx, counters, header)
+    } else if length <= SIZE_CLASSES[3] {
+        submit::<{ SIZE_CLASSES[3] }>(ctx, counters, header)
+    } else if length <= SIZE_CLASSES[4] {
+        submit::<{ SIZE_CLASSES[4] }>(ctx, counters, header)
+    } else if length <= SIZE_CLASSES[5] {
+        submit::<{ SIZE_CLASSES[5] }>(ctx, counters, header)
+    } else {
+        submit::<{ SIZE_CLASSES[6] }>(ctx, counters, header)
+    }
+}
+
+/// Reserves, copies, reads the clock, submits without waking.
+#[inline(always)]
+fn submit<const N: usize>(
+    ctx: &TcContext,
+    counters: *mut PacketCounters,
+    header: &mut RecordHeader,
+) -> Result<(), Lost> {
+    let Some(mut entry) = RING.reserve_untyped::<Class<N>>(0) else { return Err(Lost::NoRoom) };
+    let record: *mut Class<N> = MaybeUninit::as_mut_ptr(&mut entry);
+    // Read back through memory, or the compiler drops the check below, which only the verifier needs.
+    // SAFETY: a field of the caller's header.
+    let length = unsafe { ptr::read_volatile(&raw const header.part_length) };
+    if length == 0 || length as usize > N {
+        entry.discard(BPF_RB_NO_WAKEUP.into());
+        return Err(Lost::NotRead);
+    }
+    // SAFETY: `bytes` has room for `length`, as just checked; the helper checks the packet's side.
+    let read = unsafe {
+        bpf_skb_load_bytes(
+            ctx.skb.skb.cast(),
+            header.part_offset,
+            (&raw mut (*record).bytes).cast(),
+            length,
+        )
+    };
+    if read != 0 {
+        entry.discard(BPF_RB_NO_WAKEUP.into());
+        return Err(Lost::NotRead);
+    }
+    header.sequence = count!(counters, records) + 1;
+    // SAFETY: the helper has no precondition; the record is this program's until it is submitted.
+    unsafe {
+        header.record_ns = bpf_ktime_get_ns();
+        ptr::write(&raw mut (*record).header, *header);
+    }
+    entry.submit(BPF_RB_NO_WAKEUP.into());
+    Ok(())
+}
+
+/// Wakes the reader if it sleeps, once for each of its sleeps.
+///
+/// The order is what keeps a wake-up from being lost: the submit above ends in an atomic exchange, a full barrier, so
+/// the record is visible before the flag is read; the reader publishes its flag, fences, and looks for records once
+/// more. One of the two sees the other. Only after the wake is it marked as done, so that a probe which is held up in
+/// between costs a second wake-up, never none.
+#[inline(always)]
+fn wake(counters: *mut PacketCounters) {
+    let Some(page) = READER.get_ptr_mut(0) else { return };
+    // SAFETY: fields of a map value, written by the reader in its own mapping: hence volatile.
+    let (sleep, woken) =
+        unsafe { (ptr::read_volatile(&raw const (*page).sleeping), ptr::read_volatile(&raw const (*page).woken)) };
+    if sleep == 0 || sleep == woken {
+        return;
+    }
+    if let Some(mark) = RING.reserve_untyped::<[u8; WAKE_MARK]>(0) {
+        mark.discard(BPF_RB_FORCE_WAKEUP.into());
+        // SAFETY: as above.
+        unsafe { ptr::write_volatile(&raw mut (*page).woken, sleep) };
+        count!(counters, wakeups);
+    }
+}

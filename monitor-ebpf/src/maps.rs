@@ -1,0 +1,55 @@
+//! The maps that user space and the programs share. All are BTF-typed, so that `bpftool map dump` prints field names.
+
+use aya_ebpf::{
+    bindings::BPF_F_MMAPABLE,
+    btf_maps::{Array, HashMap, PerCpuArray, RingBuf},
+    macros::btf_map,
+};
+use monitor_common::{InterfaceKey, InterfaceSettings, PacketCounters, Ports, ReaderPage, Settings, Stages};
+
+/// Bytes of the ring unless user space sets another size at load: 54 ms of 128 000 small frames a second, twice.
+const RING_BYTES: usize = 4 << 20;
+/// Interfaces that one instance may watch.
+const INTERFACES_MAX: usize = 64;
+/// Interrupt lines of all of them.
+const IRQS_MAX: usize = 1024;
+/// Ethertypes told apart while discovering.
+const ETHERTYPES_MAX: usize = 256;
+/// The reader maps this map's only page.
+const MMAPABLE: usize = BPF_F_MMAPABLE as usize;
+
+/// Records on their way to the reader. Untyped: libbpf 1.1 refuses a ring with a value type.
+#[btf_map]
+pub static RING: RingBuf<(), RING_BYTES> = RingBuf::new();
+
+/// What each CPU did with packets.
+#[btf_map]
+pub static COUNTERS: PerCpuArray<PacketCounters, 1> = PerCpuArray::new();
+
+/// Stamps of what each CPU is working on.
+#[btf_map]
+pub static STAGES: PerCpuArray<Stages, 1> = PerCpuArray::new();
+
+/// The sleep protocol, and what the reader took.
+#[btf_map]
+pub static READER: Array<ReaderPage, 1, MMAPABLE> = Array::new();
+
+/// Ports to match.
+#[btf_map]
+pub static PORTS: Array<Ports, 1> = Array::new();
+
+/// Switches of the matching.
+#[btf_map]
+pub static SETTINGS: Array<Settings, 1> = Array::new();
+
+/// The interfaces whose packets get stamps.
+#[btf_map]
+pub static INTERFACES: HashMap<InterfaceKey, InterfaceSettings, INTERFACES_MAX> = HashMap::new();
+
+/// Interrupt lines of these interfaces.
+#[btf_map]
+pub static IRQS: HashMap<u32, InterfaceKey, IRQS_MAX> = HashMap::new();
+
+/// Packets that did not match, by ethertype, while discovering.
+#[btf_map]
+pub static ETHERTYPES: HashMap<u32, u64, ETHERTYPES_MAX> = HashMap::new();

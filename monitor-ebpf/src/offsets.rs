@@ -1,0 +1,83 @@
+//! Where this kernel keeps the members that the programs read.
+//!
+//! User space looks the offsets up in the kernel's BTF and writes them here before the programs are loaded; the
+//! verifier then knows each as a constant, and under tp_btf refuses one at which no member of the right kind starts.
+
+use core::ptr;
+
+/// Declares offsets and a function to read each.
+macro_rules! offsets {
+    ($($(#[$doc:meta])* $symbol:ident => $function:ident;)*) => {$(
+        $(#[$doc])*
+        #[unsafe(no_mangle)]
+        static $symbol: u32 = 0;
+
+        $(#[$doc])*
+        #[inline(always)]
+        fn $function() -> usize {
+            // SAFETY: a static of this object. Volatile, or the compiler would take the 0 above for its value.
+            unsafe { ptr::read_volatile(&raw const $symbol) as usize }
+        }
+    )*};
+}
+
+offsets! {
+    /// `sk_buff.dev`
+    OFFSET_SKB_DEV => skb_dev;
+    /// `sk_buff.len`
+    OFFSET_SKB_LEN => skb_len;
+    /// `net_device.ifindex`
+    OFFSET_DEV_IFINDEX => dev_ifindex;
+    /// `net_device.nd_net.net`
+    OFFSET_DEV_NET => dev_net;
+    /// `net.ns.inum`
+    OFFSET_NET_INUM => net_inum;
+}
+
+/// What a packet's own structures say of it.
+#[derive(Clone, Copy)]
+pub struct PacketFacts {
+    pub ifindex: u32,
+    pub netns: u32,
+    pub length: u32,
+}
+
+/// Reads a packet's facts where the verifier knows its type (tp_btf arguments).
+///
+/// # Safety
+/// `skb` must be the `struct sk_buff *` argument of a tp_btf program.
+#[inline(always)]
+pub unsafe fn typed_facts(skb: *const u8) -> PacketFacts {
+    // SAFETY: the caller's promise; each step is a typed pointer that the verifier follows, and a fault reads 0.
+    unsafe {
+        let dev = member::<*const u8>(skb, skb_dev());
+        let net = member::<*const u8>(dev, dev_net());
+        PacketFacts {
+            ifindex: member(dev, dev_ifindex()),
+            netns: member(net, net_inum()),
+            length: member(skb, skb_len()),
+        }
+    }
+}
+
+/// Reads a packet's network namespace in a program to which the packet is an opaque context (tc).
+#[inline(always)]
+pub fn netns_of(skb: *const u8) -> Option<u32> {
+    let dev = probe::<*const u8>(skb, skb_dev())?;
+    let net = probe::<*const u8>(dev, dev_net())?;
+    probe(net, net_inum())
+}
+
+/// # Safety
+/// `base` must be a pointer whose type the verifier knows, with a member of type `T` at `offset`.
+#[inline(always)]
+unsafe fn member<T: Copy>(base: *const u8, offset: usize) -> T {
+    // SAFETY: the caller's promise. Volatile, so that the access stays one load of its full width.
+    unsafe { ptr::read_volatile(base.byte_add(offset).cast::<T>()) }
+}
+
+#[inline(always)]
+fn probe<T: Copy>(base: *const u8, offset: usize) -> Option<T> {
+    // SAFETY: the helper checks the address itself and fails where it cannot be read.
+    unsafe { aya_ebpf::helpers::bpf_probe_read_kernel(base.wrapping_byte_add(offset).cast::<T>()) }.ok()
+}

@@ -1,0 +1,120 @@
+//! tc ingress, where packets are matched and copied, and tc egress, where commands leave this host.
+//!
+//! Every packet goes on to whatever else runs on the interface (`TC_ACT_UNSPEC`): this is a listener.
+
+use aya_ebpf::{
+    bindings::{__sk_buff, TC_ACT_UNSPEC},
+    helpers::bpf_get_smp_processor_id,
+    macros::classifier,
+    programs::TcContext,
+};
+use monitor_common::{
+    FLAG_VLAN, HOOK_TC_EGRESS, HOOK_TC_INGRESS, KIND_CANDIDATE, KIND_PACKET, PacketCounters, RecordHeader,
+};
+
+use crate::{
+    counting::{add, count, counters},
+    emitting,
+    maps::{ETHERTYPES, SETTINGS},
+    matching::{self, Verdict, Way},
+    offsets, stages,
+};
+
+#[classifier]
+pub fn ingress(ctx: TcContext) -> i32 {
+    watch(&ctx, Way::In);
+    TC_ACT_UNSPEC
+}
+
+#[classifier]
+pub fn egress(ctx: TcContext) -> i32 {
+    watch(&ctx, Way::Out);
+    TC_ACT_UNSPEC
+}
+
+#[inline(always)]
+fn watch(ctx: &TcContext, way: Way) {
+    let Some(counters) = counters() else { return };
+    count!(counters, seen);
+    let (verdict, ethertype) = matching::judge(ctx, way);
+    let kind = match verdict {
+        Verdict::Matched => KIND_PACKET,
+        Verdict::Candidate => KIND_CANDIDATE,
+        Verdict::Ignored => {
+            count!(counters, ignored);
+            discover(ethertype, way);
+            return;
+        }
+    };
+    if kind == KIND_CANDIDATE {
+        discover(ethertype, way);
+    }
+    let mut header = RecordHeader { kind, ..RecordHeader::default() };
+    describe(ctx, &mut header);
+    match way {
+        Way::In => stamp_incoming(ctx, counters, &mut header),
+        Way::Out => stamp_outgoing(ctx, &mut header),
+    }
+    emitting::emit(ctx, counters, &mut header);
+}
+
+/// What the packet's metadata says.
+#[inline(always)]
+fn describe(ctx: &TcContext, header: &mut RecordHeader) {
+    let skb: *const __sk_buff = ctx.skb.skb;
+    // SAFETY: fields of the context, which the verifier turns into reads of the packet's metadata.
+    unsafe {
+        header.packet_length = (*skb).len;
+        header.ifindex = (*skb).ifindex;
+        header.segments = (*skb).gso_segs as u16;
+        header.segment_size = (*skb).gso_size as u16;
+        if (*skb).vlan_present != 0 {
+            header.flags |= FLAG_VLAN;
+            header.vlan_tci = (*skb).vlan_tci as u16;
+            header.vlan_protocol = u16::from_be((*skb).vlan_proto as u16);
+        }
+        header.cpu = bpf_get_smp_processor_id();
+    }
+}
+
+#[inline(always)]
+fn stamp_incoming(ctx: &TcContext, counters: *mut PacketCounters, header: &mut RecordHeader) {
+    header.hook = HOOK_TC_INGRESS;
+    // SAFETY: a field of the context.
+    header.hardware_ns = unsafe { (*ctx.skb.skb).hwtstamp };
+    let Some(stamps) = stages::take(ctx.skb.skb as u64) else {
+        count!(counters, unattributed);
+        header.netns = offsets::netns_of(ctx.skb.skb.cast()).unwrap_or(0);
+        return;
+    };
+    header.netns = stamps.netns;
+    if stamps.ifindex != header.ifindex {
+        // The offsets read something that is not this packet's interface: none of it is to be believed.
+        count!(counters, offset_mismatch);
+        return;
+    }
+    header.receive_ns = stamps.receive_ns;
+    header.softirq_ns = stamps.softirq_ns;
+    header.irq_ns = stamps.irq_ns;
+}
+
+#[inline(always)]
+fn stamp_outgoing(ctx: &TcContext, header: &mut RecordHeader) {
+    header.hook = HOOK_TC_EGRESS;
+    header.netns = offsets::netns_of(ctx.skb.skb.cast()).unwrap_or(0);
+}
+
+/// Counts a packet that did not match, while user space asks what else is on the wire.
+#[inline(always)]
+fn discover(ethertype: u16, way: Way) {
+    if way == Way::Out || SETTINGS.get(0).is_none_or(|settings| settings.discover == 0) {
+        return;
+    }
+    let key = u32::from(ethertype);
+    if let Some(packets) = ETHERTYPES.get_ptr_mut(key) {
+        add(packets, 1);
+    } else {
+        // A full table loses the count of one more ethertype, nothing else.
+        let _ = ETHERTYPES.insert(key, 1, 0);
+    }
+}

@@ -1,0 +1,8 @@
+//! The C37.118 codec from outside: known frames, and properties that hold for all.
+
+#[cfg(test)]
+mod frames;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod support;

@@ -1,0 +1,49 @@
+//! An interface that is watched: an index means nothing without the network namespace it counts in.
+
+use std::sync::Arc;
+
+use monitor_common::InterfaceKey;
+use monitor_core::packet::InterfaceId;
+
+use super::{ProbeError, irqs};
+use crate::netns::Netns;
+use crate::sys;
+
+/// One interface, found in its namespace.
+#[derive(Clone, Debug)]
+pub struct Interface {
+    /// The number by which events name it.
+    pub id: InterfaceId,
+    /// Its name when it was found.
+    pub name: String,
+    /// Namespace and index.
+    pub key: InterfaceKey,
+    /// Interrupt lines of its hardware.
+    pub irqs: Vec<u32>,
+    /// The namespace it lives in.
+    pub netns: Arc<Netns>,
+}
+
+impl Interface {
+    /// Looks an interface up by name in a namespace.
+    ///
+    /// # Errors
+    /// Where there is none of that name, with the names that there are.
+    pub fn find(netns: &Arc<Netns>, name: &str, id: InterfaceId) -> Result<Self, ProbeError> {
+        let failed = |source| ProbeError::Namespace { name: name.to_owned(), source };
+        let (index, irqs) = netns
+            .run(|| (sys::ifname::index_of(name), irqs::of_interface(name)))
+            .map_err(|error| failed(std::io::Error::other(error)))?;
+        let ifindex = index.map_err(|_| ProbeError::NoInterface {
+            name: name.to_owned(),
+            present: present(netns),
+        })?;
+        let key = InterfaceKey { netns: netns.inode(), ifindex };
+        Ok(Self { id, name: name.to_owned(), key, irqs, netns: Arc::clone(netns) })
+    }
+}
+
+fn present(netns: &Netns) -> String {
+    let names = netns.run(crate::netns::interfaces).ok().and_then(Result::ok).unwrap_or_default();
+    names.into_iter().map(|interface| interface.name).collect::<Vec<_>>().join(", ")
+}

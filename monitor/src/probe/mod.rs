@@ -1,0 +1,17 @@
+//! The kernel side as user space sees it: loads the programs, tells them what to match, attaches them to interfaces,
+//! reads their counters. Knows nothing of any protocol.
+
+mod attach;
+mod btf;
+mod discover;
+mod error;
+mod interface;
+mod irqs;
+mod load;
+mod object;
+mod selftest;
+
+pub use error::ProbeError;
+pub use interface::Interface;
+pub use load::{Matching, Options, Probe};
+pub use selftest::SelfTest;

@@ -1,0 +1,25 @@
+//! From the kernel's ring to records: the mapped ring, the sleep that no record is lost in, and the putting together
+//! of packets that came in parts.
+
+mod assembly;
+mod records;
+mod ring;
+
+pub use records::{Interfaces, Records};
+pub use ring::{Drained, Ring, Sleep};
+
+/// Why the ring cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReaderError {
+    /// A mapping failed.
+    #[error("cannot map the {what}: {source}; the memory lock limit (ulimit -l) or a security policy may forbid it")]
+    Map {
+        /// Which part.
+        what: &'static str,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+    /// Waiting failed.
+    #[error("cannot wait for the ring: {0}")]
+    Wait(#[from] std::io::Error),
+}

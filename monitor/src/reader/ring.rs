@@ -1,0 +1,267 @@
+//! The BPF ring through its own mapping: no copy, one system call for each sleep and none otherwise.
+//!
+//! Layout and orderings are those of the kernel's kernel/bpf/ringbuf.c: a page with the consumer's position, a page
+//! with the producer's, then the data area, mapped twice in a row so that no record is ever split.
+#![expect(unsafe_code, reason = "reads what the kernel writes, through raw pointers into shared mappings")]
+
+use std::{
+    hint,
+    os::fd::{BorrowedFd, OwnedFd},
+    ptr::NonNull,
+    slice,
+    sync::atomic::{AtomicU32, AtomicU64, Ordering, fence},
+};
+
+use monitor_common::ReaderPage;
+
+use super::ReaderError;
+use crate::sys::{
+    clock::monotonic_ns,
+    mapping::{Mapping, Protection},
+    poll::{self, Wake},
+};
+
+/// A record that is still being written (`BPF_RINGBUF_BUSY_BIT`).
+const BUSY: u32 = 1 << 31;
+/// A record that was thrown away (`BPF_RINGBUF_DISCARD_BIT`).
+const DISCARD: u32 = 1 << 30;
+/// Length and page offset that the ring keeps before each record (`BPF_RINGBUF_HDR_SZ`).
+const HEADER: usize = 8;
+/// Length of a discarded record that only wakes: not one that a packet was lost with.
+const WAKE_MARK: u32 = 8;
+/// How long a record that is being written is spun on. Its writer may have been preempted by this very thread.
+const BUSY_SPIN_NS: u64 = 20_000;
+/// How long to sleep after that, so that the writer gets to run.
+const BUSY_SLEEP_NS: u64 = 50_000;
+
+/// What one look at the ring gave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Drained {
+    /// Records handed out.
+    pub delivered: u64,
+    /// Records thrown away by the probe.
+    pub discarded: u64,
+}
+
+/// How a sleep went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sleep {
+    /// There were records after all; the thread did not sleep.
+    NotNeeded,
+    /// The ring has records.
+    Ring,
+    /// Somebody else wants attention.
+    Other,
+    /// The time ran out, or a signal came.
+    TimedOut,
+}
+
+/// The only reader of a ring.
+pub struct Ring {
+    /// Kept open for poll.
+    fd: OwnedFd,
+    consumer: Mapping,
+    producer: Mapping,
+    page: Mapping,
+    mask: u64,
+    position: u64,
+    sleeps: u64,
+    busy_heads: u64,
+}
+
+impl Ring {
+    /// Maps a ring of `bytes` (a power of two) and the page shared with the probe.
+    ///
+    /// # Errors
+    /// Where the kernel refuses a mapping.
+    pub fn map(ring: BorrowedFd<'_>, bytes: usize, page: BorrowedFd<'_>) -> Result<Self, ReaderError> {
+        let page_size = crate::sys::memory::page_size();
+        let map = |what, fd, offset: usize, length, protection| {
+            Mapping::new(fd, offset as u64, length, protection).map_err(|source| ReaderError::Map { what, source })
+        };
+        let fd = ring.try_clone_to_owned()?;
+        let consumer = map("ring's position", ring, 0, page_size, Protection::ReadWrite)?;
+        let producer = map("ring", ring, page_size, page_size + 2 * bytes, Protection::Read)?;
+        let page = map("reader's page", page, 0, page_size, Protection::ReadWrite)?;
+        let mut ring =
+            Self { fd, consumer, producer, page, mask: bytes as u64 - 1, position: 0, sleeps: 0, busy_heads: 0 };
+        ring.position = ring.consumer_position().load(Ordering::Relaxed);
+        ring.prefault(page_size, bytes);
+        Ok(ring)
+    }
+
+    /// Touches every page of the ring once, so that the first records meet no page fault.
+    fn prefault(&self, page_size: usize, bytes: usize) {
+        for at in (0..page_size + 2 * bytes).step_by(page_size) {
+            // SAFETY: within the mapping; the value is not used, so that a race with the kernel does not matter.
+            hint::black_box(unsafe { self.producer.as_ptr().add(at).read_volatile() });
+        }
+    }
+
+    /// Hands out at most `most` records, in order, then publishes how far it came. `look` takes each record's bytes,
+    /// which are valid only during the call.
+    pub fn drain(&mut self, most: usize, mut look: impl FnMut(&[u8])) -> Drained {
+        let mut drained = Drained::default();
+        // Acquire: pairs with the kernel's smp_store_release of the producer's position in __bpf_ringbuf_reserve, so
+        // that the headers up to it are there.
+        let end = self.producer_position().load(Ordering::Acquire);
+        for _ in 0..most {
+            if self.position >= end {
+                break;
+            }
+            let Some(length) = self.head() else { break };
+            let size = length & !DISCARD;
+            if length & DISCARD == 0 {
+                drained.delivered += 1;
+                look(self.bytes(size as usize));
+            } else if size != WAKE_MARK {
+                drained.discarded += 1;
+            }
+            self.position += (u64::from(size) + HEADER as u64).next_multiple_of(8);
+        }
+        // Release: pairs with the kernel's smp_load_acquire of the consumer's position: it may write over what was
+        // read only after the reads above are done.
+        self.consumer_position().store(self.position, Ordering::Release);
+        drained
+    }
+
+    /// Length word of the record at the reader's position; none while it is being written.
+    fn head(&mut self) -> Option<u32> {
+        // Acquire: pairs with the xchg in the kernel's bpf_ringbuf_commit, so that the record's bytes are there once
+        // its busy bit is gone.
+        let length = self.length_word().load(Ordering::Acquire);
+        if length & BUSY == 0 {
+            return Some(length);
+        }
+        self.busy_heads += 1;
+        let start = monotonic_ns();
+        while monotonic_ns() - start < BUSY_SPIN_NS {
+            let length = self.length_word().load(Ordering::Acquire);
+            if length & BUSY == 0 {
+                return Some(length);
+            }
+            hint::spin_loop();
+        }
+        None
+    }
+
+    /// Whether a record waits, finished or not.
+    #[must_use]
+    pub fn has_records(&self) -> bool {
+        self.producer_position().load(Ordering::Acquire) > self.position
+    }
+
+    /// Bytes between the reader and the producer.
+    #[must_use]
+    pub fn pending_bytes(&self) -> u64 {
+        self.producer_position().load(Ordering::Acquire) - self.position
+    }
+
+    /// Sleeps until the ring has a record, one of `others` is readable, or the time is over.
+    ///
+    /// The flag goes up first, then a full fence, then one more look. The probe does the mirror image: submits (an
+    /// atomic exchange, a full barrier), then looks at the flag. Whatever the interleaving, one of the two sees what
+    /// the other wrote: either the look finds the record, or the probe finds the flag and wakes.
+    ///
+    /// # Errors
+    /// What ppoll says.
+    pub fn sleep(&mut self, others: &[BorrowedFd<'_>], timeout_ns: u64) -> Result<Sleep, ReaderError> {
+        if self.has_records() {
+            return self.rest_on_busy_head();
+        }
+        self.sleeps += 1;
+        self.flag().store(self.sleeps, Ordering::Relaxed);
+        // SeqCst: pairs with the xchg in bpf_ringbuf_commit, see above.
+        fence(Ordering::SeqCst);
+        let woken = if self.has_records() { Ok(Sleep::NotNeeded) } else { self.poll(others, timeout_ns) };
+        self.flag().store(0, Ordering::Relaxed);
+        woken
+    }
+
+    fn poll(&self, others: &[BorrowedFd<'_>], timeout_ns: u64) -> Result<Sleep, ReaderError> {
+        use std::os::fd::AsFd;
+        let mut fds = [self.fd.as_fd(); poll::MAX_FDS];
+        let count = others.len().min(poll::MAX_FDS - 1) + 1;
+        fds[1..count].copy_from_slice(&others[..count - 1]);
+        Ok(match poll::poll(&fds[..count], Some(timeout_ns))? {
+            Wake::Ready(ready) if ready.readable(0) => Sleep::Ring,
+            Wake::Ready(_) => Sleep::Other,
+            Wake::TimedOut | Wake::Interrupted => Sleep::TimedOut,
+        })
+    }
+
+    /// There are records, but perhaps the first is still being written by a thread that this one keeps from running:
+    /// poll would return at once, so the sleep is one that only time ends.
+    fn rest_on_busy_head(&mut self) -> Result<Sleep, ReaderError> {
+        if self.length_word().load(Ordering::Acquire) & BUSY != 0 {
+            poll::poll(&[], Some(BUSY_SLEEP_NS))?;
+        }
+        Ok(Sleep::NotNeeded)
+    }
+
+    /// Sleeps begun so far.
+    #[must_use]
+    pub const fn sleeps(&self) -> u64 {
+        self.sleeps
+    }
+
+    /// Times the next record was found unfinished.
+    #[must_use]
+    pub const fn busy_heads(&self) -> u64 {
+        self.busy_heads
+    }
+
+    /// Writes what was taken where it outlives this process.
+    pub fn publish(&mut self, page: &ReaderPage) {
+        let Some(start) = self.page.as_mut_ptr() else { return };
+        let Self { page: _, .. } = self;
+        let to = start.cast::<ReaderPage>();
+        // SAFETY: the page holds a ReaderPage; these fields have no writer but this thread, and the sleep protocol's
+        // two fields are left alone.
+        unsafe {
+            (&raw mut (*to.as_ptr()).delivered).write_volatile(page.delivered);
+            (&raw mut (*to.as_ptr()).discarded).write_volatile(page.discarded);
+            (&raw mut (*to.as_ptr()).carried).write_volatile(page.carried);
+            (&raw mut (*to.as_ptr()).no_payload).write_volatile(page.no_payload);
+            (&raw mut (*to.as_ptr()).malformed).write_volatile(page.malformed);
+            (&raw mut (*to.as_ptr()).reader_pid).write_volatile(page.reader_pid);
+        }
+    }
+
+    fn bytes(&self, length: usize) -> &[u8] {
+        // SAFETY: the record at the reader's position is finished and belongs to the reader until it publishes a
+        // position behind it; the second mapping of the data area continues the first.
+        unsafe { slice::from_raw_parts(self.at(self.position & self.mask).add(HEADER), length) }
+    }
+
+    fn length_word(&self) -> &AtomicU32 {
+        // SAFETY: records begin at multiples of 8, and the kernel accesses this word atomically as well.
+        unsafe { AtomicU32::from_ptr(self.at(self.position & self.mask).cast_mut().cast()) }
+    }
+
+    fn at(&self, offset: u64) -> *const u8 {
+        let data = crate::sys::memory::page_size();
+        // SAFETY: `offset` is within the data area, which begins one page into this mapping.
+        unsafe { self.producer.as_ptr().add(data + usize::try_from(offset).unwrap_or(0)) }
+    }
+
+    fn consumer_position(&self) -> &AtomicU64 {
+        Self::word(self.consumer.as_ptr())
+    }
+
+    fn producer_position(&self) -> &AtomicU64 {
+        Self::word(self.producer.as_ptr())
+    }
+
+    /// `ReaderPage::sleeping`.
+    fn flag(&self) -> &AtomicU64 {
+        Self::word(self.page.as_ptr())
+    }
+
+    fn word<'a>(start: *const u8) -> &'a AtomicU64 {
+        debug_assert!(NonNull::new(start.cast_mut()).is_some());
+        // SAFETY: the first word of a page that stays mapped as long as `self`, which callers' lifetimes are tied to;
+        // the kernel reads and writes it atomically. Pages mapped read-only are only loaded from.
+        unsafe { AtomicU64::from_ptr(start.cast_mut().cast()) }
+    }
+}

@@ -1,0 +1,161 @@
+//! What the integration tests share: saying what a test needs, and listing it as ignored, with the reason, where the
+//! machine does not have it.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::{env, fmt, fs};
+
+use libtest_mimic::{Failed, Trial};
+use monitor::netns::private_pair;
+use monitor::sys::caps::{Capabilities, Capability};
+use monitor::sys::sched::CpuList;
+
+/// Something that not every machine has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// User 0, whatever its capabilities.
+    Root,
+    /// Loading and attaching programs: the capabilities, and the kernel's type information.
+    Bpf,
+    /// bpffs at its usual place, for pins.
+    Bpffs,
+    /// `SCHED_FIFO`.
+    RealTime,
+    /// A second CPU to put a spinning thread on.
+    TwoCpus,
+    /// Private namespaces with a veth pair.
+    Veth,
+    /// VLAN interfaces.
+    Vlan,
+    /// tshark, as an independent decoder.
+    Tshark,
+    /// setpriv and prlimit (util-linux), to run with fewer rights.
+    Setpriv,
+    /// The captures, which are not part of the project.
+    Captures,
+}
+
+/// Why a test cannot run here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reason(String);
+
+impl fmt::Display for Reason {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+/// What is missing, in the words of a list: "root", "tshark".
+type Found = Result<(), String>;
+type Check = fn() -> Found;
+
+/// How each need is looked for; what was found is kept for the rest of the process.
+static CHECKS: [(Need, Check, OnceLock<Found>); 10] = [
+    (Need::Root, root, OnceLock::new()),
+    (Need::Bpf, bpf, OnceLock::new()),
+    (Need::Bpffs, bpffs, OnceLock::new()),
+    (Need::RealTime, real_time, OnceLock::new()),
+    (Need::TwoCpus, two_cpus, OnceLock::new()),
+    (Need::Veth, veth, OnceLock::new()),
+    (Need::Vlan, vlan, OnceLock::new()),
+    (Need::Tshark, tshark, OnceLock::new()),
+    (Need::Setpriv, setpriv, OnceLock::new()),
+    (Need::Captures, captured, OnceLock::new()),
+];
+
+/// Whether this machine has everything in `wanted`; else everything that is missing.
+pub(crate) fn needs(wanted: &[Need]) -> Result<(), Reason> {
+    let missing: Vec<&str> = CHECKS
+        .iter()
+        .filter(|(need, ..)| wanted.contains(need))
+        .filter_map(|(_, check, found)| found.get_or_init(check).as_ref().err().map(String::as_str))
+        .collect();
+    if missing.is_empty() { Ok(()) } else { Err(Reason(missing.join("; "))) }
+}
+
+/// A test that is ignored where `wanted` is not there, with the reason as its kind: "[needs tshark] name". Run
+/// all the same by `--include-ignored`, it fails with the reason. The body panics where it fails, so that a
+/// failure has its place.
+pub(crate) fn trial(name: &str, wanted: &[Need], body: fn()) -> Trial {
+    match needs(wanted) {
+        Ok(()) => Trial::test(name, move || {
+            body();
+            Ok(())
+        }),
+        Err(reason) => Trial::test(name, {
+            let reason = reason.clone();
+            move || Err(Failed::from(format!("cannot run here: needs {reason}")))
+        })
+        .with_kind(format!("needs {reason}"))
+        .with_ignored_flag(true),
+    }
+}
+
+/// Where the captures lie: `PMU_CAPTURES`, or beside the project.
+pub(crate) fn captures() -> Option<PathBuf> {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/captures");
+    let place = env::var_os("PMU_CAPTURES").map_or_else(beside, PathBuf::from);
+    place.is_dir().then_some(place)
+}
+
+fn captured() -> Found {
+    demand(captures().is_some(), "the captures (set PMU_CAPTURES to their directory)")
+}
+
+fn root() -> Found {
+    demand(fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0), "root")
+}
+
+fn bpf() -> Found {
+    capabilities(&[Capability::Bpf, Capability::Perfmon, Capability::NetAdmin])?;
+    demand(Path::new("/sys/kernel/btf/vmlinux").exists(), "a kernel with BTF (/sys/kernel/btf/vmlinux)")
+}
+
+/// The magic number that statfs(2) gives is out of reach of the standard library; the mount table is not.
+fn bpffs() -> Found {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let mounted = mounts.lines().any(|mount| mount.contains(" /sys/fs/bpf bpf "));
+    demand(mounted, "bpffs mounted at /sys/fs/bpf")
+}
+
+fn real_time() -> Found {
+    capabilities(&[Capability::SysNice])
+}
+
+fn two_cpus() -> Found {
+    demand(CpuList::online().is_ok_and(|online| online.count() >= 2), "two CPUs")
+}
+
+fn veth() -> Found {
+    capabilities(&[Capability::SysAdmin, Capability::NetAdmin])?;
+    demand(private_pair("probe", "probe").is_ok(), "veth pairs (kernel module veth)")
+}
+
+fn vlan() -> Found {
+    let made = private_pair("probe", "probe")
+        .and_then(|mut pair| pair.monitor.links().create_vlan("probe", "probe.1", 1));
+    demand(made.is_ok(), "VLAN interfaces (kernel module 8021q)")
+}
+
+fn tshark() -> Found {
+    demand(on_path("tshark"), "tshark")
+}
+
+fn setpriv() -> Found {
+    demand(on_path("setpriv") && on_path("prlimit"), "setpriv and prlimit (util-linux)")
+}
+
+fn on_path(program: &str) -> bool {
+    env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|place| place.join(program).is_file()))
+}
+
+fn capabilities(wanted: &[Capability]) -> Found {
+    let effective = Capabilities::effective().map_err(|error| format!("a readable /proc ({error})"))?;
+    let missing: Vec<_> = effective.missing(wanted).into_iter().map(Capability::name).collect();
+    demand(missing.is_empty(), &missing.join(", "))
+}
+
+fn demand(there: bool, what: &str) -> Found {
+    if there { Ok(()) } else { Err(what.to_owned()) }
+}
