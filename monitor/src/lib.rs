@@ -11,3 +11,4 @@ pub mod reader;
 pub mod rt;
 pub mod sink;
 pub mod sys;
+pub mod ui;
