@@ -5,6 +5,7 @@
 //! the caller's thread, with one sink and no queue.
 
 mod direct;
+mod equations;
 mod fanout;
 pub mod queue;
 mod registry;
@@ -12,6 +13,7 @@ mod run;
 mod summary;
 
 pub use direct::Direct;
+pub use equations::Equation;
 pub use fanout::{Ended, Fanout, OnEnd, SinkReport, is_closed};
 pub use registry::{Config, Item, OwnedItem, PmuNames, Registry, StreamInfo};
 pub use run::Hub;

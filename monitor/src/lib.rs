@@ -14,3 +14,4 @@ pub mod session;
 pub mod simulate;
 pub mod sink;
 pub mod sys;
+pub mod ui;

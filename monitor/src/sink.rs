@@ -4,6 +4,7 @@ mod json;
 mod table;
 mod text;
 mod utc;
+pub(crate) mod words;
 
 use std::io;
 

@@ -12,7 +12,8 @@ use crate::netns::Netns;
 use crate::rt;
 use crate::session::{Notices, Plan, Session};
 use crate::sink::{Json, Lines, Sink, Text};
-use crate::sys::tty;
+use crate::ui::{self, Plain, RunInfo, Screen, SharedRunInfo};
+use monitor_core::pipeline::Ports;
 
 /// Monitor C37.118 streams on interfaces: every frame with its kernel arrival time
 ///
@@ -85,12 +86,12 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     if options.iface.is_empty() {
         let mut world = demo::World::prepare()?;
         let plan = plan(&options, world.monitored().into_iter().collect(), request)?;
-        return watch(&options, plan, demo::DESCRIPTION.to_owned(), &stop, || world.begin());
+        return watch(&options, &plan, demo::DESCRIPTION, &stop, || world.begin());
     }
     let here = Arc::new(Netns::current().map_err(|error| error.to_string())?);
     let interfaces = options.iface.iter().map(|name| (Arc::clone(&here), name.clone())).collect();
     let plan = plan(&options, interfaces, request)?;
-    watch(&options, plan, options.iface.join(", "), &stop, || Ok(()))
+    watch(&options, &plan, &options.iface.join(", "), &stop, || Ok(()))
 }
 
 fn request(options: &RunOptions) -> Result<rt::Request, String> {
@@ -120,17 +121,25 @@ fn plan(
 /// Attaches, lets traffic begin, runs to the end.
 fn watch(
     options: &RunOptions,
-    plan: Plan,
-    what: String,
+    plan: &Plan,
+    what: &str,
     stop: &AtomicBool,
     begin: impl FnOnce() -> Result<(), String>,
 ) -> Outcome {
-    let screen = !options.json && !options.plain && !options.frames && tty::stdout_is_terminal();
+    let plain = options.json || options.plain || options.frames || options.quiet;
+    let screen = !plain && ui::is_fit_for_a_screen();
     let notices = Notices::new(!screen);
-    let sinks = sinks(options, screen)?;
-    let session = Session::prepare(&plan, sinks, notices).map_err(|error| error.to_string())?;
+    let shared = SharedRunInfo::default();
+    let sinks = sinks(options, screen, &shared)?;
+    let session = Session::prepare(plan, sinks, notices).map_err(|error| error.to_string())?;
     begin()?;
-    let report = session.run(stop, |_| {}).map_err(|error| error.to_string())?;
+    let started = |granted: &rt::Outcome| {
+        if options.json {
+            granted.refusals.iter().for_each(|refusal| tracing::warn!("{refusal}"));
+        }
+        let _ = shared.set(info(what, &plan.ports).with_rt(granted));
+    };
+    let report = session.run(stop, started).map_err(|error| error.to_string())?;
     match report.failed {
         Some(reason) => Err(reason),
         None if report.summary.unaccounted > 0 => Ok(exit::UNACCOUNTED),
@@ -138,16 +147,40 @@ fn watch(
     }
 }
 
-fn sinks(options: &RunOptions, screen: bool) -> Result<Vec<Box<dyn Sink>>, String> {
+/// What a person is told at the start.
+fn info(what: &str, ports: &Ports) -> RunInfo {
+    let expects = match ports {
+        Ports::Any => "C37.118 on any port".to_owned(),
+        Ports::Set(ports) => {
+            let numbers = ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
+            format!("C37.118 on port{} {numbers}", if ports.len() == 1 { "" } else { "s" })
+        }
+    };
+    RunInfo {
+        what: what.to_owned(),
+        expects,
+        hook: "tc".to_owned(),
+        wait: "block".to_owned(),
+        ..RunInfo::default()
+    }
+}
+
+fn sinks(options: &RunOptions, screen: bool, info: &SharedRunInfo) -> Result<Vec<Box<dyn Sink>>, String> {
     let out = || output::standard().map_err(|error| output::said(&error));
     if options.json {
         let lines = Lines { frames: options.frames, windows: !options.quiet, summary: true };
         return Ok(vec![Box::new(Json::new(out()?, lines))]);
     }
+    if screen {
+        let screen = Screen::new(Arc::clone(info)).map_err(|error| output::said(&error))?;
+        return Ok(vec![Box::new(screen)]);
+    }
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     if options.frames {
         sinks.push(Box::new(Text::new(out()?)));
     }
-    sinks.push(Box::new(crate::sink::Table::new(out()?)));
+    let info = Arc::clone(info);
+    let plain = if options.quiet { Plain::summary_only(out()?, info) } else { Plain::new(out()?, info) };
+    sinks.push(Box::new(plain));
     Ok(sinks)
 }

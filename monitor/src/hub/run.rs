@@ -90,6 +90,6 @@ impl Board {
             let info = registry.stream(*id)?;
             Some(StreamRow::new(Arc::clone(&info.label), info.name.clone(), counts, timing))
         };
-        Window { time_ns: now.0, streams: self.0.iter().filter_map(row).collect(), counters: None }
+        Window { time_ns: now.0, streams: self.0.iter().filter_map(row).collect(), ..Window::default() }
     }
 }

@@ -124,6 +124,10 @@ pub struct Window {
     /// The counters so far, where the live loop told them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub counters: Option<Counters>,
+    /// What happened since the last window, in sentences for a person: an interface vanished, what is on a wire that
+    /// shows no frames, warnings.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<Arc<str>>,
 }
 
 /// Packets in the kernel: `seen = ignored + submitted + ring_full + read_failed`.

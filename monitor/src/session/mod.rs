@@ -299,7 +299,7 @@ fn start_hub(
             || Nanos(clock.utc_ns(monotonic_ns())),
             |window| {
                 window.counters = totals::so_far(&kernel, &board);
-                let _ = notices.take_new();
+                window.notices = notices.take_new();
             },
         )
     })

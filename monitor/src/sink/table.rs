@@ -1,12 +1,20 @@
 //! The summary as a person reads it.
 
-use std::fmt::{self, Display, Write as _};
+mod grid;
+#[cfg(test)]
+mod tests;
+
+use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 
 use monitor_core::event::Classes;
 
+use self::grid::Grid;
 use super::Sink;
-use crate::hub::{Item, StreamRow, Summary};
+use super::words::{ABSENT, Micros, counted, granted, measured, or_absent, rate};
+use crate::hub::{
+    ClockSummary, Counters, Equation, Item, Named, RtSummary, StageLatency, StreamRow, Summary,
+};
 
 /// Writes the summary, and nothing before it.
 pub struct Table<W> {
@@ -39,7 +47,8 @@ impl<W: Write + Send> Sink for Table<W> {
     }
 }
 
-/// The summary in lines: frames by kind, what was not decoded, the streams, and whether the sums are right.
+/// The summary in lines: frames by kind, the streams, the counters as the sums that they make, latency by stage,
+/// clock and real-time state where there was any, and last what is unaccounted for.
 #[must_use]
 pub fn summary_table(summary: &Summary) -> String {
     let mut out = String::new();
@@ -49,6 +58,23 @@ pub fn summary_table(summary: &Summary) -> String {
 }
 
 fn write_summary(out: &mut String, summary: &Summary) -> fmt::Result {
+    frames(out, summary)?;
+    if !summary.streams.is_empty() {
+        writeln!(out, "\n{}", streams(&summary.streams))?;
+    }
+    writeln!(out, "\n{}", sums(&summary.counters))?;
+    if let Some(latency) = summary.latency_ns.as_ref().filter(|latency| !latency.0.is_empty()) {
+        writeln!(out, "\n{}", stages(latency))?;
+    }
+    if summary.clock.is_some() || summary.rt.is_some() {
+        writeln!(out)?;
+    }
+    summary.clock.iter().try_for_each(|clock| writeln!(out, "clock        {}", clock_line(clock)))?;
+    summary.rt.iter().try_for_each(|rt| writeln!(out, "real-time    {}", rt_line(rt)))?;
+    writeln!(out, "\nunaccounted: {}", summary.unaccounted)
+}
+
+fn frames(out: &mut String, summary: &Summary) -> fmt::Result {
     write!(out, "frames     ")?;
     if summary.frames.0.is_empty() {
         write!(out, "  none of C37.118")?;
@@ -62,62 +88,90 @@ fn write_summary(out: &mut String, summary: &Summary) -> fmt::Result {
         write!(out, "  ({count} {reason})")?;
     }
     writeln!(out)?;
-    writeln!(out, "wrong check  {}", summary.crc_errors)?;
+    writeln!(out, "CRC errors   {}", summary.crc_errors)?;
     writeln!(out, "skipped      {} bytes", summary.skipped_bytes)?;
-    writeln!(out, "unaccounted  {}", summary.unaccounted)?;
-    if summary.packets_ignored > 0 {
-        let ignored = summary.packets_ignored;
-        writeln!(
-            out,
-            "other        {ignored} packets of other ports and protocols ('--port any' looks into all)"
-        )?;
-    }
-    if summary.streams.is_empty() {
-        return Ok(());
-    }
-    writeln!(out)?;
-    streams(out, &summary.streams)
+    refused(out, summary.streams_refused, "stream", "the table of streams is full")?;
+    refused(out, summary.configs_refused, "configuration", "every slot is in use")
 }
 
-const HEADINGS: [&str; 11] =
-    ["stream", "station", "frames", "missing", "dup", "order", "crc", "undec", "rate/s", "Hz", "Hz/s"];
-/// Columns of text stand to the left, those of numbers to the right.
-const TEXT_COLUMNS: usize = 2;
-
-fn streams(out: &mut String, rows: &[StreamRow]) -> fmt::Result {
-    let cells: Vec<[String; HEADINGS.len()]> = rows.iter().map(row).collect();
-    let width = |column: usize| {
-        let widest = cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-        widest.max(HEADINGS[column].len())
-    };
-    let widths: [usize; HEADINGS.len()] = std::array::from_fn(width);
-    line(out, &HEADINGS, &widths)?;
-    cells.iter().try_for_each(|row| line(out, row, &widths))
+/// What went past a bound; nothing where nothing did.
+fn refused(out: &mut String, count: u64, what: &str, why: &str) -> fmt::Result {
+    if count == 0 { Ok(()) } else { writeln!(out, "refused      {}: {why}", counted(count, what)) }
 }
 
-fn row(row: &StreamRow) -> [String; HEADINGS.len()] {
-    let value = |value: Option<f32>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
+fn streams(rows: &[StreamRow]) -> Grid {
+    const HEADINGS: [&str; 11] =
+        ["stream", "station", "frames", "missing", "dup", "order", "CRC", "undec", "rate/s", "Hz", "Hz/s"];
+    const LATENCY: [&str; 3] = ["p50 us", "p99 us", "max us"];
+    let live = rows.iter().any(|row| row.latency_ns.is_some());
+    let mut grid =
+        Grid::new(2, HEADINGS.into_iter().chain(if live { &LATENCY[..] } else { &[] }.iter().copied()));
+    for row in rows {
+        let latency = if live { latency(row).to_vec() } else { Vec::new() };
+        grid.push(stream(row).into_iter().chain(latency));
+    }
+    grid
+}
+
+fn stream(row: &StreamRow) -> [String; 11] {
     [
         row.id.to_string(),
-        row.name.as_deref().unwrap_or("-").to_owned(),
+        row.name.as_deref().unwrap_or(ABSENT).to_owned(),
         row.frames.to_string(),
         row.missing.to_string(),
         row.duplicate.to_string(),
         row.out_of_order.to_string(),
         row.crc_errors.to_string(),
         row.undecoded.to_string(),
-        format!("{:.2}", row.rate_hz),
-        value(row.frequency_hz),
-        value(row.rocof_hz_per_s),
+        rate(row),
+        measured(row.frequency_hz, 3),
+        measured(row.rocof_hz_per_s, 3),
     ]
 }
 
-fn line(out: &mut String, cells: &[impl Display], widths: &[usize]) -> fmt::Result {
-    for (column, (cell, width)) in cells.iter().zip(widths).enumerate() {
-        if column > 0 {
-            write!(out, "  ")?;
-        }
-        if column < TEXT_COLUMNS { write!(out, "{cell:<width$}")? } else { write!(out, "{cell:>width$}")? }
+fn latency(row: &StreamRow) -> [String; 3] {
+    let of = |pick: fn(&crate::hub::StreamLatency) -> u32| {
+        or_absent(row.latency_ns.as_ref().map(|latency| Micros(pick(latency).into())))
+    };
+    [of(|latency| latency.p50), of(|latency| latency.p99), of(|latency| latency.max)]
+}
+
+fn sums(counters: &Counters) -> Grid {
+    let mut grid = Grid::new(2, ["counters", "how they add up"]);
+    for sum in counters.equations() {
+        let group = [Some(sum.group), sum.of].into_iter().flatten().collect::<Vec<_>>().join(" ");
+        grid.push([group, described(&sum)]);
     }
-    writeln!(out)
+    grid
+}
+
+fn described(sum: &Equation) -> String {
+    match sum.unaccounted() {
+        0 => sum.to_string(),
+        off => format!("{sum}  UNACCOUNTED {off}"),
+    }
+}
+
+fn stages(latency: &Named<StageLatency>) -> Grid {
+    let mut grid = Grid::new(1, ["latency in us", "frames", "min", "p50", "p99", "p99.9", "max"]);
+    for (stage, StageLatency { count, min, p50, p99, p999, max }) in &latency.0 {
+        let times = [min, p50, p99, p999, max].map(|ns| Micros(*ns).to_string());
+        grid.push([(*stage).to_owned(), count.to_string()].into_iter().chain(times));
+    }
+    grid
+}
+
+fn clock_line(clock: &ClockSummary) -> String {
+    let ClockSummary { source, error_bound_ns, tai_offset_s, grandmaster } = clock;
+    let or_unknown = |value: Option<String>| value.unwrap_or_else(|| "unknown".to_owned());
+    let bound = or_unknown(error_bound_ns.map(|ns| format!("{} us", Micros(ns))));
+    let tai = or_unknown(tai_offset_s.map(|seconds| format!("{seconds} s")));
+    let master = grandmaster.as_ref().map(|id| format!(", grandmaster {id}")).unwrap_or_default();
+    format!("{source}, error bound {bound}, TAI - UTC {tai}{master}")
+}
+
+fn rt_line(rt: &RtSummary) -> String {
+    let plainly = if rt.priority.is_some() { "" } else { "NOT REAL-TIME: " };
+    let cpu = rt.cpu_percent.map(|percent| format!(", {percent:.1} % of a CPU")).unwrap_or_default();
+    format!("{plainly}{}, wait {}{cpu}", granted(rt), rt.wait)
 }
