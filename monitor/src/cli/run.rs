@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
 
@@ -132,14 +132,19 @@ fn watch(
     let shared = SharedRunInfo::default();
     let sinks = sinks(options, screen, &shared)?;
     let session = Session::prepare(plan, sinks, notices).map_err(|error| error.to_string())?;
-    begin()?;
+    let mut begun = Ok(());
     let started = |granted: &rt::Outcome| {
         if options.json {
             granted.refusals.iter().for_each(|refusal| tracing::warn!("{refusal}"));
         }
         let _ = shared.set(info(what, &plan.ports).with_rt(granted));
+        begun = begin();
+        if begun.is_err() {
+            stop.store(true, Ordering::Relaxed);
+        }
     };
     let report = session.run(stop, started).map_err(|error| error.to_string())?;
+    begun?;
     match report.failed {
         Some(reason) => Err(reason),
         None if report.summary.unaccounted > 0 => Ok(exit::UNACCOUNTED),
