@@ -15,7 +15,9 @@ pub struct PacketCounters {
     pub ring_full: u64,
     /// Packets that matched and whose bytes the kernel did not give.
     pub read_failed: u64,
-    /// Records submitted; more than `submitted` where packets were emitted in parts.
+    /// Packets that matched; the number of each is what its parts share.
+    pub matched: u64,
+    /// Records reserved, those thrown away again included; more than `submitted` where packets were emitted in parts.
     pub records: u64,
     /// Bytes of packets submitted.
     pub bytes: u64,
@@ -27,10 +29,35 @@ pub struct PacketCounters {
     pub offset_mismatch: u64,
 }
 
-const _: () = assert!(size_of::<PacketCounters>() == 80);
+const _: () = assert!(size_of::<PacketCounters>() == 88);
 
-/// The page between probe and reader, mapped by the reader: sleep protocol first, then what the reader took, so that
-/// the counts outlive it.
+/// What readers have taken since the maps were made, and up to where in the ring.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "pod", derive(bytemuck::Pod, bytemuck::Zeroable))]
+pub struct Taken {
+    /// The reader's position in the ring, bytes since the ring was made, that the counts below belong to.
+    pub position: u64,
+    /// Records handed out.
+    pub delivered: u64,
+    /// Records that the probe reserved and threw away (its wake-up marks are not counted).
+    pub discarded: u64,
+    /// Delivered records whose packet carried a payload to look at.
+    pub carried: u64,
+    /// Delivered records whose packet carried none (a bare acknowledgement).
+    pub no_payload: u64,
+    /// Delivered records that are no whole packet, or no packet at all.
+    pub malformed: u64,
+}
+
+const _: () = assert!(size_of::<Taken>() == 48);
+
+/// The page between probe and reader, mapped by the reader: the sleep protocol, then what was taken, so that the
+/// counts outlive every reader.
+///
+/// A reader writes its counts into the slot that is not current, then makes it current by raising `commits`, then
+/// publishes its position to the ring. Killed between any two steps, it leaves counts and position that belong
+/// together: those of the current slot.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "pod", derive(bytemuck::Pod, bytemuck::Zeroable))]
@@ -39,18 +66,12 @@ pub struct ReaderPage {
     pub sleeping: u64,
     /// Number of the last sleep a probe has ended; keeps a burst from waking the reader twice.
     pub woken: u64,
-    /// Records the reader was given.
-    pub delivered: u64,
-    /// Records the probe reserved and threw away (its wake-up marks are not counted).
-    pub discarded: u64,
-    /// Delivered records whose packet carried a payload to look at.
-    pub carried: u64,
-    /// Delivered records whose packet carried none (a bare acknowledgement).
-    pub no_payload: u64,
-    /// Delivered records that are no whole packet, or no packet at all.
-    pub malformed: u64,
-    /// Process that reads; 0 for none.
+    /// Process that reads, or read last; 0 where none has.
     pub reader_pid: u64,
+    /// Commits so far; slot `commits % 2` is current.
+    pub commits: u64,
+    /// The two slots.
+    pub taken: [Taken; 2],
 }
 
-const _: () = assert!(size_of::<ReaderPage>() == 64);
+const _: () = assert!(size_of::<ReaderPage>() == 128);

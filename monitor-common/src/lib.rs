@@ -11,7 +11,7 @@ mod matching;
 mod record;
 mod stages;
 
-pub use counters::{PacketCounters, ReaderPage};
+pub use counters::{PacketCounters, ReaderPage, Taken};
 pub use interface::{InterfaceKey, InterfaceSettings};
 pub use matching::{PORT_WORDS, Ports, Settings};
 pub use record::{

@@ -25,7 +25,8 @@ pub const SIZE_CLASSES: [usize; 7] = [160, 512, 1_536, 4_096, 9_728, 20_480, 66_
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "pod", derive(bytemuck::Pod, bytemuck::Zeroable))]
 pub struct RecordHeader {
-    /// Number of this record among those its CPU has submitted, from 1, without a gap.
+    /// Number of this record among those its CPU has reserved, from 1; a number that is missing is a record that was
+    /// thrown away because the packet could not be read.
     pub sequence: u64,
     /// Number of the packet among those its CPU has matched; the parts of one packet share it.
     pub packet: u64,

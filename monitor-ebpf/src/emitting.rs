@@ -4,14 +4,14 @@ use core::{mem::MaybeUninit, ptr};
 
 use aya_ebpf::{
     bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP},
-    helpers::{bpf_ktime_get_ns, bpf_skb_load_bytes},
-    programs::TcContext,
+    helpers::bpf_ktime_get_ns,
 };
 use monitor_common::{PacketCounters, RecordHeader, SIZE_CLASSES};
 
 use crate::{
     counting::{add, count},
     maps::{READER, RING},
+    packet::Packet,
 };
 
 /// Bytes that one record holds at most.
@@ -37,8 +37,9 @@ enum Lost {
 
 /// Puts a packet into the ring, in parts where it is longer than a record can be, and counts what became of it.
 #[inline(always)]
-pub fn emit(ctx: &TcContext, counters: *mut PacketCounters, header: &mut RecordHeader) {
-    match parts(ctx, counters, header) {
+pub fn emit(packet: &impl Packet, counters: *mut PacketCounters, header: &mut RecordHeader) {
+    header.packet = count!(counters, matched) + 1;
+    match parts(packet, counters, header) {
         Ok(()) => {
             count!(counters, submitted);
             // SAFETY: a field of a map value.
@@ -55,7 +56,7 @@ pub fn emit(ctx: &TcContext, counters: *mut PacketCounters, header: &mut RecordH
 }
 
 #[inline(always)]
-fn parts(ctx: &TcContext, counters: *mut PacketCounters, header: &mut RecordHeader) -> Result<(), Lost> {
+fn parts(packet: &impl Packet, counters: *mut PacketCounters, header: &mut RecordHeader) -> Result<(), Lost> {
     for part in 0..PARTS_MAX {
         let offset = part * PART_MAX;
         if offset >= header.packet_length {
@@ -64,40 +65,45 @@ fn parts(ctx: &TcContext, counters: *mut PacketCounters, header: &mut RecordHead
         header.part_offset = offset;
         let left = header.packet_length - offset;
         header.part_length = if left > PART_MAX { PART_MAX } else { left };
-        record(ctx, counters, header)?;
+        record(packet, counters, header)?;
     }
     // Longer than the kernel ever merges: what was emitted is not the whole packet.
     if header.packet_length > PARTS_MAX * PART_MAX { Err(Lost::NotRead) } else { Ok(()) }
 }
 
 #[inline(always)]
-fn record(ctx: &TcContext, counters: *mut PacketCounters, header: &mut RecordHeader) -> Result<(), Lost> {
+fn record(
+    packet: &impl Packet,
+    counters: *mut PacketCounters,
+    header: &mut RecordHeader,
+) -> Result<(), Lost> {
     let length = header.part_length as usize;
     if length <= SIZE_CLASSES[0] {
-        submit::<{ SIZE_CLASSES[0] }>(ctx, counters, header)
+        submit::<{ SIZE_CLASSES[0] }>(packet, counters, header)
     } else if length <= SIZE_CLASSES[1] {
-        submit::<{ SIZE_CLASSES[1] }>(ctx, counters, header)
+        submit::<{ SIZE_CLASSES[1] }>(packet, counters, header)
     } else if length <= SIZE_CLASSES[2] {
-        submit::<{ SIZE_CLASSES[2] }>(ctx, counters, header)
+        submit::<{ SIZE_CLASSES[2] }>(packet, counters, header)
     } else if length <= SIZE_CLASSES[3] {
-        submit::<{ SIZE_CLASSES[3] }>(ctx, counters, header)
+        submit::<{ SIZE_CLASSES[3] }>(packet, counters, header)
     } else if length <= SIZE_CLASSES[4] {
-        submit::<{ SIZE_CLASSES[4] }>(ctx, counters, header)
+        submit::<{ SIZE_CLASSES[4] }>(packet, counters, header)
     } else if length <= SIZE_CLASSES[5] {
-        submit::<{ SIZE_CLASSES[5] }>(ctx, counters, header)
+        submit::<{ SIZE_CLASSES[5] }>(packet, counters, header)
     } else {
-        submit::<{ SIZE_CLASSES[6] }>(ctx, counters, header)
+        submit::<{ SIZE_CLASSES[6] }>(packet, counters, header)
     }
 }
 
 /// Reserves, copies, reads the clock, submits without waking.
 #[inline(always)]
 fn submit<const N: usize>(
-    ctx: &TcContext,
+    packet: &impl Packet,
     counters: *mut PacketCounters,
     header: &mut RecordHeader,
 ) -> Result<(), Lost> {
     let Some(mut entry) = RING.reserve_untyped::<Class<N>>(0) else { return Err(Lost::NoRoom) };
+    header.sequence = count!(counters, records) + 1;
     let record: *mut Class<N> = MaybeUninit::as_mut_ptr(&mut entry);
     // Read back through memory, or the compiler drops the check below, which only the verifier needs.
     // SAFETY: a field of the caller's header.
@@ -106,20 +112,11 @@ fn submit<const N: usize>(
         entry.discard(BPF_RB_NO_WAKEUP.into());
         return Err(Lost::NotRead);
     }
-    // SAFETY: `bytes` has room for `length`, as just checked; the helper checks the packet's side.
-    let read = unsafe {
-        bpf_skb_load_bytes(
-            ctx.skb.skb.cast(),
-            header.part_offset,
-            (&raw mut (*record).bytes).cast(),
-            length,
-        )
-    };
-    if read != 0 {
+    // SAFETY: `bytes` has room for `length`, as just checked.
+    if unsafe { packet.load(header.part_offset, (&raw mut (*record).bytes).cast(), length) } != 0 {
         entry.discard(BPF_RB_NO_WAKEUP.into());
         return Err(Lost::NotRead);
     }
-    header.sequence = count!(counters, records) + 1;
     // SAFETY: the helper has no precondition; the record is this program's until it is submitted.
     unsafe {
         header.record_ns = bpf_ktime_get_ns();
@@ -139,8 +136,9 @@ fn submit<const N: usize>(
 fn wake(counters: *mut PacketCounters) {
     let Some(page) = READER.get_ptr_mut(0) else { return };
     // SAFETY: fields of a map value, written by the reader in its own mapping: hence volatile.
-    let (sleep, woken) =
-        unsafe { (ptr::read_volatile(&raw const (*page).sleeping), ptr::read_volatile(&raw const (*page).woken)) };
+    let (sleep, woken) = unsafe {
+        (ptr::read_volatile(&raw const (*page).sleeping), ptr::read_volatile(&raw const (*page).woken))
+    };
     if sleep == 0 || sleep == woken {
         return;
     }

@@ -12,8 +12,10 @@ mod emitting;
 mod maps;
 mod matching;
 mod offsets;
+mod packet;
 mod stages;
 mod tc;
+mod xdp;
 
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {

@@ -3,10 +3,12 @@
 
 use core::arch::asm;
 
-use aya_ebpf::programs::TcContext;
 use monitor_common::Settings;
 
-use crate::maps::{PORTS, SETTINGS};
+use crate::{
+    maps::{PORTS, SETTINGS},
+    packet::Packet,
+};
 
 const ETHERNET_HEADER: usize = 14;
 const VLAN_TAG: usize = 4;
@@ -87,12 +89,15 @@ impl Bytes for Direct {
 }
 
 /// A packet whose headers are in its fragments: every read is a copy.
-struct Copied<'a>(&'a TcContext);
+struct Copied<'a, P>(&'a P);
 
-impl Bytes for Copied<'_> {
+impl<P: Packet> Bytes for Copied<'_, P> {
     #[inline(always)]
     fn header<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
-        self.0.load(at).ok()
+        let mut bytes = [0; N];
+        // SAFETY: `bytes` has room for `N`.
+        let read = unsafe { self.0.load(at as u32, bytes.as_mut_ptr().cast(), N as u32) };
+        (read == 0).then_some(bytes)
     }
 }
 
@@ -112,18 +117,18 @@ struct Headers {
 
 /// Judges a packet. Gives its ethertype too.
 #[inline(always)]
-pub fn judge(ctx: &TcContext, way: Way) -> (Verdict, u16) {
+pub fn judge(packet: &impl Packet, way: Way) -> (Verdict, u16) {
     let mut found =
         Headers { ethertype: 0, protocol: 0, fragment: false, source: 0, destination: 0, payload: 0 };
-    let direct = Direct { data: ctx.data(), end: ctx.data_end() };
+    let direct = Direct { data: packet.start(), end: packet.end() };
     let read = headers(&direct, &mut found).is_some();
     if read {
         return (verdict(&direct, &found, way), found.ethertype);
     }
-    if ctx.len() as usize <= direct.end - direct.data {
+    if packet.length() as usize <= direct.end - direct.data {
         return (Verdict::Ignored, found.ethertype);
     }
-    let copied = Copied(ctx);
+    let copied = Copied(packet);
     if headers(&copied, &mut found).is_none() {
         return (Verdict::Ignored, found.ethertype);
     }
@@ -219,7 +224,11 @@ fn ipv6(bytes: &impl Bytes, start: usize, found: &mut Headers) -> Option<()> {
     let mut next = header[6];
     let mut at = start + IPV6_HEADER;
     for _ in 0..EXTENSION_HEADERS_MAX {
-        if next != IPV6_FRAGMENT && next != IPV6_HOP_BY_HOP && next != IPV6_ROUTING && next != IPV6_DESTINATION {
+        if next != IPV6_FRAGMENT
+            && next != IPV6_HOP_BY_HOP
+            && next != IPV6_ROUTING
+            && next != IPV6_DESTINATION
+        {
             break;
         }
         let [following, length] = bytes.header(at)?;

@@ -1,7 +1,7 @@
 //! Where this kernel keeps the members that the programs read.
 //!
 //! User space looks the offsets up in the kernel's BTF and writes them here before the programs are loaded; the
-//! verifier then knows each as a constant, and under tp_btf refuses one at which no member of the right kind starts.
+//! verifier then knows each as a constant, and under `tp_btf` refuses one at which no member of the right kind starts.
 
 use core::ptr;
 
@@ -30,6 +30,10 @@ offsets! {
     OFFSET_DEV_IFINDEX => dev_ifindex;
     /// `net_device.nd_net.net`
     OFFSET_DEV_NET => dev_net;
+    /// `xdp_buff.rxq`
+    OFFSET_XDP_RXQ => xdp_rxq;
+    /// `xdp_rxq_info.dev`, which is its first member on every kernel known: 0 says nothing here.
+    OFFSET_RXQ_DEV => rxq_dev;
     /// `net.ns.inum`
     OFFSET_NET_INUM => net_inum;
 }
@@ -42,10 +46,16 @@ pub struct PacketFacts {
     pub length: u32,
 }
 
-/// Reads a packet's facts where the verifier knows its type (tp_btf arguments).
+/// Whether user space has written the offsets. An object that nobody patched still loads, and stamps nothing.
+#[inline(always)]
+pub fn known() -> bool {
+    skb_dev() != 0 && skb_len() != 0 && dev_ifindex() != 0 && dev_net() != 0 && net_inum() != 0
+}
+
+/// Reads a packet's facts where the verifier knows its type (`tp_btf` arguments).
 ///
 /// # Safety
-/// `skb` must be the `struct sk_buff *` argument of a tp_btf program.
+/// `skb` must be the `struct sk_buff *` argument of a `tp_btf` program.
 #[inline(always)]
 pub unsafe fn typed_facts(skb: *const u8) -> PacketFacts {
     // SAFETY: the caller's promise; each step is a typed pointer that the verifier follows, and a fault reads 0.
@@ -63,7 +73,22 @@ pub unsafe fn typed_facts(skb: *const u8) -> PacketFacts {
 /// Reads a packet's network namespace in a program to which the packet is an opaque context (tc).
 #[inline(always)]
 pub fn netns_of(skb: *const u8) -> Option<u32> {
+    if !known() {
+        return None;
+    }
     let dev = probe::<*const u8>(skb, skb_dev())?;
+    let net = probe::<*const u8>(dev, dev_net())?;
+    probe(net, net_inum())
+}
+
+/// The same in an XDP program, whose context is the kernel's `struct xdp_buff`.
+#[inline(always)]
+pub fn netns_of_buffer(buffer: *const u8) -> Option<u32> {
+    if !known() || xdp_rxq() == 0 {
+        return None;
+    }
+    let queue = probe::<*const u8>(buffer, xdp_rxq())?;
+    let dev = probe::<*const u8>(queue, rxq_dev())?;
     let net = probe::<*const u8>(dev, dev_net())?;
     probe(net, net_inum())
 }

@@ -91,6 +91,9 @@ pub fn softirq_exit(ctx: BtfTracePointContext) -> i32 {
 
 #[btf_tracepoint(function = "netif_receive_skb")]
 pub fn receive(ctx: BtfTracePointContext) -> i32 {
+    if !offsets::known() {
+        return 0;
+    }
     let skb: *const u8 = ctx.arg(0);
     // SAFETY: argument 0 of this tracepoint is the packet's `struct sk_buff *`.
     let facts = unsafe { offsets::typed_facts(skb) };
@@ -128,6 +131,18 @@ pub fn take(packet: u64) -> Option<ReceiveStamps> {
         ifindex: stages.receive_ifindex,
         netns: stages.receive_netns,
     })
+}
+
+/// Takes the stamps of the softirq that polls this packet, before the kernel has given it a stamp of its own.
+#[inline(always)]
+pub fn take_early(ifindex: u32, netns: u32) -> ReceiveStamps {
+    let Some(stages) = slot() else { return ReceiveStamps::default() };
+    let own_irq = stages.irq_ifindex == ifindex && stages.irq_netns == netns;
+    let irq_ns = if own_irq { stages.irq_ns } else { 0 };
+    let softirq_ns = stages.softirq_ns;
+    stages.softirq_ns = 0;
+    stages.irq_ns = 0;
+    ReceiveStamps { receive_ns: 0, softirq_ns, irq_ns, ifindex, netns }
 }
 
 #[inline(always)]

@@ -17,7 +17,9 @@ use crate::{
     emitting,
     maps::{ETHERTYPES, SETTINGS},
     matching::{self, Verdict, Way},
-    offsets, stages,
+    offsets,
+    packet::Packet,
+    stages,
 };
 
 #[classifier]
@@ -37,18 +39,7 @@ fn watch(ctx: &TcContext, way: Way) {
     let Some(counters) = counters() else { return };
     count!(counters, seen);
     let (verdict, ethertype) = matching::judge(ctx, way);
-    let kind = match verdict {
-        Verdict::Matched => KIND_PACKET,
-        Verdict::Candidate => KIND_CANDIDATE,
-        Verdict::Ignored => {
-            count!(counters, ignored);
-            discover(ethertype, way);
-            return;
-        }
-    };
-    if kind == KIND_CANDIDATE {
-        discover(ethertype, way);
-    }
+    let Some(kind) = kind_of(counters, verdict, ethertype, way) else { return };
     let mut header = RecordHeader { kind, ..RecordHeader::default() };
     describe(ctx, &mut header);
     match way {
@@ -56,6 +47,30 @@ fn watch(ctx: &TcContext, way: Way) {
         Way::Out => stamp_outgoing(ctx, &mut header),
     }
     emitting::emit(ctx, counters, &mut header);
+    #[cfg(feature = "log")]
+    aya_log_ebpf::debug!(
+        ctx,
+        "interface {} of namespace {}: {} bytes, kind {}, stamp {}",
+        header.ifindex,
+        header.netns,
+        header.packet_length,
+        header.kind,
+        header.receive_ns
+    );
+}
+
+/// The kind of record to emit, if any; what is not emitted is counted.
+#[inline(always)]
+pub fn kind_of(counters: *mut PacketCounters, verdict: Verdict, ethertype: u16, way: Way) -> Option<u8> {
+    if verdict == Verdict::Matched {
+        return Some(KIND_PACKET);
+    }
+    discover(ethertype, way);
+    if verdict == Verdict::Candidate {
+        return Some(KIND_CANDIDATE);
+    }
+    count!(counters, ignored);
+    None
 }
 
 /// What the packet's metadata says.
@@ -82,9 +97,9 @@ fn stamp_incoming(ctx: &TcContext, counters: *mut PacketCounters, header: &mut R
     header.hook = HOOK_TC_INGRESS;
     // SAFETY: a field of the context.
     header.hardware_ns = unsafe { (*ctx.skb.skb).hwtstamp };
-    let Some(stamps) = stages::take(ctx.skb.skb as u64) else {
+    let Some(stamps) = stages::take(ctx.address() as u64) else {
         count!(counters, unattributed);
-        header.netns = offsets::netns_of(ctx.skb.skb.cast()).unwrap_or(0);
+        header.netns = offsets::netns_of(ctx.address()).unwrap_or(0);
         return;
     };
     header.netns = stamps.netns;
@@ -101,7 +116,7 @@ fn stamp_incoming(ctx: &TcContext, counters: *mut PacketCounters, header: &mut R
 #[inline(always)]
 fn stamp_outgoing(ctx: &TcContext, header: &mut RecordHeader) {
     header.hook = HOOK_TC_EGRESS;
-    header.netns = offsets::netns_of(ctx.skb.skb.cast()).unwrap_or(0);
+    header.netns = offsets::netns_of(ctx.address()).unwrap_or(0);
 }
 
 /// Counts a packet that did not match, while user space asks what else is on the wire.

@@ -1,8 +1,13 @@
 //! The command line: one file for each verb, which parses its arguments, calls the library and prints.
 
 mod decode;
+mod demo;
 pub mod exit;
-mod port;
+mod logging;
+mod output;
+mod run;
+mod signals;
+mod simulate;
 
 use std::process::ExitCode;
 
@@ -18,7 +23,9 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Run(run::Arguments),
     Decode(decode::Arguments),
+    Simulate(simulate::Arguments),
 }
 
 /// What a verb came to: an exit status of [`exit`], or one sentence that says what, where and the remedy.
@@ -27,8 +34,12 @@ type Outcome = Result<u8, String>;
 /// Parses the command line and runs its verb. Wrong usage ends the process here, with status 2.
 #[must_use]
 pub fn main() -> ExitCode {
-    let outcome = match Arguments::parse().verb {
+    let arguments = Arguments::parse();
+    logging::start();
+    let outcome = match arguments.verb {
+        Verb::Run(arguments) => run::run(&arguments),
         Verb::Decode(arguments) => decode::run(&arguments),
+        Verb::Simulate(arguments) => simulate::run(&arguments),
     };
     match outcome {
         Ok(status) => ExitCode::from(status),

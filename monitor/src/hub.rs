@@ -21,3 +21,6 @@ pub use summary::{
     ByteCounters, CaptureSummary, ClockSummary, Counters, EventCounters, FrameCounters, Named,
     PacketCounters, RecordCounters, RtSummary, StageLatency, StreamLatency, StreamRow, Summary, Window,
 };
+
+#[cfg(test)]
+mod tests;

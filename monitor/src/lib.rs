@@ -3,12 +3,15 @@
 pub mod capture;
 pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod hub;
 pub mod live;
 pub mod netns;
 pub mod probe;
 pub mod reader;
 pub mod rt;
+pub mod session;
+pub mod simulate;
 pub mod sink;
 pub mod sys;
 pub mod ui;

@@ -1,4 +1,4 @@
-//! `pmu-monitor`: the command line's entry; everything else is in the library.
+//! `pmu-monitor`: see [`monitor::cli`].
 
 use std::process::ExitCode;
 

@@ -25,7 +25,7 @@ impl Project {
             .as_deref()
             .and_then(Path::parent)
             .ok_or_else(|| Error::plain("xtask does not know its project: start it as `cargo xtask`"))?;
-        let target = metadata(root, &["--no-deps"])?["target_directory"]
+        let target = metadata(cargo().current_dir(root), &["--no-deps"])?["target_directory"]
             .as_str()
             .map(PathBuf::from)
             .ok_or_else(|| Error::plain("cargo metadata names no target directory"))?;
@@ -43,11 +43,15 @@ pub(crate) fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")))
 }
 
-/// `cargo metadata` of the project at `root`.
-pub(crate) fn metadata(root: &Path, flags: &[&str]) -> Result<serde_json::Value> {
-    let mut command = cargo();
-    command.current_dir(root).args(["metadata", "--quiet", "--locked", "--format-version=1"]).args(flags);
-    let text = process::output(&mut command)?;
+/// The compiler that cargo uses.
+pub(crate) fn rustc() -> Command {
+    Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| OsString::from("rustc")))
+}
+
+/// `cargo metadata` of the project in which `cargo` is set to run.
+pub(crate) fn metadata(cargo: &mut Command, flags: &[&str]) -> Result<serde_json::Value> {
+    cargo.args(["metadata", "--quiet", "--locked", "--format-version=1"]).args(flags);
+    let text = process::output(cargo)?;
     serde_json::from_str(&text).map_err(Error::parse("the output of cargo metadata"))
 }
 

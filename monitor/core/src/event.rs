@@ -8,9 +8,7 @@ mod kind;
 mod stages;
 
 pub use counts::{ByteCounts, Counts, FrameCounts, QueueCounts, RecordCounts};
-pub use kind::{
-    Candidate, Class, Classes, EventKind, FrameEvent, Outcome, Protocol, UndecodedReason,
-};
+pub use kind::{Candidate, Class, Classes, EventKind, FrameEvent, Outcome, Protocol, UndecodedReason};
 pub use stages::{Stage, Stages};
 
 // The identities that events carry are made in the rooms before this one; whoever reads events finds them here.

@@ -1,25 +1,38 @@
 //! The way of a packet through the rooms: packet, flow, protocol, stream, detect, event.
 //!
 //! The live loop and `decode FILE` call the same [`Pipeline`]; only the records, the clock and the outlet differ.
+//!
+//! # Which packets are ours
+//! With a set of ports: UDP and TCP packets from or to one of them, whatever the probe matched by. Without one
+//! ([`Ports::Any`]): packets whose payload begins with a sound frame, or with what claims to be a frame of a stream
+//! that is known already (a wrong check there is that stream's loss). Fragments behind the first carry no ports and are
+//! always ours. Every other packet is counted in [`Counts::packets_ignored`], its record as carried or without
+//! payload, and its bytes nowhere.
+//!
+//! # Which event goes when
+//! A packet's own event comes first, then a new stream's, then its frames' in the order in which they stand. A
+//! configuration that is new goes by [`Outlet::announce`]; its repetitions, which change nothing, go with the data.
 
 mod bounds;
+mod c37118;
 mod histograms;
+mod ports;
+mod tick;
 
 pub use bounds::Bounds;
 pub use histograms::{Percentiles, StageHistograms};
+pub use ports::Ports;
+pub use tick::STREAMS_PER_TICK;
 
-use crate::event::{Counts, Outlet, StreamCounts, StreamId, StreamKey, StreamTiming};
-use crate::packet::Record;
-use crate::time::{Clock, Nanos};
-
-/// Which UDP and TCP ports C37.118 is looked for on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ports {
-    /// On whatever port a sound frame (type, size, CRC) is found.
-    Any,
-    /// On these, as source or destination.
-    Set(Vec<u16>),
-}
+use crate::event::{
+    Addresses, Candidate, Class, ConfigId, Counts, Event, EventKind, FrameEvent, Outcome, Outlet, Protocol,
+    Stages, StreamCounts, StreamId, StreamKey, StreamTiming, Transport, UndecodedReason,
+};
+use crate::packet::{Content, Datagram, Fragment, Packet, Record, RecordKind, Segment};
+use crate::protocol::c37118::{FrameView, LayoutBounds};
+use crate::stream::{Configs, Streams};
+use crate::time::Clock;
+use ports::PortMap;
 
 /// One stream as the summary shows it.
 #[derive(Clone, Copy, Debug)]
@@ -35,35 +48,253 @@ pub struct StreamSummary {
 }
 
 /// Takes records, gives events. All that it needs is allocated by [`Pipeline::new`].
-pub struct Pipeline {}
+#[derive(Debug)]
+pub struct Pipeline {
+    ports: PortMap,
+    streams: Streams,
+    configs: Configs,
+    stages: StageHistograms,
+    counts: Counts,
+    /// The place of the stream that told last.
+    teller: usize,
+}
+
+/// What all frames of one packet share.
+#[derive(Clone, Copy, Debug)]
+struct Carrier<'r> {
+    record: &'r Record<'r>,
+    addresses: Addresses,
+    transport: Transport,
+    /// The sender's address and the receiver's.
+    between: [[u8; 16]; 2],
+}
+
+impl<'r> Carrier<'r> {
+    const fn udp(record: &'r Record<'r>, datagram: &Datagram<'_>) -> Self {
+        let between = [datagram.source.address, datagram.destination.address];
+        Self { record, addresses: datagram.addresses(), transport: Transport::Udp, between }
+    }
+
+    const fn key(&self, idcode: u16) -> StreamKey {
+        let [source, destination] = self.between;
+        StreamKey { source, destination, transport: self.transport, idcode }
+    }
+
+    const fn frame_event(&self, frame_type: Option<u8>, idcode: Option<u16>) -> FrameEvent {
+        let Self { addresses, transport, .. } = *self;
+        FrameEvent { protocol: Protocol::C37118, frame_type, idcode, addresses, transport }
+    }
+}
+
+/// What an event says beside its kind.
+#[derive(Clone, Copy, Debug, Default)]
+struct About {
+    stages: Stages,
+    stream: Option<StreamId>,
+    config: Option<ConfigId>,
+}
+
+impl About {
+    fn event(self, record: &Record<'_>, kind: EventKind) -> Event {
+        let Self { stages, stream, config } = self;
+        Event {
+            arrival: record.arrival,
+            first_arrival: record.arrival,
+            bytes: crate::event::BytesAt::default(),
+            stages,
+            stream,
+            config,
+            interface: record.interface,
+            kind,
+        }
+    }
+}
 
 impl Pipeline {
     /// Makes the pools: memory as the table of bounds says.
     #[must_use]
-    pub fn new(_ports: Ports, _bounds: &Bounds) -> Self {
-        Self {}
+    pub fn new(ports: Ports, bounds: &Bounds) -> Self {
+        let narrow = |wide: usize| u16::try_from(wide).unwrap_or(u16::MAX);
+        let layout = LayoutBounds {
+            pmus: narrow(bounds.pmus_per_config),
+            phasors: narrow(bounds.channels_per_config),
+            analogs: narrow(bounds.channels_per_config),
+        };
+        Self {
+            ports: PortMap::new(ports),
+            streams: Streams::new(bounds.streams),
+            configs: Configs::new(bounds.streams, bounds.configs, layout),
+            stages: StageHistograms::new(),
+            counts: Counts::default(),
+            teller: 0,
+        }
     }
 
     /// Takes one packet through. Never fails: what is wrong with a packet is counted and told as an event.
-    pub fn push<C: Clock, O: Outlet>(&mut self, _record: &Record<'_>, _clock: &mut C, _out: &mut O) {}
-
-    /// Tells how streams run: each stream once a second, a bounded number of them in one call.
-    pub fn tick<O: Outlet>(&mut self, _now: Nanos, _out: &mut O) {}
+    pub fn push<C: Clock, O: Outlet>(&mut self, record: &Record<'_>, clock: &mut C, out: &mut O) {
+        let packet = match (Packet::parse(record), record.kind) {
+            (Ok(packet), RecordKind::Packet) => packet,
+            (Ok(packet), RecordKind::Candidate) => return self.push_candidate(record, &packet, out),
+            (Err(_), kind) => {
+                self.count_malformed(record);
+                if kind == RecordKind::Packet {
+                    offer_packet(record, out);
+                }
+                return;
+            }
+        };
+        match packet.content {
+            Content::Udp(datagram) => self.push_udp(record, &datagram, clock, out),
+            Content::Tcp(segment) => self.push_tcp(record, &segment, out),
+            Content::Fragment(fragment) => self.push_fragment(record, &fragment, out),
+            Content::Other { .. } => {
+                self.count_record(record, &[], 0);
+                self.counts.packets_ignored += 1;
+            }
+        }
+    }
 
     /// All that was counted.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        Counts::default()
+        Counts {
+            streams_refused: self.streams.refused(),
+            configs_refused: self.configs.refused(),
+            ..self.counts
+        }
     }
 
     /// The streams, in the order in which they were first seen.
     pub fn streams(&self) -> impl Iterator<Item = StreamSummary> {
-        std::iter::empty()
+        self.streams.iter().map(|(id, key, stream)| StreamSummary {
+            id,
+            key: *key,
+            counts: stream.counts,
+            timing: stream.timing_of_run(),
+        })
     }
 
     /// Latency by stage of every frame that was decoded.
     #[must_use]
-    pub fn stages(&self) -> &StageHistograms {
-        unimplemented!("replaced by the pipeline proper")
+    pub const fn stages(&self) -> &StageHistograms {
+        &self.stages
+    }
+
+    fn push_udp<C: Clock, O: Outlet>(
+        &mut self,
+        record: &Record<'_>,
+        datagram: &Datagram<'_>,
+        clock: &mut C,
+        out: &mut O,
+    ) {
+        let Datagram { source, destination, payload, cut } = *datagram;
+        self.count_record(record, payload, cut);
+        let carrier = Carrier::udp(record, datagram);
+        let ours = self.ports.matches([source.port, destination.port]);
+        if !ours.unwrap_or_else(|| self.begins_known(&carrier, payload)) {
+            self.counts.packets_ignored += 1;
+            return;
+        }
+        offer_packet(record, out);
+        self.counts.bytes.received += payload.len() as u64;
+        self.take_datagram(&carrier, payload, clock, out);
+    }
+
+    /// Segments are not put together yet: each counts as one frame that was found and not decoded.
+    fn push_tcp<O: Outlet>(&mut self, record: &Record<'_>, segment: &Segment<'_>, out: &mut O) {
+        let Segment { source, destination, payload, cut, .. } = *segment;
+        self.count_record(record, payload, cut);
+        let ours = self.ports.matches([source.port, destination.port]);
+        if !ours.unwrap_or_else(|| FrameView::split(payload).is_ok()) {
+            self.counts.packets_ignored += 1;
+            return;
+        }
+        offer_packet(record, out);
+        self.drop_undecoded(record, segment.addresses(), Transport::Tcp, payload, UndecodedReason::Tcp, out);
+    }
+
+    /// Fragments likewise.
+    fn push_fragment<O: Outlet>(&mut self, record: &Record<'_>, fragment: &Fragment<'_>, out: &mut O) {
+        let payload = fragment.data();
+        self.count_record(record, payload, fragment.cut);
+        if fragment.ports().and_then(|ports| self.ports.matches(ports)) == Some(false) {
+            self.counts.packets_ignored += 1;
+            return;
+        }
+        offer_packet(record, out);
+        let reason = UndecodedReason::Fragment;
+        self.drop_undecoded(record, fragment.addresses(), fragment.transport(), payload, reason, out);
+    }
+
+    /// Counts a payload that is not looked into as one frame.
+    fn drop_undecoded<O: Outlet>(
+        &mut self,
+        record: &Record<'_>,
+        addresses: Addresses,
+        transport: Transport,
+        payload: &[u8],
+        reason: UndecodedReason,
+        out: &mut O,
+    ) {
+        if payload.is_empty() {
+            return;
+        }
+        self.counts.bytes.received += payload.len() as u64;
+        self.counts.bytes.dropped += payload.len() as u64;
+        self.counts.frames.found += 1;
+        self.counts.frames.undecoded[reason as usize] += 1;
+        if out.wants(Class::Frame) {
+            let frame = FrameEvent {
+                protocol: Protocol::C37118,
+                frame_type: None,
+                idcode: None,
+                addresses,
+                transport,
+            };
+            let about = About { stages: Stages::new(&record.stamps, None), ..About::default() };
+            out.offer(&about.event(record, EventKind::Frame(frame, Outcome::Undecoded(reason))), payload);
+        }
+    }
+
+    /// A packet that matched nothing and looks like C37.118: told, and otherwise left alone.
+    fn push_candidate<O: Outlet>(&mut self, record: &Record<'_>, packet: &Packet<'_>, out: &mut O) {
+        let (addresses, transport, payload, cut) = match packet.content {
+            Content::Udp(udp) => (udp.addresses(), Transport::Udp, udp.payload, udp.cut),
+            Content::Tcp(tcp) => (tcp.addresses(), Transport::Tcp, tcp.payload, tcp.cut),
+            Content::Fragment(part) => (part.addresses(), part.transport(), part.data(), part.cut),
+            Content::Other { .. } => return self.count_record(record, &[], 0),
+        };
+        self.count_record(record, payload, cut);
+        self.counts.bytes.received += payload.len() as u64;
+        self.counts.bytes.dropped += payload.len() as u64;
+        if !out.wants(Class::Candidate) {
+            return;
+        }
+        if let Ok((frame, _)) = FrameView::split(payload) {
+            let candidate = Candidate { addresses, transport, idcode: frame.idcode().0 };
+            out.offer(&About::default().event(record, EventKind::Candidate(candidate)), frame.bytes());
+        }
+    }
+
+    fn count_record(&mut self, record: &Record<'_>, payload: &[u8], cut: usize) {
+        let records = &mut self.counts.records;
+        let counter = match (payload.is_empty(), cut) {
+            (false, _) => &mut records.carried,
+            (true, 0) => &mut records.no_payload,
+            // All of its payload was cut off.
+            (true, _) => &mut records.malformed,
+        };
+        *counter += u64::from(record.records);
+    }
+
+    fn count_malformed(&mut self, record: &Record<'_>) {
+        self.counts.records.malformed += u64::from(record.records);
+    }
+}
+
+/// Offers a packet as it was on the wire, to whoever records.
+fn offer_packet<O: Outlet>(record: &Record<'_>, out: &mut O) {
+    if out.wants(Class::Packet) {
+        out.offer(&About::default().event(record, EventKind::Packet), record.bytes);
     }
 }

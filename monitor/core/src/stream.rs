@@ -1,5 +1,19 @@
-//! Streams.
+//! Streams: who sends what to whom, which configuration lays it out, and whether every reporting instant came.
+//!
+//! Fourth room on a frame's way, behind `flow`. Everything here has its place made at start: [`Streams`] and
+//! [`Configs`] never allocate afterwards, and say so where there is no place left.
+
+mod config;
 mod counts;
 mod key;
+mod reading;
+mod sequence;
+mod state;
+mod table;
+
+pub use config::{Configs, Learned, SourceId, SourceKey};
 pub use counts::{StreamCounts, StreamTiming};
 pub use key::{ConfigId, StreamId, StreamKey};
+pub use reading::Reading;
+pub use sequence::{Cadence, JUMP_NS, Sequence, WINDOW};
+pub use state::{Stream, Streams};

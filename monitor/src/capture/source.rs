@@ -29,8 +29,12 @@ impl<R: Read> Source<R> {
         if self.end - self.start >= bytes {
             return Ok(true);
         }
-        self.make_room(bytes);
+        self.move_to_front();
         while self.end - self.start < bytes {
+            // Doubled only once it is full: a length that is damage does not cost memory that the file cannot fill.
+            if self.end == self.buffer.len() {
+                self.buffer.resize(2 * self.buffer.len(), 0);
+            }
             match self.reader.read(&mut self.buffer[self.end..]) {
                 Ok(0) => return Ok(false),
                 Ok(read) => self.end += read,
@@ -41,14 +45,11 @@ impl<R: Read> Source<R> {
         Ok(true)
     }
 
-    fn make_room(&mut self, bytes: usize) {
+    fn move_to_front(&mut self) {
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
         self.start = 0;
         self.taken = 0;
-        if self.buffer.len() < bytes {
-            self.buffer.resize(bytes.next_multiple_of(CHUNK), 0);
-        }
     }
 
     /// What is buffered and not taken.

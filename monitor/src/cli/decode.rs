@@ -1,22 +1,18 @@
 //! `decode FILE`: a capture through the same pipeline as the live path.
 
+use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{self, BufWriter};
-use std::os::fd::AsFd;
 use std::path::PathBuf;
 
 use clap::Args;
 use monitor_core::pipeline::{Bounds, Pipeline};
 use monitor_core::time::NoClock;
 
-use super::port::{Port, ports};
-use super::{Outcome, exit};
+use super::{Outcome, exit, output};
 use crate::capture::{Capture, CaptureError};
+use crate::config::{Port, ports};
 use crate::hub::{Direct, Summary, is_closed};
 use crate::sink::{Json, Lines, Sink, Table, Text};
-
-/// Output that waits to be written: a few hundred lines.
-const OUTPUT_BYTES: usize = 256 << 10;
 
 /// Decode a capture (pcap or pcapng)
 ///
@@ -38,19 +34,13 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let capture = Capture::open(&arguments.file).map_err(|error| error.to_string())?;
-    let out = output().map_err(|error| said(&error))?;
+    let out = output::standard().map_err(|error| output::said(&error))?;
     let lines = Lines { frames: !arguments.summary, windows: false, summary: arguments.summary };
     match (arguments.json, arguments.summary) {
         (true, _) => decode(capture, Json::new(out, lines), arguments),
         (false, true) => decode(capture, Table::new(out), arguments),
         (false, false) => decode(capture, Text::new(out), arguments),
     }
-}
-
-/// Standard output without the line buffering of [`io::Stdout`].
-fn output() -> io::Result<BufWriter<File>> {
-    let out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-    Ok(BufWriter::with_capacity(OUTPUT_BYTES, out))
 }
 
 fn decode(mut capture: Capture<File>, sink: impl Sink, arguments: &Arguments) -> Outcome {
@@ -63,14 +53,34 @@ fn decode(mut capture: Capture<File>, sink: impl Sink, arguments: &Arguments) ->
     match written {
         // Whoever read the output has seen enough: there is nothing more to say.
         Err(error) if is_closed(&error) => return Ok(exit::DONE),
-        Err(error) => return Err(said(&error)),
+        Err(error) => return Err(output::said(&error)),
         Ok(()) => {}
     }
     if let Some(losses) = capture.counts().losses() {
         eprintln!("pmu-monitor: {}: {losses}", arguments.file.display());
     }
+    if let Some(hint) = nothing_decoded(&summary) {
+        eprintln!("pmu-monitor: {}: {hint}", arguments.file.display());
+    }
     read.map_err(|error| error.to_string())?;
     Ok(if summary.unaccounted == 0 { exit::DONE } else { exit::UNACCOUNTED })
+}
+
+/// Where not one frame was decoded: what is there instead, and where to look.
+fn nothing_decoded(summary: &Summary) -> Option<String> {
+    if summary.counters.frames.decoded > 0 {
+        return None;
+    }
+    let mut hint = "no frame was decoded".to_owned();
+    for (reason, count) in &summary.counters.frames.undecoded.0 {
+        let _ = write!(hint, "; {count} left undecoded ({reason})");
+    }
+    if summary.packets_ignored > 0 {
+        let ignored = summary.packets_ignored;
+        let _ =
+            write!(hint, "; {ignored} packets are of other ports or protocols: '--port any' looks into all");
+    }
+    Some(hint)
 }
 
 fn push_all(
@@ -85,8 +95,4 @@ fn push_all(
         }
     }
     Ok(())
-}
-
-fn said(error: &io::Error) -> String {
-    format!("cannot write to standard output: {error}; check where it goes and that there is room")
 }

@@ -15,7 +15,7 @@ use super::registry::{Item, OwnedItem};
 use super::summary::{Summary, Window};
 use crate::sink::Sink;
 
-/// Events that may wait for one sink: some 1.5 MiB with their bytes, or 13 s of 12 PMUs at 50 frames/s.
+/// Events that may wait for one sink: 1.5 MiB and their bytes, or 13 s of 12 PMUs at 50 frames/s.
 const CHANNEL_EVENTS: usize = 8_192;
 
 /// How long a sink may take, at the end, over what still waits for it and the summary.

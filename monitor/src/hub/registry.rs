@@ -193,7 +193,8 @@ impl Registry {
     }
 
     fn configure(&mut self, id: Option<ConfigId>, bytes: &[u8]) {
-        let Some(id) = id else { return };
+        // A repetition changes nothing: the pipeline gives what is new a generation of its own.
+        let Some(id) = id.filter(|id| self.config(*id).is_none()) else { return };
         let Some(config) = Config::new(id, bytes) else { return };
         let slot = usize::from(id.slot);
         if self.configs.len() <= slot {

@@ -412,6 +412,8 @@ pub struct Summary {
     pub skipped_bytes: u64,
     /// Frames without their values, whatever the reason.
     pub undecoded: u64,
+    /// Packets that are not of the ports and protocols asked for.
+    pub packets_ignored: u64,
     /// All counters.
     pub counters: Counters,
     /// The sum of all remainders; anything but 0 is a bug.
@@ -447,6 +449,7 @@ impl Summary {
             crc_errors: counts.frames.crc_errors,
             skipped_bytes: counts.bytes.skipped,
             undecoded: counts.frames.undecoded_total(),
+            packets_ignored: counts.packets_ignored,
             counters: Counters::new(&counts),
             streams: streams(pipeline, registry),
             streams_refused: counts.streams_refused,

@@ -1,17 +1,22 @@
 //! The live loop: reader, real-time settings and pipeline on one thread, which makes no system call but its wait.
 
+mod board;
 mod control;
-mod looped;
 mod thread;
+mod turns;
 
+pub use board::{Board, Snapshot};
 pub use control::Control;
-pub use looped::{Bounds, LoopCounts, Loop};
 pub use thread::{Live, Outcome, spawn};
+pub use turns::{Loop, LoopCounts};
 
-use monitor_core::event::Outlet;
+use monitor_core::event::{Outlet, QueueCounts};
 
 /// The end of the queue that the real-time thread writes.
 pub trait LiveOutlet: Outlet {
     /// Tells the other end that there is something, if it sleeps. Once for each batch.
     fn flush(&mut self);
+
+    /// What its lanes were offered, took and dropped: data, control.
+    fn counts(&self) -> [QueueCounts; 2];
 }

@@ -62,7 +62,9 @@ impl<O> Live<O> {
     /// Where the thread panicked, which is a bug.
     pub fn join(self) -> io::Result<Outcome<O>> {
         self.control.stop()?;
-        self.thread.join().map_err(|_| io::Error::other("the real-time thread panicked: please report this as a bug"))
+        self.thread
+            .join()
+            .map_err(|_| io::Error::other("the real-time thread panicked: please report this as a bug"))
     }
 }
 
@@ -74,19 +76,20 @@ pub fn spawn<O: LiveOutlet + Send + 'static>(mut work: Loop<O>, request: rt::Req
     request.check().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
     let control = Arc::clone(&work.control);
     let (ready, started) = std::sync::mpsc::sync_channel(1);
-    let thread = thread::Builder::new().name("pmu-realtime".to_owned()).stack_size(STACK).spawn(move || {
-        let granted = rt::apply_to_current_thread(&request);
-        let rt = granted.unwrap_or_else(|error| unreachable!("checked before the thread began: {error}"));
-        let _touched = rt::prefault_stack(STACK_PREFAULT);
-        let (begun, used) = (monotonic_ns(), cpu_ns());
-        let _ = ready.send(rt.clone());
-        let failed = work.run().err();
-        let elapsed = monotonic_ns().saturating_sub(begun).max(1);
-        let cpu_percent = percent(cpu_ns().saturating_sub(used), elapsed);
-        let counts = work.counts();
-        let Loop { pipeline, outlet, .. } = work;
-        Outcome { pipeline, outlet, counts, rt, cpu_percent, failed }
-    })?;
+    let thread =
+        thread::Builder::new().name("pmu-realtime".to_owned()).stack_size(STACK).spawn(move || {
+            let granted = rt::apply_to_current_thread(&request);
+            let rt = granted.unwrap_or_else(|error| unreachable!("checked before the thread began: {error}"));
+            let _touched = rt::prefault_stack(STACK_PREFAULT);
+            let (begun, used) = (monotonic_ns(), cpu_ns());
+            let _ = ready.send(rt.clone());
+            let failed = work.run().err();
+            let elapsed = monotonic_ns().saturating_sub(begun).max(1);
+            let cpu_percent = percent(cpu_ns().saturating_sub(used), elapsed);
+            let counts = work.counts();
+            let Loop { pipeline, outlet, .. } = work;
+            Outcome { pipeline, outlet, counts, rt, cpu_percent, failed }
+        })?;
     let rt = started.recv().map_err(|_| io::Error::other("the real-time thread ended before it began"))?;
     Ok(Live { thread, control, rt })
 }

@@ -4,6 +4,7 @@
 //! the process dies.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Error, Interface, Links, MacAddress, Netns};
@@ -29,7 +30,7 @@ pub struct Pair {
 /// One side: its namespace and the interface in it.
 #[derive(Debug)]
 pub struct End {
-    netns: Netns,
+    netns: Arc<Netns>,
     links: Links,
     name: String,
 }
@@ -66,7 +67,7 @@ impl Pair {
 
 impl End {
     fn new(name: &str) -> Result<Self, Error> {
-        let netns = Netns::create()?;
+        let netns = Arc::new(Netns::create()?);
         let links = netns.links()?;
         Ok(Self { netns, links, name: name.to_owned() })
     }
@@ -75,6 +76,13 @@ impl End {
     #[must_use]
     pub fn netns(&self) -> &Netns {
         &self.netns
+    }
+
+    /// The same, for who needs it for longer than this side is kept: it keeps the namespace alive, though not the
+    /// interface in it.
+    #[must_use]
+    pub fn shared_netns(&self) -> Arc<Netns> {
+        Arc::clone(&self.netns)
     }
 
     /// The interface's name.

@@ -23,7 +23,8 @@ const STAGES: [(&str, &str, Option<&str>); 6] = [
     ("irq_entry", "irq_handler_entry", Some("interrupt")),
 ];
 
-const HOOKS: [(&str, TcAttachType); 2] = [("ingress", TcAttachType::Ingress), ("egress", TcAttachType::Egress)];
+const HOOKS: [(&str, TcAttachType); 2] =
+    [("ingress", TcAttachType::Ingress), ("egress", TcAttachType::Egress)];
 
 /// The first line of what the verifier prints after a refusal says the reason; this many of its last lines show it.
 const VERIFIER_LINES: usize = 6;
@@ -123,7 +124,8 @@ pub(super) fn detach(ebpf: &mut Ebpf) -> Result<(), ProbeError> {
 /// Removes the queueing disciplines that [`hooks`] added; one that went with its interface is gone already.
 pub(super) fn remove_clsact(interfaces: &[Interface]) {
     for interface in interfaces {
-        if let Err(error) = interface.netns.links().and_then(|mut links| links.remove_clsact(&interface.name)) {
+        if let Err(error) = interface.netns.links().and_then(|mut links| links.remove_clsact(&interface.name))
+        {
             tracing::debug!("clsact of {}: {error}", interface.name);
         }
     }
@@ -133,7 +135,8 @@ fn program<'a, P>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut P, ProbeErro
 where
     &'a mut P: TryFrom<&'a mut Program, Error = ProgramError>,
 {
-    let missing = || ProbeError::Program { program: name.to_owned(), reason: "not in the eBPF object".to_owned() };
+    let missing =
+        || ProbeError::Program { program: name.to_owned(), reason: "not in the eBPF object".to_owned() };
     ebpf.program_mut(name).ok_or_else(missing)?.try_into().map_err(|_| missing())
 }
 

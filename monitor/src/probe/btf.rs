@@ -147,7 +147,8 @@ mod tests {
     fn small() -> Vec<u8> {
         let strings = b"\0outer\0a\0b\0c\0int\0";
         let name = |text: &[u8]| {
-            let at = strings.windows(text.len() + 1).position(|w| &w[..text.len()] == text && w[text.len()] == 0);
+            let at =
+                strings.windows(text.len() + 1).position(|w| &w[..text.len()] == text && w[text.len()] == 0);
             u32::try_from(at.expect("a name of the table")).expect("small")
         };
         let mut types = Vec::new();

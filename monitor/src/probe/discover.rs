@@ -6,7 +6,8 @@ use super::{ProbeError, load::map_error};
 
 /// Ethertypes (0: shorter than an Ethernet header) and how many packets of each did not match.
 pub(super) fn read(map: &Map) -> Result<Vec<(u16, u64)>, ProbeError> {
-    let map: HashMap<_, u32, u64> = HashMap::try_from(map).map_err(|error| map_error("ETHERTYPES", &error))?;
+    let map: HashMap<_, u32, u64> =
+        HashMap::try_from(map).map_err(|error| map_error("ETHERTYPES", &error))?;
     map.iter()
         .map(|entry| {
             let (ethertype, packets) = entry.map_err(|error| map_error("ETHERTYPES", &error))?;

@@ -34,10 +34,8 @@ impl Interface {
         let (index, irqs) = netns
             .run(|| (sys::ifname::index_of(name), irqs::of_interface(name)))
             .map_err(|error| failed(std::io::Error::other(error)))?;
-        let ifindex = index.map_err(|_| ProbeError::NoInterface {
-            name: name.to_owned(),
-            present: present(netns),
-        })?;
+        let ifindex =
+            index.map_err(|_| ProbeError::NoInterface { name: name.to_owned(), present: present(netns) })?;
         let key = InterfaceKey { netns: netns.inode(), ifindex };
         Ok(Self { id, name: name.to_owned(), key, irqs, netns: Arc::clone(netns) })
     }

@@ -6,10 +6,11 @@ use aya::{
     Btf, Ebpf, EbpfLoader,
     maps::{Array, HashMap, Map, MapData, PerCpuArray},
 };
-use monitor_common::{InterfaceKey, InterfaceSettings, PacketCounters, Ports, Settings, Stages};
+use monitor_common::{InterfaceKey, InterfaceSettings, Ports, Settings, Stages};
 
 use super::{
-    Interface, ProbeError, attach, btf::KernelTypes, discover, error::chain, object::object, selftest::SelfTest,
+    Interface, KernelCounters, ProbeError, attach, btf::KernelTypes, discover, error::chain, log::KernelLog,
+    object::object, selftest::SelfTest,
 };
 use crate::sys::caps::{Capabilities, Capability};
 
@@ -40,14 +41,17 @@ pub struct Probe {
     clsact: Vec<Interface>,
     settings: Settings,
     warnings: Vec<String>,
+    log: Option<KernelLog>,
 }
 
 /// Members that the programs read, and the symbol that takes each offset.
-const MEMBERS: [(&str, &[(&str, &str)]); 5] = [
+const MEMBERS: [(&str, &[(&str, &str)]); 7] = [
     ("OFFSET_SKB_DEV", &[("sk_buff", "dev")]),
     ("OFFSET_SKB_LEN", &[("sk_buff", "len")]),
     ("OFFSET_DEV_IFINDEX", &[("net_device", "ifindex")]),
     ("OFFSET_DEV_NET", &[("net_device", "nd_net")]),
+    ("OFFSET_XDP_RXQ", &[("xdp_buff", "rxq")]),
+    ("OFFSET_RXQ_DEV", &[("xdp_rxq_info", "dev")]),
     ("OFFSET_NET_INUM", &[("net", "ns"), ("ns_common", "inum")]),
 ];
 
@@ -73,9 +77,10 @@ impl Probe {
             loader.override_global(symbol, offset, true);
         }
         loader.map_max_entries("RING", options.ring_bytes);
-        let ebpf = loader
+        let mut ebpf = loader
             .load(&object.bytes)
             .map_err(|error| ProbeError::Load { object: object.origin.clone(), reason: chain(&error) })?;
+        let log = KernelLog::open(&mut ebpf);
         let settings = Settings { any_port: u32::from(options.matching == Matching::AnyPort), discover: 0 };
         let mut probe = Self {
             ebpf,
@@ -84,8 +89,8 @@ impl Probe {
             clsact: Vec::new(),
             settings,
             warnings: Vec::new(),
+            log,
         };
-        probe.start_logging();
         probe.write_matching(&options.matching)?;
         let btf = Btf::from_sys_fs()
             .map_err(|error| ProbeError::Btf { path: "/sys/kernel/btf".to_owned(), reason: chain(&error) })?;
@@ -147,6 +152,13 @@ impl Probe {
         Ok(())
     }
 
+    /// Hands what the programs said of themselves to tracing, where the object was built to say anything.
+    pub fn flush_log(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.flush();
+        }
+    }
+
     /// The interfaces attached to.
     #[must_use]
     pub fn interfaces(&self) -> &[Interface] {
@@ -181,14 +193,22 @@ impl Probe {
         self.map_fd("READER")
     }
 
-    /// The kernel's counters, over all CPUs.
+    /// The kernel's counters, to be read from any thread from now on. Can be taken once.
     ///
     /// # Errors
-    /// Where the map cannot be read.
-    pub fn counters(&self) -> Result<PacketCounters, ProbeError> {
-        let map: PerCpuArray<_, [u64; 10]> = self.per_cpu("COUNTERS")?;
-        let values = map.get(&0, 0).map_err(|error| map_error("COUNTERS", &error))?;
-        Ok(values.iter().fold(PacketCounters::default(), |sum, &cpu| add(sum, bytemuck::cast(cpu))))
+    /// Where they have been taken already.
+    pub fn kernel_counters(&mut self) -> Result<KernelCounters, ProbeError> {
+        let map = self.ebpf.take_map("COUNTERS").ok_or_else(|| missing("COUNTERS"))?;
+        KernelCounters::new(map)
+    }
+
+    /// An interface is gone, and its programs with it.
+    pub fn forget(&mut self, interface: &Interface) {
+        self.interfaces.retain(|one| one.id != interface.id);
+        self.clsact.retain(|one| one.id != interface.id);
+        if let Err(error) = self.unwatch(interface.key) {
+            tracing::debug!("{}: {error}", interface.name);
+        }
     }
 
     /// Every CPU's stamps, for the self-test.
@@ -219,7 +239,9 @@ impl Probe {
         self.write_settings()?;
         let Matching::Ports(wanted) = matching else { return Ok(()) };
         let mut ports = Ports::EMPTY;
-        wanted.iter().for_each(|&port| ports.insert(port));
+        for &port in wanted {
+            ports.insert(port);
+        }
         let mut map: Array<_, [u64; monitor_common::PORT_WORDS]> =
             Array::try_from(self.map_mut("PORTS")?).map_err(|error| map_error("PORTS", &error))?;
         map.set(0, ports.words, 0).map_err(|error| map_error("PORTS", &error))
@@ -240,7 +262,10 @@ impl Probe {
         self.ebpf.map_mut(name).ok_or_else(|| missing(name))
     }
 
-    fn hash<K: aya::Pod, V: aya::Pod>(&mut self, name: &str) -> Result<HashMap<&mut MapData, K, V>, ProbeError> {
+    fn hash<K: aya::Pod, V: aya::Pod>(
+        &mut self,
+        name: &str,
+    ) -> Result<HashMap<&mut MapData, K, V>, ProbeError> {
         HashMap::try_from(self.map_mut(name)?).map_err(|error| map_error(name, &error))
     }
 
@@ -254,15 +279,6 @@ impl Probe {
             _ => Err(missing(name)),
         }
     }
-
-    #[cfg(feature = "log")]
-    fn start_logging(&mut self) {
-        super::log::start(&mut self.ebpf);
-    }
-
-    #[cfg(not(feature = "log"))]
-    #[expect(clippy::unused_self, reason = "the counterpart with the feature uses it")]
-    const fn start_logging(&mut self) {}
 }
 
 fn check_capabilities() -> Result<(), ProbeError> {
@@ -284,23 +300,11 @@ fn offsets(types: &KernelTypes) -> Result<Vec<(&'static str, u32)>, ProbeError> 
         .collect()
 }
 
-fn add(sum: PacketCounters, cpu: PacketCounters) -> PacketCounters {
-    PacketCounters {
-        seen: sum.seen + cpu.seen,
-        ignored: sum.ignored + cpu.ignored,
-        submitted: sum.submitted + cpu.submitted,
-        ring_full: sum.ring_full + cpu.ring_full,
-        read_failed: sum.read_failed + cpu.read_failed,
-        records: sum.records + cpu.records,
-        bytes: sum.bytes + cpu.bytes,
-        wakeups: sum.wakeups + cpu.wakeups,
-        unattributed: sum.unattributed + cpu.unattributed,
-        offset_mismatch: sum.offset_mismatch + cpu.offset_mismatch,
+pub(super) fn missing(name: &str) -> ProbeError {
+    ProbeError::Map {
+        map: name.to_owned(),
+        reason: "the eBPF object has no such map of that kind".to_owned(),
     }
-}
-
-fn missing(name: &str) -> ProbeError {
-    ProbeError::Map { map: name.to_owned(), reason: "the eBPF object has no such map of that kind".to_owned() }
 }
 
 pub(super) fn map_error(name: &str, error: &aya::maps::MapError) -> ProbeError {

@@ -3,14 +3,17 @@
 
 mod attach;
 mod btf;
+mod counters;
 mod discover;
 mod error;
 mod interface;
 mod irqs;
 mod load;
+mod log;
 mod object;
 mod selftest;
 
+pub use counters::KernelCounters;
 pub use error::ProbeError;
 pub use interface::Interface;
 pub use load::{Matching, Options, Probe};

@@ -22,6 +22,8 @@ pub(super) fn object() -> Result<Object, ProbeError> {
             Ok(bytes) => Ok(Object { bytes: Cow::Owned(bytes), origin: path }),
             Err(source) => Err(ProbeError::Object { path, source }),
         },
-        Err(_) => Ok(Object { bytes: Cow::Borrowed(COMMITTED), origin: "built into this program".to_owned() }),
+        Err(_) => {
+            Ok(Object { bytes: Cow::Borrowed(COMMITTED), origin: "built into this program".to_owned() })
+        }
     }
 }

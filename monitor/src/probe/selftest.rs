@@ -59,11 +59,13 @@ fn exchange() -> std::io::Result<()> {
 
 fn compare(seen: &[Stages], key: InterfaceKey) -> Result<SelfTest, ProbeError> {
     let expected = (key.netns, key.ifindex, PAYLOAD + HEADERS);
-    let read = |stages: &Stages| (stages.receive_netns, stages.receive_ifindex, stages.receive_length as usize);
+    let read =
+        |stages: &Stages| (stages.receive_netns, stages.receive_ifindex, stages.receive_length as usize);
     if seen.iter().any(|stages| read(stages) == expected) {
         return Ok(SelfTest::Passed);
     }
-    let describe = |(netns, ifindex, length)| format!("namespace {netns}, interface {ifindex}, length {length}");
+    let describe =
+        |(netns, ifindex, length)| format!("namespace {netns}, interface {ifindex}, length {length}");
     let found = seen.iter().filter(|stages| stages.receive_ns != 0).map(|stages| describe(read(stages)));
     let found = found.collect::<Vec<_>>().join(" / ");
     Err(ProbeError::SelfTest {

@@ -52,7 +52,9 @@ impl Assembly {
             .iter()
             .position(|slot| slot.used && slot.cpu == header.cpu && slot.packet == header.packet);
         match found {
-            Some(at) if self.slots[at].filled == header.part_offset as usize => (self.fill(at, header, part), 0),
+            Some(at) if self.slots[at].filled == header.part_offset as usize => {
+                (self.fill(at, header, part), 0)
+            }
             Some(at) => (Part::Orphan, self.give_up(at)),
             None => (Part::Orphan, 0),
         }
@@ -75,7 +77,8 @@ impl Assembly {
         given_up += self.give_up(at);
         self.next = (at + 1) % SLOTS;
         let slot = &mut self.slots[at];
-        (slot.cpu, slot.packet, slot.filled, slot.records, slot.used) = (header.cpu, header.packet, 0, 0, true);
+        (slot.cpu, slot.packet, slot.filled, slot.records, slot.used) =
+            (header.cpu, header.packet, 0, 0, true);
         given_up
     }
 

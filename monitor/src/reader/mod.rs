@@ -12,7 +12,9 @@ pub use ring::{Drained, Ring, Sleep};
 #[derive(Debug, thiserror::Error)]
 pub enum ReaderError {
     /// A mapping failed.
-    #[error("cannot map the {what}: {source}; the memory lock limit (ulimit -l) or a security policy may forbid it")]
+    #[error(
+        "cannot map the {what}: {source}; the memory lock limit (ulimit -l) or a security policy may forbid it"
+    )]
     Map {
         /// Which part.
         what: &'static str,

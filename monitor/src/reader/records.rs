@@ -1,7 +1,8 @@
 //! From the bytes of a ring record to a [`Record`] that the pipeline takes.
 
 use monitor_common::{
-    FLAG_VLAN, HOOK_TC_EGRESS, HOOK_TC_INGRESS, HOOK_XDP, InterfaceKey, KIND_CANDIDATE, KIND_PACKET, RecordHeader,
+    FLAG_VLAN, HOOK_TC_EGRESS, HOOK_TC_INGRESS, HOOK_XDP, InterfaceKey, KIND_CANDIDATE, KIND_PACKET,
+    RecordHeader,
 };
 use monitor_core::{
     packet::{Direction, InterfaceId, LinkType, Record, RecordKind, Stamps, VlanTag},
@@ -48,7 +49,12 @@ impl Records {
 
     /// The packet that a record makes whole, if it does. `looked` is the clock at the reader's first look at it,
     /// `utc_offset` what to add to a stamp for UTC.
-    pub fn take<'a>(&'a mut self, bytes: &'a [u8], looked: Option<Mono>, utc_offset: i64) -> Option<Record<'a>> {
+    pub fn take<'a>(
+        &'a mut self,
+        bytes: &'a [u8],
+        looked: Option<Mono>,
+        utc_offset: i64,
+    ) -> Option<Record<'a>> {
         let Self { interfaces, assembly, malformed } = self;
         let Some((header, part)) = split(bytes) else {
             *malformed += 1;
@@ -167,7 +173,10 @@ mod tests {
         let bytes = record(&header(), b"abcd");
         let mut records = records();
         let packet = records.take(&bytes, Mono::new(2_500), 1_000_000).expect("a packet");
-        assert_eq!((packet.bytes, packet.arrival, packet.interface), (&b"abcd"[..], Nanos(1_001_000), InterfaceId(1)));
+        assert_eq!(
+            (packet.bytes, packet.arrival, packet.interface),
+            (&b"abcd"[..], Nanos(1_001_000), InterfaceId(1))
+        );
         assert_eq!((packet.stamps.irq, packet.stamps.receive), (None, Mono::new(1_000)));
         assert_eq!(records.malformed(), 0);
     }
@@ -200,7 +209,8 @@ mod tests {
 
     #[test]
     fn an_unread_namespace_is_no_obstacle_where_the_index_is_unique() {
-        let two = Interfaces::new([(KEY, InterfaceId(1)), (InterfaceKey { netns: 8, ifindex: 3 }, InterfaceId(2))]);
+        let two =
+            Interfaces::new([(KEY, InterfaceId(1)), (InterfaceKey { netns: 8, ifindex: 3 }, InterfaceId(2))]);
         assert_eq!(two.find(0, 3), None);
         assert_eq!(two.find(8, 3), Some(InterfaceId(2)));
         assert_eq!(Interfaces::new([(KEY, InterfaceId(1))]).find(0, 3), Some(InterfaceId(1)));

@@ -12,7 +12,7 @@ use std::{
     sync::atomic::{AtomicU32, AtomicU64, Ordering, fence},
 };
 
-use monitor_common::ReaderPage;
+use monitor_common::{ReaderPage, Taken};
 
 use super::ReaderError;
 use crate::sys::{
@@ -34,6 +34,11 @@ const BUSY_SPIN_NS: u64 = 20_000;
 /// How long to sleep after that, so that the writer gets to run.
 const BUSY_SLEEP_NS: u64 = 50_000;
 
+/// Which of the two slots of the page a commit is in.
+const fn slot_of(commits: u64) -> usize {
+    if commits.is_multiple_of(2) { 0 } else { 1 }
+}
+
 /// What one look at the ring gave.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Drained {
@@ -41,6 +46,8 @@ pub struct Drained {
     pub delivered: u64,
     /// Records thrown away by the probe.
     pub discarded: u64,
+    /// Marks that only woke the reader: no records, but room that a commit gives back.
+    pub marks: u64,
 }
 
 /// How a sleep went.
@@ -77,15 +84,27 @@ impl Ring {
     pub fn map(ring: BorrowedFd<'_>, bytes: usize, page: BorrowedFd<'_>) -> Result<Self, ReaderError> {
         let page_size = crate::sys::memory::page_size();
         let map = |what, fd, offset: usize, length, protection| {
-            Mapping::new(fd, offset as u64, length, protection).map_err(|source| ReaderError::Map { what, source })
+            Mapping::new(fd, offset as u64, length, protection)
+                .map_err(|source| ReaderError::Map { what, source })
         };
         let fd = ring.try_clone_to_owned()?;
         let consumer = map("ring's position", ring, 0, page_size, Protection::ReadWrite)?;
         let producer = map("ring", ring, page_size, page_size + 2 * bytes, Protection::Read)?;
         let page = map("reader's page", page, 0, page_size, Protection::ReadWrite)?;
-        let mut ring =
-            Self { fd, consumer, producer, page, mask: bytes as u64 - 1, position: 0, sleeps: 0, busy_heads: 0 };
-        ring.position = ring.consumer_position().load(Ordering::Relaxed);
+        let mut ring = Self {
+            fd,
+            consumer,
+            producer,
+            page,
+            mask: bytes as u64 - 1,
+            position: 0,
+            sleeps: 0,
+            busy_heads: 0,
+        };
+        // A reader killed between its commit and its position has taken what it committed.
+        let published = ring.consumer_position().load(Ordering::Relaxed);
+        ring.position = published.max(ring.current().position);
+        ring.consumer_position().store(ring.position, Ordering::Release);
         ring.prefault(page_size, bytes);
         Ok(ring)
     }
@@ -98,8 +117,8 @@ impl Ring {
         }
     }
 
-    /// Hands out at most `most` records, in order, then publishes how far it came. `look` takes each record's bytes,
-    /// which are valid only during the call.
+    /// Hands out at most `most` records, in order. `look` takes each record's bytes, which are valid only during the
+    /// call. They stay in the ring until [`Ring::commit`].
     pub fn drain(&mut self, most: usize, mut look: impl FnMut(&[u8])) -> Drained {
         let mut drained = Drained::default();
         // Acquire: pairs with the kernel's smp_store_release of the producer's position in __bpf_ringbuf_reserve, so
@@ -114,14 +133,13 @@ impl Ring {
             if length & DISCARD == 0 {
                 drained.delivered += 1;
                 look(self.bytes(size as usize));
-            } else if size != WAKE_MARK {
+            } else if size == WAKE_MARK {
+                drained.marks += 1;
+            } else {
                 drained.discarded += 1;
             }
             self.position += (u64::from(size) + HEADER as u64).next_multiple_of(8);
         }
-        // Release: pairs with the kernel's smp_load_acquire of the consumer's position: it may write over what was
-        // read only after the reads above are done.
-        self.consumer_position().store(self.position, Ordering::Release);
         drained
     }
 
@@ -129,14 +147,14 @@ impl Ring {
     fn head(&mut self) -> Option<u32> {
         // Acquire: pairs with the xchg in the kernel's bpf_ringbuf_commit, so that the record's bytes are there once
         // its busy bit is gone.
-        let length = self.length_word().load(Ordering::Acquire);
+        let length = self.length_word(self.position).load(Ordering::Acquire);
         if length & BUSY == 0 {
             return Some(length);
         }
         self.busy_heads += 1;
         let start = monotonic_ns();
         while monotonic_ns() - start < BUSY_SPIN_NS {
-            let length = self.length_word().load(Ordering::Acquire);
+            let length = self.length_word(self.position).load(Ordering::Acquire);
             if length & BUSY == 0 {
                 return Some(length);
             }
@@ -151,10 +169,17 @@ impl Ring {
         self.producer_position().load(Ordering::Acquire) > self.position
     }
 
-    /// Bytes between the reader and the producer.
+    /// Records between the reader and the producer: those that are not thrown away.
     #[must_use]
-    pub fn pending_bytes(&self) -> u64 {
-        self.producer_position().load(Ordering::Acquire) - self.position
+    pub fn pending(&self) -> u64 {
+        let end = self.producer_position().load(Ordering::Acquire);
+        let (mut at, mut records) = (self.position, 0);
+        while at < end {
+            let length = self.length_word(at).load(Ordering::Acquire);
+            records += u64::from(length & DISCARD == 0);
+            at += (u64::from(length & !(BUSY | DISCARD)) + HEADER as u64).next_multiple_of(8);
+        }
+        records
     }
 
     /// Sleeps until the ring has a record, one of `others` is readable, or the time is over.
@@ -193,7 +218,7 @@ impl Ring {
     /// There are records, but perhaps the first is still being written by a thread that this one keeps from running:
     /// poll would return at once, so the sleep is one that only time ends.
     fn rest_on_busy_head(&mut self) -> Result<Sleep, ReaderError> {
-        if self.length_word().load(Ordering::Acquire) & BUSY != 0 {
+        if self.length_word(self.position).load(Ordering::Acquire) & BUSY != 0 {
             poll::poll(&[], Some(BUSY_SLEEP_NS))?;
         }
         Ok(Sleep::NotNeeded)
@@ -211,21 +236,59 @@ impl Ring {
         self.busy_heads
     }
 
-    /// Writes what was taken where it outlives this process.
-    pub fn publish(&mut self, page: &ReaderPage) {
-        let Some(start) = self.page.as_mut_ptr() else { return };
-        let Self { page: _, .. } = self;
-        let to = start.cast::<ReaderPage>();
-        // SAFETY: the page holds a ReaderPage; these fields have no writer but this thread, and the sleep protocol's
-        // two fields are left alone.
+    /// What readers before this one took, as far as it is known to belong to the position that reading goes on from.
+    #[must_use]
+    pub fn taken_before(&self) -> Taken {
+        self.current()
+    }
+
+    /// Makes what was drained count: the records up to here are taken, and their room is free again. `taken` is what
+    /// readers took in all; its position is filled in here.
+    ///
+    /// Counts first, then which slot they are in, then the position: see [`ReaderPage`].
+    pub fn commit(&mut self, taken: &Taken) {
+        let commits = self.commits().load(Ordering::Relaxed);
+        self.write_slot(commits + 1, Taken { position: self.position, ..*taken });
+        // Release: pairs with the Acquire load in `current`, by the reader that comes after a kill: whoever sees the
+        // number sees the slot that it names.
+        self.commits().store(commits + 1, Ordering::Release);
+        // Release: pairs with the kernel's smp_load_acquire of the consumer's position: it may write over what was
+        // read only after the reads are done. And after the commit above, since a position without its counts would
+        // lose them.
+        self.consumer_position().store(self.position, Ordering::Release);
+    }
+
+    fn write_slot(&self, commits: u64, taken: Taken) {
+        let Some(page) = self.page.as_mut_ptr() else { return };
+        let page = page.cast::<ReaderPage>().as_ptr();
+        // SAFETY: the page holds a ReaderPage. The slot that is not current has no other writer and no reader: the
+        // sleep protocol is in other words, and a reader that follows looks at the current one.
         unsafe {
-            (&raw mut (*to.as_ptr()).delivered).write_volatile(page.delivered);
-            (&raw mut (*to.as_ptr()).discarded).write_volatile(page.discarded);
-            (&raw mut (*to.as_ptr()).carried).write_volatile(page.carried);
-            (&raw mut (*to.as_ptr()).no_payload).write_volatile(page.no_payload);
-            (&raw mut (*to.as_ptr()).malformed).write_volatile(page.malformed);
-            (&raw mut (*to.as_ptr()).reader_pid).write_volatile(page.reader_pid);
+            (&raw mut (*page).taken[slot_of(commits)]).write_volatile(taken);
+            (&raw mut (*page).reader_pid).write_volatile(std::process::id().into());
         }
+    }
+
+    fn current(&self) -> Taken {
+        let commits = self.commits().load(Ordering::Acquire);
+        let page = self.page.as_ptr().cast::<ReaderPage>();
+        // SAFETY: the page holds a ReaderPage, and this is the only reader of the ring, so nobody writes the slot.
+        unsafe { (&raw const (*page).taken[slot_of(commits)]).read_volatile() }
+    }
+
+    /// Process that read before this one, or 0.
+    #[must_use]
+    pub fn reader_before(&self) -> u64 {
+        let page = self.page.as_ptr().cast::<ReaderPage>();
+        // SAFETY: as in `current`.
+        unsafe { (&raw const (*page).reader_pid).read_volatile() }
+    }
+
+    /// `ReaderPage::commits`.
+    fn commits(&self) -> &AtomicU64 {
+        let page = self.page.as_ptr().cast::<ReaderPage>();
+        // SAFETY: the address of a field of the mapped page; nothing is read.
+        Self::word(unsafe { &raw const (*page).commits }.cast())
     }
 
     fn bytes(&self, length: usize) -> &[u8] {
@@ -234,9 +297,11 @@ impl Ring {
         unsafe { slice::from_raw_parts(self.at(self.position & self.mask).add(HEADER), length) }
     }
 
-    fn length_word(&self) -> &AtomicU32 {
-        // SAFETY: records begin at multiples of 8, and the kernel accesses this word atomically as well.
-        unsafe { AtomicU32::from_ptr(self.at(self.position & self.mask).cast_mut().cast()) }
+    /// The word that says how long the record at a position is, and whether it is finished.
+    fn length_word(&self, position: u64) -> &AtomicU32 {
+        // SAFETY: records begin at multiples of 8, and the kernel accesses this word atomically as well. The mapping
+        // is read-only, and the word is only loaded.
+        unsafe { AtomicU32::from_ptr(self.at(position & self.mask).cast_mut().cast()) }
     }
 
     fn at(&self, offset: u64) -> *const u8 {

@@ -66,8 +66,9 @@ fn describe(line: &mut String, item: &Item<'_>, frame: &FrameEvent, outcome: Out
     let view = FrameView::without_check(item.bytes);
     let name = match (outcome, &view) {
         (Outcome::Invalid(_), _) => "BAD",
-        (_, Ok(view)) => view.kind().name(),
         // A unit that stands for frames that were not looked at.
+        (Outcome::Undecoded(_), _) if frame.frame_type.is_none() => return Ok(()),
+        (_, Ok(view)) => view.kind().name(),
         (_, Err(_)) => return Ok(()),
     };
     if item.event.arrival == UNKNOWN_ARRIVAL {

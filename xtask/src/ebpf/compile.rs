@@ -70,14 +70,11 @@ impl<'a> Build<'a> {
 
     /// `cargo VERB` on monitor-ebpf, made ready for the target.
     pub(crate) fn cargo(&self, verb: &str) -> Result<Command> {
-        let mut command = project::cargo();
-        command.current_dir(&self.root).args([verb, "--locked", "--package=monitor-ebpf"]);
+        let mut command = self.plain_cargo();
+        command.args([verb, "--locked", "--package=monitor-ebpf"]);
         command.args(["--target", TARGET]).arg("--target-dir").arg(&self.target);
         if self.log {
             command.args(["--features", "log"]);
-        }
-        if let Some(home) = &self.cargo_home {
-            command.env("CARGO_HOME", home);
         }
         command.envs(PROFILE);
         // Stable rustc compiles for BPF only where unstable features are let in: aya-ebpf and the atomic
@@ -103,19 +100,18 @@ impl<'a> Build<'a> {
     /// one look the same then.
     fn remapped_packages(&self) -> Result<Vec<OsString>> {
         let closure = Closure::whole(&self.root)?;
-        let metadata = self.metadata()?;
+        let metadata = project::metadata(&mut self.plain_cargo(), &[])?;
         let packages = metadata["packages"].as_array().map_or(&[][..], Vec::as_slice);
         Ok(packages.iter().filter_map(|package| remapped(package, &closure)).collect())
     }
 
-    fn metadata(&self) -> Result<serde_json::Value> {
+    fn plain_cargo(&self) -> Command {
         let mut command = project::cargo();
-        command.current_dir(&self.root).args(["metadata", "--quiet", "--locked", "--format-version=1"]);
+        command.current_dir(&self.root);
         if let Some(home) = &self.cargo_home {
             command.env("CARGO_HOME", home);
         }
-        serde_json::from_str(&process::output(&mut command)?)
-            .map_err(Error::parse("the output of cargo metadata"))
+        command
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) fn prove(project: &Project) -> Result<()> {
     let place = project.ebpf_cache().join("prove");
     project::remove_dir(&place)?;
     let here = Build { target: place.join("here"), ..Build::of(project, &toolchain) }.object()?;
-    let elsewhere = build_elsewhere(project, &toolchain, &place)?;
+    let elsewhere = build_elsewhere(project, toolchain, &place)?;
     let differing = strip::differing_sections(&here, &elsewhere)?;
     if !differing.is_empty() {
         return Err(Error::plain(format!(
@@ -34,15 +34,14 @@ pub(crate) fn prove(project: &Project) -> Result<()> {
 }
 
 /// Nothing in this build lies where it lies in the usual one, and no path is as long.
-fn build_elsewhere(project: &Project, here: &Toolchain, place: &Path) -> Result<Vec<u8>> {
+fn build_elsewhere(project: &Project, here: Toolchain, place: &Path) -> Result<Vec<u8>> {
     let root = place.join("a copy of the project");
     eprintln!("elsewhere: building a copy of the project, with its own core and its own CARGO_HOME");
     project::copy_tree(&project.root, &root, &["target", ".git"])?;
     let library = place.join("sources/of/rust/library");
     project::copy_tree(&here.library, &library, &[])?;
-    let rustc = super::toolchain::Rustc::find()?;
-    let sysroot = sysroot::find_or_build(&place.join("another-sysroot"), &rustc, &library)?;
-    let toolchain = Toolchain { rustc, linker: here.linker.clone(), library, sysroot };
+    let sysroot = sysroot::find_or_build(&place.join("another-sysroot"), &here.rustc, &library)?;
+    let toolchain = here.with_core(library, sysroot);
     let cargo_home = Some(another_cargo_home(place)?);
     Build { toolchain: &toolchain, root, target: place.join("elsewhere"), cargo_home, log: false }.object()
 }

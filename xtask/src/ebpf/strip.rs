@@ -87,3 +87,108 @@ fn sections(object: &[u8]) -> Result<BTreeMap<String, Vec<u8>>> {
     }
     Ok(sections)
 }
+
+#[cfg(test)]
+mod tests {
+    use object::write::{self, Relocation, SectionId, Symbol, SymbolId, SymbolSection};
+    use object::{
+        Architecture, BinaryFormat, Object as _, ObjectSection as _, RelocationFlags, SectionKind,
+        SymbolFlags, SymbolKind, SymbolScope,
+    };
+
+    use super::*;
+
+    /// `R_BPF_64_NODYLD32`: the relocation that BTF uses (the kernel's `Documentation/bpf/llvm_reloc.rst`).
+    const IN_DEBUG_DATA: u32 = 4;
+
+    /// An object like the linker's: a program, BTF, DWARF, and a relocation in each of the two.
+    fn linked(btf_refers_to_dwarf: bool) -> Vec<u8> {
+        let mut object = write::Object::new(BinaryFormat::Elf, Architecture::Bpf, object::Endianness::Little);
+        let section = |object: &mut write::Object<'_>, name: &[u8], kind| {
+            let section = object.add_section(Vec::new(), name.to_vec(), kind);
+            object.append_section_data(section, &[0; 16], 8);
+            section
+        };
+        let dwarf = section(&mut object, b".debug_info", SectionKind::Debug);
+        let program = section(&mut object, b"classifier", SectionKind::Text);
+        let btf = section(&mut object, b".BTF", SectionKind::Other);
+        let in_dwarf = symbol(&mut object, b"in_dwarf", dwarf);
+        let ingress = symbol(&mut object, b"ingress", program);
+        refer(&mut object, dwarf, in_dwarf);
+        refer(&mut object, btf, if btf_refers_to_dwarf { in_dwarf } else { ingress });
+        object.write().unwrap()
+    }
+
+    fn symbol(object: &mut write::Object<'_>, name: &[u8], section: SectionId) -> SymbolId {
+        object.add_symbol(Symbol {
+            name: name.to_vec(),
+            value: 0,
+            size: 16,
+            kind: SymbolKind::Text,
+            scope: SymbolScope::Dynamic,
+            weak: false,
+            section: SymbolSection::Section(section),
+            flags: SymbolFlags::None,
+        })
+    }
+
+    fn refer(object: &mut write::Object<'_>, section: SectionId, symbol: SymbolId) {
+        let flags = RelocationFlags::Elf { r_type: object::elf::RelocationType(IN_DEBUG_DATA) };
+        object.add_relocation(section, Relocation { offset: 0, symbol, addend: 0, flags }).unwrap();
+    }
+
+    #[test]
+    fn dwarf_goes_and_the_rest_stays() {
+        let linked = linked(false);
+        let (before, after) =
+            (sections(&linked).unwrap(), sections(&without_dwarf(&linked).unwrap()).unwrap());
+        assert!(before.contains_key(".debug_info"));
+        assert!(!after.keys().any(|name| name.contains("debug")), "{:?}", after.keys());
+        for name in ["classifier", ".BTF"] {
+            assert_eq!(after[name], before[name], "{name}");
+        }
+    }
+
+    #[test]
+    fn relocations_speak_of_the_same_symbols() {
+        let stripped = without_dwarf(&linked(false)).unwrap();
+        let builder = Builder::read(stripped.as_slice()).unwrap();
+        let relocated = builder.sections.iter().filter_map(|section| match &section.data {
+            SectionData::Relocation(relocations) => Some(relocations),
+            _ => None,
+        });
+        let symbols = relocated.flatten().filter_map(|relocation| relocation.symbol);
+        let names: Vec<String> = symbols.map(|symbol| builder.symbols.get(symbol).name.to_string()).collect();
+        assert_eq!(names, ["ingress"]);
+    }
+
+    #[test]
+    fn refuses_to_lose_what_btf_refers_to() {
+        let error = without_dwarf(&linked(true)).unwrap_err().to_string();
+        assert!(error.contains(".BTF"), "{error}");
+    }
+
+    #[test]
+    fn refuses_what_is_no_object() {
+        assert!(without_dwarf(b"not an object").is_err());
+    }
+
+    #[test]
+    fn names_the_sections_that_differ() {
+        let one = without_dwarf(&linked(false)).unwrap();
+        assert_eq!(differing_sections(&one, &one).unwrap(), Vec::<String>::new());
+        let mut other = one.clone();
+        let file = object::File::parse(one.as_slice()).unwrap();
+        let program = file.section_by_name("classifier").unwrap().file_range().unwrap().0;
+        other[usize::try_from(program).unwrap()] ^= 1;
+        assert_eq!(differing_sections(&one, &other).unwrap(), ["classifier"]);
+    }
+
+    #[test]
+    fn names_a_section_that_only_one_has() {
+        let linked = linked(false);
+        let differing = differing_sections(&without_dwarf(&linked).unwrap(), &linked).unwrap();
+        assert!(differing.iter().any(|name| name == ".debug_info"), "{differing:?}");
+        assert!(!differing.iter().any(|name| name == ".BTF"), "{differing:?}");
+    }
+}

@@ -4,7 +4,6 @@
 //! object must not depend on where the sources lie. They depend on no other crate, so nothing is lost.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use super::TARGET;
 use super::compile::{CODEGEN_FLAGS, remap};
@@ -76,7 +75,7 @@ fn compile(
     directory: &str,
     flags: &[&str],
 ) -> Result<()> {
-    let mut command = Command::new("rustc");
+    let mut command = project::rustc();
     command.env("RUSTC_BOOTSTRAP", "1").current_dir(library);
     command.arg("--crate-name").arg(name).arg(Path::new(directory).join("src/lib.rs"));
     command.args(["--target", TARGET]).arg("--sysroot").arg(sysroot);

@@ -148,6 +148,10 @@ fn tests(project: &Project, args: &Args) -> Command {
     let has_nextest = process::output(cargo(project).args(["nextest", "--version"])).is_ok();
     if has_nextest {
         command.args(["nextest", "run", "--no-fail-fast"]).args(HOST_WORLD);
+        if args.filter.is_some() {
+            // What the filter leaves out is not skipped: only what was asked for is listed.
+            command.args(["--status-level=pass", "--final-status-level=slow"]);
+        }
     } else {
         // The steps before have run the doctests.
         command.args(["test", "--no-fail-fast", "--lib", "--bins", "--tests"]).args(HOST_WORLD);

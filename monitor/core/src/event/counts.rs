@@ -78,9 +78,9 @@ pub struct Counts {
     pub bytes: ByteCounts,
     /// Frames.
     pub frames: FrameCounts,
-    /// Streams that found no place in the table.
+    /// Streams that found no place in the table; as many as there are places can be told apart.
     pub streams_refused: u64,
-    /// Configurations that found no slot.
+    /// Configurations that found no slot, or were too large for one.
     pub configs_refused: u64,
     /// Packets that are none of the protocols' and ports' asked for. Their payload is in no other counter.
     pub packets_ignored: u64,

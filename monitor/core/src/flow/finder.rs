@@ -93,13 +93,23 @@ impl<'a> Finder<'a> {
         if let Some(length) = ieee1344::frame(self.rest).map(<[u8]>::len) {
             let bytes = self.take(length);
             let reason = InvalidReason::Ieee1344;
-            return Found::Invalid(Invalid { reason, frame_type: None, idcode: None, in_frames: true, bytes });
+            return Found::Invalid(Invalid {
+                reason,
+                frame_type: None,
+                idcode: None,
+                in_frames: true,
+                bytes,
+            });
         }
         let (reason, claimed) = match error {
-            FrameError::Crc { .. } => (InvalidReason::Crc, FrameHeader::peek(self.rest).map_or(1, |it| it.size())),
+            FrameError::Crc { .. } => {
+                (InvalidReason::Crc, FrameHeader::peek(self.rest).map_or(1, |it| it.size()))
+            }
             FrameError::Truncated { .. } => (InvalidReason::Truncated, self.rest.len()),
             FrameError::Size { .. } => (InvalidReason::Size, 0),
-            FrameError::Sync { .. } | FrameError::Type { .. } | FrameError::Version { .. } => (InvalidReason::Type, 0),
+            FrameError::Sync { .. } | FrameError::Type { .. } | FrameError::Version { .. } => {
+                (InvalidReason::Type, 0)
+            }
         };
         let frame_type = self.frame_type();
         let in_frames = claimed > 0;
@@ -123,7 +133,9 @@ impl<'a> Finder<'a> {
     /// How far the first sound frame behind the current byte is, if nearer than `limit`; else `limit`.
     fn next_sound(&mut self, limit: usize) -> usize {
         let mut at = 1;
-        while let Some(step) = self.rest.get(at..limit).and_then(|rest| rest.iter().position(|byte| *byte == SYNC)) {
+        while let Some(step) =
+            self.rest.get(at..limit).and_then(|rest| rest.iter().position(|byte| *byte == SYNC))
+        {
             at += step;
             if self.is_sound(&self.rest[at..]) {
                 return at;
@@ -162,5 +174,51 @@ impl<'a> Iterator for Finder<'a> {
             }
             Err(error) => Some(self.without_frame(error, at_start)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The Annex D command: turn on transmission, IDCODE 7734.
+    const COMMAND: [u8; 18] = [
+        0xAA, 0x41, 0x00, 0x12, 0x1E, 0x36, 0x44, 0x85, 0x60, 0x30, 0x0F, 0x0B, 0xBF, 0xD0, 0x00, 0x02, 0xCE,
+        0x00,
+    ];
+
+    /// Sound frames, and bytes that are none, between them.
+    fn pieces() -> impl Strategy<Value = Vec<Vec<u8>>> {
+        let other = prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..30),
+            (1_usize..17).prop_map(|length| COMMAND[..length].to_vec()),
+            Just([0xAA, 0x01, 0x00, 0x20].repeat(9)),
+        ];
+        prop::collection::vec(prop_oneof![Just(COMMAND.to_vec()), other], 0..12)
+    }
+
+    proptest! {
+        #[test]
+        fn every_byte_is_held_once_and_every_sound_frame_found(pieces in pieces()) {
+            let payload = pieces.concat();
+            let found: Vec<_> = Finder::new(&payload).collect();
+            let held: Vec<u8> = found.iter().flat_map(Found::bytes).copied().collect();
+            prop_assert_eq!(&held, &payload);
+            prop_assert!(found.iter().all(|found| !found.bytes().is_empty()));
+            let sound = pieces.iter().filter(|piece| **piece == COMMAND).count();
+            prop_assert_eq!(found.iter().filter(|found| matches!(found, Found::Frame(_))).count(), sound);
+        }
+    }
+
+    #[test]
+    fn bytes_made_to_look_like_headers_use_up_the_budget_and_no_more() {
+        // Each claims 8 KiB, so that four searches are paid for; the sound frame behind them is not looked for.
+        let mut payload = [0xAA, 0x01, 0x20, 0x00].repeat(6_000);
+        payload.extend(COMMAND);
+        let found: Vec<_> = Finder::new(&payload).collect();
+        assert!(found.iter().all(|found| !matches!(found, Found::Frame(_))));
+        assert_eq!(found.iter().map(|found| found.bytes().len()).sum::<usize>(), payload.len());
     }
 }

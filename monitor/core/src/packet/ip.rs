@@ -50,6 +50,7 @@ pub(super) struct Beside {
 }
 
 impl<'a> Networked<'a> {
+    #[inline]
     pub(super) fn ipv4(bytes: &'a [u8], beside: Beside) -> Result<Self, Malformed> {
         let (fixed, _) = bytes.split_first_chunk::<20>().ok_or(Malformed::Ip)?;
         let header_size = usize::from(fixed[0] & 0x0F) * 4;
@@ -83,7 +84,8 @@ impl<'a> Networked<'a> {
             stated => stated,
         };
         let (payload, cut) = limit(rest, stated, beside.cut).ok_or(Malformed::Ip)?;
-        let address = |at: usize| Ipv6Addr::from(<[u8; 16]>::try_from(&fixed[at..at + 16]).unwrap_or_default());
+        let address =
+            |at: usize| Ipv6Addr::from(<[u8; 16]>::try_from(&fixed[at..at + 16]).unwrap_or_default());
         let (source, destination) = (address(8).octets(), address(24).octets());
         Self { source, destination, protocol: fixed[6], part: None, payload, cut }.behind_extensions()
     }

@@ -31,6 +31,7 @@ pub(super) struct Linked<'a> {
 
 impl<'a> Linked<'a> {
     /// Passes over the link header and all tags.
+    #[inline]
     pub(super) fn parse(link: LinkType, bytes: &'a [u8]) -> Result<Self, Malformed> {
         match link {
             LinkType::Ethernet => Self::ethernet(bytes),
@@ -45,6 +46,7 @@ impl<'a> Linked<'a> {
         Self { macs: None, tags: [None; 2], ethertype, rest }
     }
 
+    #[inline]
     fn ethernet(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let (header, rest) = bytes.split_first_chunk::<14>().ok_or(Malformed::Link)?;
         let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, t0, t1] = *header;
@@ -73,6 +75,7 @@ impl<'a> Linked<'a> {
     }
 
     /// Takes the tags off.
+    #[inline]
     fn untagged(mut self) -> Result<Self, Malformed> {
         while TAGS.contains(&self.ethertype) {
             let (&[i0, i1, t0, t1], rest) = self.rest.split_first_chunk::<4>().ok_or(Malformed::Link)?;

@@ -3,7 +3,7 @@
 use super::ip::{self, Beside, Networked};
 use super::link::{self, Linked};
 use super::transport::Transported;
-use super::{Addresses, Endpoint, Record, VlanTag};
+use super::{Addresses, Endpoint, Record, Transport, VlanTag};
 
 /// A packet, borrowed from its record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +119,7 @@ impl<'a> Packet<'a> {
 }
 
 impl<'a> Content<'a> {
+    #[inline]
     fn parse(linked: &Linked<'a>, record: &Record<'a>) -> Result<Self, Malformed> {
         let on_wire = usize::try_from(record.wire_length).unwrap_or(usize::MAX);
         let cut = on_wire.saturating_sub(record.bytes.len());
@@ -183,6 +184,27 @@ impl<'a> Fragment<'a> {
         }
     }
 
+    /// What it carries of the payload of UDP or TCP: a first fragment's begins behind their header, where all of that
+    /// is there.
+    #[must_use]
+    pub fn data(&self) -> &'a [u8] {
+        let header_size = match (self.offset, self.protocol) {
+            (0, ip::UDP) => 8,
+            (0, _) => self.payload.get(12).map_or(usize::MAX, |word| usize::from(word >> 4) * 4),
+            _ => 0,
+        };
+        self.payload.get(header_size..).unwrap_or_default()
+    }
+
+    /// What carries it.
+    #[must_use]
+    pub const fn transport(&self) -> Transport {
+        match self.protocol {
+            ip::TCP => Transport::Tcp,
+            _ => Transport::Udp,
+        }
+    }
+
     /// Between whom it goes; the ports are 0 where it carries none.
     #[must_use]
     pub fn addresses(&self) -> Addresses {
@@ -196,8 +218,5 @@ impl<'a> Fragment<'a> {
 
 fn endpoints(ip: &Networked<'_>, ports: [u16; 2]) -> [Endpoint; 2] {
     let [source, destination] = ports;
-    [
-        Endpoint { address: ip.source, port: source },
-        Endpoint { address: ip.destination, port: destination },
-    ]
+    [Endpoint { address: ip.source, port: source }, Endpoint { address: ip.destination, port: destination }]
 }

@@ -18,8 +18,10 @@ pub(super) struct Transported<'a> {
 
 impl<'a> Transported<'a> {
     /// A datagram. Bytes behind its length field's end are not its own.
+    #[inline]
     pub(super) fn udp(bytes: &'a [u8], cut: usize, merged: bool) -> Result<Self, Malformed> {
-        let (&[s0, s1, d0, d1, l0, l1, _, _], rest) = bytes.split_first_chunk::<8>().ok_or(Malformed::Transport)?;
+        let (&[s0, s1, d0, d1, l0, l1, _, _], rest) =
+            bytes.split_first_chunk::<8>().ok_or(Malformed::Transport)?;
         let stated = match usize::from(u16::from_be_bytes([l0, l1])) {
             0 if merged => rest.len(),
             stated => stated.checked_sub(8).ok_or(Malformed::Transport)?,

@@ -1,6 +1,11 @@
 //! Latency by stage, in histograms with fixed bounds.
 
-use crate::event::Stage;
+use hdrhistogram::Histogram;
+
+use crate::event::{Stage, Stages};
+
+/// From 1 ns to 10 s with three significant digits: 100 KiB for each stage. Longer ones are held at 10 s.
+const BOUNDS: (u64, u64, u8) = (1, 10_000_000_000, 3);
 
 /// What a histogram says, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,12 +25,44 @@ pub struct Percentiles {
 }
 
 /// One histogram for each stage: three significant digits, 1 ns to 10 s.
-pub struct StageHistograms {}
+#[derive(Clone, Debug)]
+pub struct StageHistograms {
+    stages: [Histogram<u32>; Stage::ALL.len()],
+}
 
 impl StageHistograms {
+    pub(super) fn new() -> Self {
+        let (low, high, digits) = BOUNDS;
+        let histogram = |_| {
+            let mut histogram = Histogram::new_with_bounds(low, high, digits)
+                .expect("the bounds are constants in the range it takes");
+            // Writes every count, so that the real-time thread meets no page that was never touched.
+            histogram.clear();
+            histogram
+        };
+        Self { stages: Stage::ALL.map(histogram) }
+    }
+
+    /// Counts one frame's stages.
+    pub(super) fn record(&mut self, stages: &Stages) {
+        for (stage, ns) in stages.iter() {
+            // Never allocates: the bounds are fixed, and what is beyond them is held at the bound.
+            self.stages[stage as usize].saturating_record(ns.into());
+        }
+    }
+
     /// What a stage's histogram says; none where the stage never happened.
     #[must_use]
-    pub fn percentiles(&self, _stage: Stage) -> Option<Percentiles> {
-        None
+    pub fn percentiles(&self, stage: Stage) -> Option<Percentiles> {
+        let histogram = &self.stages[stage as usize];
+        let at = |quantile| histogram.value_at_quantile(quantile);
+        (!histogram.is_empty()).then(|| Percentiles {
+            count: histogram.len(),
+            min: histogram.min(),
+            p50: at(0.5),
+            p99: at(0.99),
+            p999: at(0.999),
+            max: histogram.max(),
+        })
     }
 }

@@ -44,7 +44,7 @@ fn bytes(hex: &str) -> Vec<u8> {
     digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
 }
 
-/// A frame of the given hex digits that has lost its check word's truth: changed at `place`, and sealed again.
+/// The frame of these hex digits with one byte changed and its check word made right again.
 fn resealed(hex: &str, place: usize, value: u8) -> Vec<u8> {
     let mut frame = bytes(hex);
     frame[place] = value;

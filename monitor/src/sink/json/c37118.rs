@@ -37,6 +37,7 @@ impl<'a> Line<'a> {
         let body = match outcome {
             Outcome::Invalid(reason) => Body::Invalid(reason.name()),
             Outcome::Decoded => Body::sound(item, None)?,
+            Outcome::Undecoded(_) if frame.frame_type.is_none() => return None,
             Outcome::Undecoded(reason) => Body::sound(item, Some(reason.name()))?,
         };
         Some(Self { item, frame, body })

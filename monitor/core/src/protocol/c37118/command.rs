@@ -101,7 +101,7 @@ impl<'a> CommandView<'a> {
         self.command
     }
 
-    /// The bytes behind CMD: up to 65 518 for an extended frame, none for any other by the standard.
+    /// The bytes behind CMD: up to 65517 for an extended frame, none for any other by the standard.
     #[must_use]
     pub const fn extended(&self) -> &'a [u8] {
         self.extended

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use monitor_common::ReaderPage;
+use monitor_common::Taken;
 use monitor_core::{
+    event::RecordCounts,
     pipeline::Pipeline,
     time::{Clock, Mono, Nanos},
 };
 
-use super::{Control, LiveOutlet};
+use super::{Board, Control, LiveOutlet, Snapshot};
 use crate::{
     clock::ClockMap,
     reader::{Drained, ReaderError, Records, Ring, Sleep},
@@ -17,12 +18,10 @@ use crate::{
 
 /// Records taken before the position is published and the hub is told.
 const BATCH: usize = 64;
+/// How often, without a sleep in between, the counts are shown to others.
+const PUBLISH_NS: u64 = 100_000_000;
 /// The longest sleep: how late a stream's state may be told when nothing arrives.
 const SLEEP_NS: u64 = 100_000_000;
-
-/// Bounds of the loop that users may set.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Bounds;
 
 /// What the loop counted itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,8 +32,8 @@ pub struct LoopCounts {
     pub discarded: u64,
     /// Records that were no whole packet before the pipeline saw them.
     pub malformed: u64,
-    /// Bytes left in the ring.
-    pub pending_bytes: u64,
+    /// Records left in the ring.
+    pub pending: u64,
     /// Sleeps begun.
     pub sleeps: u64,
     /// Sleeps that a record ended.
@@ -60,7 +59,11 @@ pub struct Loop<O> {
     pub(super) outlet: O,
     pub(super) clock: Arc<ClockMap>,
     pub(super) control: Arc<Control>,
+    pub(super) board: Arc<Board>,
+    /// What readers before this one took.
+    before: Taken,
     counts: LoopCounts,
+    published_ns: u64,
 }
 
 impl<O: LiveOutlet> Loop<O> {
@@ -73,8 +76,10 @@ impl<O: LiveOutlet> Loop<O> {
         outlet: O,
         clock: Arc<ClockMap>,
         control: Arc<Control>,
+        board: Arc<Board>,
     ) -> Self {
-        Self { ring, records, pipeline, outlet, clock, control, counts: LoopCounts::default() }
+        let (before, counts) = (ring.taken_before(), LoopCounts::default());
+        Self { before, ring, records, pipeline, outlet, clock, control, board, counts, published_ns: 0 }
     }
 
     /// Runs until it is told to stop, then drains what is left.
@@ -84,8 +89,8 @@ impl<O: LiveOutlet> Loop<O> {
     pub fn run(&mut self) -> Result<(), ReaderError> {
         while !self.control.stopping() {
             if self.turn() == 0 {
-                let control = Arc::clone(&self.control);
-                if self.ring.sleep(&[control.fd()], SLEEP_NS)? == Sleep::Ring {
+                self.publish();
+                if self.ring.sleep(&[self.control.fd()], SLEEP_NS)? == Sleep::Ring {
                     self.counts.woken += 1;
                 }
             }
@@ -101,10 +106,11 @@ impl<O: LiveOutlet> Loop<O> {
             }
         }
         self.turn();
+        self.publish();
         Ok(())
     }
 
-    /// Takes a batch through. Gives how many records left the ring.
+    /// Takes a batch through. Gives how many records and marks left the ring.
     pub fn turn(&mut self) -> u64 {
         let Self { ring, records, pipeline, outlet, clock, .. } = self;
         let offset = clock.offset_ns();
@@ -114,37 +120,46 @@ impl<O: LiveOutlet> Loop<O> {
                 pipeline.push(&record, &mut HostClock, outlet);
             }
         });
-        let now = Nanos(self.clock.utc_ns(monotonic_ns()));
-        self.pipeline.tick(now, &mut self.outlet);
+        let now = monotonic_ns();
+        self.pipeline.tick(Nanos(self.clock.utc_ns(now)), &mut self.outlet);
         self.outlet.flush();
-        self.account(drained);
-        drained.delivered + drained.discarded
+        if drained != Drained::default() {
+            self.account(drained);
+        }
+        if now - self.published_ns > PUBLISH_NS {
+            self.published_ns = now;
+            self.publish();
+        }
+        drained.delivered + drained.discarded + drained.marks
     }
 
     fn account(&mut self, drained: Drained) {
         self.counts.delivered += drained.delivered;
         self.counts.discarded += drained.discarded;
         self.counts.malformed = self.records.malformed();
-        if drained == Drained::default() {
-            return;
-        }
-        let counts = self.pipeline.counts().records;
-        self.ring.publish(&ReaderPage {
-            delivered: self.counts.delivered,
-            discarded: self.counts.discarded,
-            carried: counts.carried,
-            no_payload: counts.no_payload,
-            malformed: counts.malformed + self.counts.malformed,
-            reader_pid: std::process::id().into(),
-            ..ReaderPage::default()
+        let RecordCounts { carried, no_payload, malformed } = self.pipeline.counts().records;
+        let before = &self.before;
+        self.ring.commit(&Taken {
+            position: 0,
+            delivered: before.delivered + self.counts.delivered,
+            discarded: before.discarded + self.counts.discarded,
+            carried: before.carried + carried,
+            no_payload: before.no_payload + no_payload,
+            malformed: before.malformed + malformed + self.counts.malformed,
         });
     }
 
-    /// What was counted so far.
+    /// Shows the others what was counted.
+    fn publish(&self) {
+        let counts = self.pipeline.counts();
+        self.board.publish(Snapshot { counts, turns: self.counts(), lanes: self.outlet.counts() });
+    }
+
+    /// What the loop counted so far.
     #[must_use]
     pub fn counts(&self) -> LoopCounts {
         LoopCounts {
-            pending_bytes: self.ring.pending_bytes(),
+            pending: self.ring.pending(),
             sleeps: self.ring.sleeps(),
             busy_heads: self.ring.busy_heads(),
             ..self.counts

@@ -3,14 +3,18 @@
 use std::str::FromStr;
 
 use monitor_core::pipeline::Ports;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 /// Ports by convention: TCP 4712 and UDP 4713 (IEEE C37.118.2-2011, annex F).
-const CONVENTIONAL: [u16; 2] = [4712, 4713];
+pub const CONVENTIONAL_PORTS: [u16; 2] = [4712, 4713];
 
 /// One `--port`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Port {
+pub enum Port {
+    /// All of them.
     Any,
+    /// This one.
     Number(u16),
 }
 
@@ -30,10 +34,28 @@ impl FromStr for Port {
     }
 }
 
+impl<'de> Deserialize<'de> for Port {
+    /// A number, or `"any"`.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Number(i64),
+            Text(String),
+        }
+        let text = match Written::deserialize(deserializer)? {
+            Written::Number(number) => number.to_string(),
+            Written::Text(text) => text,
+        };
+        text.parse().map_err(D::Error::custom)
+    }
+}
+
 /// The set that was asked for; `any` wins.
-pub(super) fn ports(asked: &[Port]) -> Ports {
+#[must_use]
+pub fn ports(asked: &[Port]) -> Ports {
     if asked.is_empty() {
-        return Ports::Set(CONVENTIONAL.to_vec());
+        return Ports::Set(CONVENTIONAL_PORTS.to_vec());
     }
     let numbers = asked.iter().map(|port| match port {
         Port::Any => None,

@@ -1,0 +1,222 @@
+//! What becomes of the C37.118 frames in a datagram.
+
+use super::{About, Carrier, Pipeline};
+use crate::event::{
+    Class, ConfigId, EventKind, InvalidReason, Outcome, Outlet, Stage, Stages, StreamId, UndecodedReason,
+};
+use crate::flow::{Finder, Found, Invalid};
+use crate::protocol::c37118::{ConfigError, ConfigView, DataView, FrameHeader, FrameKind, FrameView};
+use crate::stream::{Cadence, Configs, Learned, Reading, SourceKey, Stream, Streams};
+use crate::time::Clock;
+
+/// What became of a sound frame, and what its event refers to.
+struct Judged {
+    decoded: Result<(), UndecodedReason>,
+    stream: Option<StreamId>,
+    config: Option<ConfigId>,
+    /// Whether it is news that data must not crowd out.
+    announce: bool,
+}
+
+impl Judged {
+    const fn decoded(stream: Option<StreamId>) -> Self {
+        Self { decoded: Ok(()), stream, config: None, announce: false }
+    }
+
+    const fn undecoded(reason: UndecodedReason, stream: Option<StreamId>) -> Self {
+        Self { decoded: Err(reason), stream, config: None, announce: false }
+    }
+
+    const fn outcome(&self) -> Outcome {
+        match self.decoded {
+            Ok(()) => Outcome::Decoded,
+            Err(reason) => Outcome::Undecoded(reason),
+        }
+    }
+}
+
+impl Pipeline {
+    /// Whether a payload begins with a sound frame, or with what claims to be one of a stream that is known.
+    pub(super) fn begins_known(&self, carrier: &Carrier<'_>, payload: &[u8]) -> bool {
+        FrameHeader::peek(payload).is_ok_and(|header| {
+            FrameView::split(payload).is_ok() || self.streams.find(&carrier.key(header.idcode.0)).is_some()
+        })
+    }
+
+    /// Takes all frames out of a datagram; every byte of it is counted once.
+    pub(super) fn take_datagram<C: Clock, O: Outlet>(
+        &mut self,
+        carrier: &Carrier<'_>,
+        payload: &[u8],
+        clock: &mut C,
+        out: &mut O,
+    ) {
+        for found in Finder::new(payload) {
+            let length = found.bytes().len() as u64;
+            let bytes = &mut self.counts.bytes;
+            match found {
+                Found::Frame(frame) => {
+                    bytes.in_frames += length;
+                    self.take_frame(carrier, frame, clock, out);
+                }
+                Found::Invalid(invalid) => {
+                    let counter = if invalid.in_frames { &mut bytes.in_frames } else { &mut bytes.skipped };
+                    *counter += length;
+                    self.take_invalid(carrier, &invalid, out);
+                }
+                Found::Skipped(_) => bytes.skipped += length,
+            }
+        }
+    }
+
+    fn take_invalid<O: Outlet>(&mut self, carrier: &Carrier<'_>, invalid: &Invalid<'_>, out: &mut O) {
+        self.counts.frames.invalid += 1;
+        let mut about = About { stages: Stages::new(&carrier.record.stamps, None), ..About::default() };
+        if invalid.reason == InvalidReason::Crc {
+            self.counts.frames.crc_errors += 1;
+            about.stream = invalid.idcode.and_then(|idcode| self.streams.find(&carrier.key(idcode)));
+            if let Some((_, stream)) = about.stream.and_then(|id| self.streams.get_mut(id)) {
+                stream.counts.crc_errors = stream.counts.crc_errors.saturating_add(1);
+            }
+        }
+        if out.wants(Class::Frame) {
+            let frame = carrier.frame_event(invalid.frame_type, invalid.idcode);
+            let kind = EventKind::Frame(frame, Outcome::Invalid(invalid.reason));
+            out.offer(&about.event(carrier.record, kind), invalid.bytes);
+        }
+    }
+
+    fn take_frame<C: Clock, O: Outlet>(
+        &mut self,
+        carrier: &Carrier<'_>,
+        frame: FrameView<'_>,
+        clock: &mut C,
+        out: &mut O,
+    ) {
+        let judged = match frame.kind() {
+            FrameKind::Data => self.judge_data(carrier, frame),
+            FrameKind::Config1 | FrameKind::Config2 | FrameKind::Config3 => {
+                self.judge_config(carrier, frame, out)
+            }
+            FrameKind::Header => Judged::decoded(self.streams.find(&carrier.key(frame.idcode().0))),
+            // A command goes to the sender of the stream that it names: it belongs to none.
+            FrameKind::Command => Judged::decoded(None),
+        };
+        let at = judged.decoded.is_ok().then(|| clock.monotonic()).flatten();
+        let stages = Stages::new(&carrier.record.stamps, at);
+        self.count_frame(frame, &judged, &stages);
+        self.tell_frame(carrier, frame, &judged, stages, out);
+    }
+
+    fn count_frame(&mut self, frame: FrameView<'_>, judged: &Judged, stages: &Stages) {
+        let frames = &mut self.counts.frames;
+        frames.found += 1;
+        frames.c37118[frame.kind() as usize] += 1;
+        match judged.decoded {
+            Ok(()) => {
+                frames.decoded += 1;
+                self.stages.record(stages);
+                let stream = judged.stream.filter(|_| frame.kind() == FrameKind::Data);
+                if let Some((_, stream)) = stream.and_then(|id| self.streams.get_mut(id))
+                    && let Some(ns) = stages.get(Stage::ReceiveToDecoded)
+                {
+                    stream.take_latency(ns);
+                }
+            }
+            Err(reason) => frames.undecoded[reason as usize] += 1,
+        }
+    }
+
+    fn tell_frame<O: Outlet>(
+        &mut self,
+        carrier: &Carrier<'_>,
+        frame: FrameView<'_>,
+        judged: &Judged,
+        stages: Stages,
+        out: &mut O,
+    ) {
+        if let Some(id) = judged.stream {
+            self.tell_opened(carrier, id, out);
+        }
+        let event = carrier.frame_event(Some(frame.kind() as u8), Some(frame.idcode().0));
+        let is_configuration = event.is_configuration();
+        let about = About { stages, stream: judged.stream, config: judged.config };
+        let event = about.event(carrier.record, EventKind::Frame(event, judged.outcome()));
+        if judged.announce {
+            let announced = out.announce(&event, frame.bytes());
+            if let Some(config) = judged.config {
+                self.configs.set_announced(config, announced);
+            }
+        } else if out.wants(Class::Frame) || is_configuration && out.wants(Class::Config) {
+            out.offer(&event, frame.bytes());
+        }
+    }
+
+    /// Tells of a stream that is new, or of which nobody could be told before.
+    fn tell_opened<O: Outlet>(&mut self, carrier: &Carrier<'_>, id: StreamId, out: &mut O) {
+        let Some((key, stream)) = self.streams.get_mut(id) else { return };
+        if !stream.announced {
+            let about = About { stream: Some(id), ..About::default() };
+            stream.announced = out.announce(&about.event(carrier.record, EventKind::StreamOpened(*key)), &[]);
+        }
+    }
+
+    fn judge_data(&mut self, carrier: &Carrier<'_>, frame: FrameView<'_>) -> Judged {
+        let Self { streams, configs, .. } = self;
+        let Some((id, stream)) = open(streams, configs, carrier, frame) else {
+            return Judged::undecoded(UndecodedReason::TooManyStreams, None);
+        };
+        let arrival = carrier.record.arrival;
+        let Some((config, layout)) = configs.current(stream.source()) else {
+            stream.take_data(arrival, None);
+            stream.counts.undecoded = stream.counts.undecoded.saturating_add(1);
+            return Judged::undecoded(UndecodedReason::NoConfiguration, Some(id));
+        };
+        let cadence = layout.stream().and_then(Cadence::of);
+        let instant =
+            cadence.map(|cadence| (frame.time().frame_index(cadence.time_base, cadence.rate), cadence));
+        stream.take_data(arrival, instant);
+        let Ok(view) = DataView::new(frame.bytes(), layout) else {
+            stream.counts.undecoded = stream.counts.undecoded.saturating_add(1);
+            return Judged::undecoded(UndecodedReason::SizeMismatch, Some(id));
+        };
+        stream.take_reading(Reading::take(&view));
+        Judged { config: Some(config), ..Judged::decoded(Some(id)) }
+    }
+
+    fn judge_config<O: Outlet>(&mut self, carrier: &Carrier<'_>, frame: FrameView<'_>, out: &O) -> Judged {
+        let Self { streams, configs, .. } = self;
+        let Some((id, stream)) = open(streams, configs, carrier, frame) else {
+            return Judged::undecoded(UndecodedReason::TooManyStreams, None);
+        };
+        stream.counts.configs = stream.counts.configs.saturating_add(1);
+        let view = match ConfigView::new(frame) {
+            Ok(view) => view,
+            Err(ConfigError::Unsupported { .. }) => {
+                return Judged::undecoded(UndecodedReason::Unsupported, Some(id));
+            }
+            Err(_) => return Judged::undecoded(UndecodedReason::BadConfiguration, Some(id)),
+        };
+        if frame.kind() == FrameKind::Config1 {
+            return Judged::decoded(Some(id));
+        }
+        let config = match configs.learn(stream.source(), &view, out.taken(), out.passed()) {
+            Learned::New(config) | Learned::Known(config) => config,
+            Learned::Refused => return Judged::undecoded(UndecodedReason::BadConfiguration, Some(id)),
+        };
+        let announce = !configs.is_announced(config);
+        Judged { config: Some(config), announce, ..Judged::decoded(Some(id)) }
+    }
+}
+
+/// The stream of a DATA or configuration frame, new or seen before; none where there is no place for one more.
+fn open<'s>(
+    streams: &'s mut Streams,
+    configs: &mut Configs,
+    carrier: &Carrier<'_>,
+    frame: FrameView<'_>,
+) -> Option<(StreamId, &'s mut Stream)> {
+    let idcode = frame.idcode().0;
+    let [address, _] = carrier.between;
+    streams.open(&carrier.key(idcode), || configs.source(&SourceKey { address, idcode }))
+}

@@ -1,0 +1,116 @@
+//! Real captures, where they are at hand.
+
+use std::path::PathBuf;
+
+use monitor_core::event::{InvalidReason, Outcome, StreamCounts, UndecodedReason};
+use monitor_core::packet::LinkType;
+use monitor_core::pipeline::{Bounds, Ports};
+
+use crate::packets::record;
+use crate::{Bench, assert_adds_up};
+
+/// The packets of a little-endian pcap file with microseconds: arrival and bytes.
+fn packets(file: &[u8]) -> Vec<(i64, &[u8])> {
+    let (header, mut rest) = file.split_first_chunk::<24>().expect("a file header");
+    assert_eq!(header[..4], [0xD4, 0xC3, 0xB2, 0xA1], "little-endian, microseconds");
+    assert_eq!(header[20], 1, "Ethernet");
+    let mut packets = Vec::new();
+    while let Some((head, behind)) = rest.split_first_chunk::<16>() {
+        let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        let (bytes, behind) = behind.split_at(word(8) as usize);
+        assert_eq!(word(8), word(12), "the capture cut no packet");
+        packets.push((i64::from(word(0)) * 1_000_000_000 + i64::from(word(4)) * 1_000, bytes));
+        rest = behind;
+    }
+    packets
+}
+
+/// A capture by name; none, and said so, where it is not at hand.
+fn capture(name: &str) -> Option<Vec<u8>> {
+    let folder = std::env::var_os("PMU_CAPTURES").map_or_else(
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/captures")),
+        PathBuf::from,
+    );
+    let path = folder.join("c37118").join(name);
+    let file = std::fs::read(&path).ok();
+    if file.is_none() {
+        println!("skipped: there is no {} (PMU_CAPTURES names the folder)", path.display());
+    }
+    file
+}
+
+fn run(file: &[u8], ports: Ports) -> Bench {
+    let mut bench = Bench::new(ports, &Bounds::default());
+    for (arrival, bytes) in packets(file) {
+        let record = record(bytes, arrival);
+        assert_eq!(record.link, LinkType::Ethernet);
+        bench.push(&record);
+    }
+    let counts = bench.pipeline.counts();
+    assert_adds_up(&counts);
+    let records = counts.records;
+    assert_eq!(records.carried + records.no_payload + records.malformed, packets(file).len() as u64);
+    bench
+}
+
+fn conventional() -> Ports {
+    Ports::Set(vec![4712, 4713])
+}
+
+#[test]
+fn one_pmu_over_udp() {
+    let Some(file) = capture("C37.118_1PMU_UDP.pcap") else { return };
+    for ports in [conventional(), Ports::Any] {
+        let bench = run(&file, ports);
+        let counts = bench.counts();
+        assert_eq!(counts.frames.c37118, [356, 0, 0, 1, 4, 0]);
+        assert_eq!(counts.frames.found, 361);
+        assert_eq!(counts.frames.decoded, 361);
+        assert_eq!((counts.frames.invalid, counts.frames.crc_errors), (0, 0));
+        assert_eq!((counts.bytes.skipped, counts.bytes.dropped), (0, 0));
+        assert_eq!(counts.records.malformed, 0);
+        let stream = bench.only_stream();
+        assert_eq!(stream.key.to_string(), "c37118:192.168.0.60>192.168.0.10:udp:60");
+        let expected = StreamCounts { frames: 356, configs: 1, ..StreamCounts::default() };
+        assert_eq!(stream.counts, expected, "nothing is missing, nothing came twice");
+        assert_eq!(stream.timing.frequency_hz, Some(50.001));
+    }
+}
+
+#[test]
+fn tcp_is_counted_as_undecoded() {
+    for name in ["C37.118_1PMU_TCP.pcap", "C37.118_4in1PMU_TCP.pcap", "c37_1100_clean_tcp.pcap"] {
+        let Some(file) = capture(name) else { continue };
+        for ports in [conventional(), Ports::Any] {
+            only_tcp(name, &run(&file, ports));
+        }
+    }
+}
+
+fn only_tcp(name: &str, bench: &Bench) {
+    let counts = bench.counts();
+    assert!(counts.frames.found > 0, "{name}");
+    assert_eq!(counts.frames.undecoded[UndecodedReason::Tcp as usize], counts.frames.found, "{name}");
+    assert_eq!(counts.bytes.dropped, counts.bytes.received, "{name}");
+    assert_eq!(counts.frames.invalid, 0, "{name}");
+    assert_eq!(bench.pipeline.streams().count(), 0, "{name}");
+}
+
+#[test]
+fn ieee_1344_is_named_and_costs_no_neighbour() {
+    let Some(file) = capture("ieee1344_negative.bin") else { return };
+    let mut bench = Bench::on_port();
+    // As datagrams of several frames each, whose ends fall anywhere.
+    let datagrams = file.chunks(1_400);
+    for (number, datagram) in datagrams.enumerate() {
+        bench.send(datagram, i64::try_from(number).expect("few"));
+    }
+    bench.send(&crate::pmu().config(1), 0);
+    bench.send(&crate::pmu().data(50), 0);
+    let counts = bench.counts();
+    assert_eq!(counts.frames.c37118, [1, 0, 0, 1, 0, 0]);
+    assert_eq!(counts.frames.decoded, 2);
+    assert!(counts.frames.invalid > 0);
+    let named = |reason| bench.out.frames().filter(|(_, outcome)| *outcome == reason).count();
+    assert!(named(Outcome::Invalid(InvalidReason::Ieee1344)) > 30);
+}

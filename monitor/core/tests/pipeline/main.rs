@@ -1,0 +1,72 @@
+//! The pipeline from outside: packets in, events and counts out.
+
+mod captures;
+mod configurations;
+#[path = "../support/frames.rs"]
+mod frames;
+#[path = "../support/outlet.rs"]
+mod outlet;
+#[path = "../support/packets.rs"]
+mod packets;
+mod records;
+mod sequences;
+mod telling;
+
+use frames::Pmu;
+use monitor_core::event::Counts;
+use monitor_core::packet::Record;
+use monitor_core::pipeline::{Bounds, Pipeline, Ports, StreamSummary};
+use monitor_core::time::NoClock;
+use outlet::Kept;
+use packets::{PDC, PMU, PORT, record, udp};
+
+/// Bounds that tests can reach.
+const SMALL: Bounds = Bounds { streams: 4, configs: 2, pmus_per_config: 2, channels_per_config: 8 };
+
+/// A pipeline and the other end of its queue.
+#[derive(Debug)]
+struct Bench {
+    pipeline: Pipeline,
+    out: Kept,
+}
+
+impl Bench {
+    fn new(ports: Ports, bounds: &Bounds) -> Self {
+        Self { pipeline: Pipeline::new(ports, bounds), out: Kept::default() }
+    }
+
+    fn on_port() -> Self {
+        Self::new(Ports::Set(vec![PORT]), &SMALL)
+    }
+
+    fn push(&mut self, record: &Record<'_>) {
+        self.pipeline.push(record, &mut NoClock, &mut self.out);
+    }
+
+    /// From the PMU to the PDC.
+    fn send(&mut self, payload: &[u8], arrival: i64) {
+        self.push(&record(&udp(PMU, PDC, [PORT, 30_000], payload), arrival));
+    }
+
+    fn counts(&self) -> Counts {
+        assert_adds_up(&self.pipeline.counts());
+        self.pipeline.counts()
+    }
+
+    fn only_stream(&self) -> StreamSummary {
+        let mut streams = self.pipeline.streams();
+        let first = streams.next().expect("a stream");
+        assert!(streams.next().is_none(), "there is one stream only");
+        first
+    }
+}
+
+fn assert_adds_up(counts: &Counts) {
+    assert_eq!(counts.bytes.unaccounted(), 0, "{counts:?}");
+    assert_eq!(counts.frames.unaccounted(), 0, "{counts:?}");
+}
+
+/// A PMU at 50 frames/s, IDCODE 7, three phasors.
+fn pmu() -> Pmu {
+    Pmu::new(7, 50, 3)
+}

@@ -1,0 +1,176 @@
+//! Once the pools are made, nothing is allocated: new streams, new configurations, bad frames, every kind of record,
+//! up to the bounds and beyond. Each thread counts its own allocations, so the test's surroundings do not matter.
+#![expect(unsafe_code, reason = "an allocator that counts is an implementation of an unsafe trait")]
+
+#[path = "support/frames.rs"]
+mod frames;
+#[path = "support/packets.rs"]
+mod packets;
+
+use std::alloc::{GlobalAlloc, Layout as Block, System};
+use std::cell::Cell;
+
+use frames::Pmu;
+use monitor_core::event::{Class, Event, Outlet};
+use monitor_core::packet::{LinkType, Record, RecordKind, Stamps};
+use monitor_core::pipeline::{Bounds, Pipeline, Ports};
+use monitor_core::protocol::c37118::encode::{self, ConfigKind};
+use monitor_core::time::{Clock, Mono, Nanos};
+use packets::{PDC, PMU, PORT, record, udp};
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+// SAFETY: every call goes to the system's allocator with its arguments unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, block: Block) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller keeps to the contract of `alloc`, which is the same.
+        unsafe { System.alloc(block) }
+    }
+
+    unsafe fn dealloc(&self, place: *mut u8, block: Block) {
+        // SAFETY: `place` came from the system's allocator, by `alloc` above.
+        unsafe { System.dealloc(place, block) }
+    }
+}
+
+/// Takes every other event, and is never quite done with them.
+#[derive(Default)]
+struct Lossy {
+    offered: u64,
+    bytes: u64,
+}
+
+impl Outlet for Lossy {
+    fn wants(&self, _class: Class) -> bool {
+        true
+    }
+
+    fn offer(&mut self, _event: &Event, bytes: &[u8]) -> bool {
+        self.offered += 1;
+        self.bytes += bytes.len() as u64;
+        self.offered.is_multiple_of(2)
+    }
+
+    fn announce(&mut self, event: &Event, bytes: &[u8]) -> bool {
+        self.offer(event, bytes)
+    }
+
+    fn taken(&self) -> u64 {
+        self.offered / 2
+    }
+
+    fn passed(&self) -> u64 {
+        (self.offered / 2).saturating_sub(20)
+    }
+}
+
+struct Live(u64);
+
+impl Clock for Live {
+    fn monotonic(&mut self) -> Option<Mono> {
+        self.0 += 700;
+        Mono::new(self.0)
+    }
+}
+
+/// Streams, each with configurations that change, DATA in and out of order, and broken frames.
+fn payloads() -> Vec<Vec<u8>> {
+    let mut payloads = Vec::new();
+    for idcode in 1..=12 {
+        let mut pmu = Pmu::new(idcode, 50, 3);
+        payloads.push(pmu.data(100));
+        payloads.push(pmu.config_of(ConfigKind::Config1, 1));
+        for phasors in [3, 2, 4, 60] {
+            pmu.change(phasors);
+            payloads.push([pmu.data(199), vec![0; 5]].concat());
+            payloads.push(pmu.config(2));
+            payloads.push(pmu.config(3));
+            payloads.extend([200, 201, 204, 203, 203, 90_000_000, 205, 20_000].map(|index| pmu.data(index)));
+        }
+        let mut broken = pmu.data(206);
+        broken[20] ^= 1;
+        payloads.push(broken.clone());
+        payloads.push([broken, pmu.data(207)].concat());
+        let mut contradiction = pmu.config(4);
+        contradiction[41] = 200;
+        encode::reseal(&mut contradiction);
+        payloads.push(contradiction);
+        payloads.push(pmu.data(208)[..20].to_vec());
+        payloads.push(vec![]);
+    }
+    // What looks like a frame's beginning at every second byte, each larger than what is left of the budget.
+    payloads.push([0xAA, 0x01].repeat(700));
+    payloads.push([0xAA, 0x01, 0x01, 0x00].repeat(16_000));
+    payloads.push((0..1_400_u16).map(|n| n.to_be_bytes()[1]).collect());
+    payloads
+}
+
+/// Each payload in a packet, and the packet changed in ways that make it something else.
+fn packets() -> Vec<Vec<u8>> {
+    let mut packets = Vec::new();
+    for payload in payloads() {
+        let plain = udp(PMU, PDC, [PORT, 5_000], &payload);
+        let mut tcp = plain.clone();
+        (tcp[23], tcp[46]) = (6, 0x50);
+        let mut fragment = plain.clone();
+        fragment[20] |= 0x20;
+        let mut elsewhere = plain.clone();
+        (elsewhere[34], elsewhere[35]) = (0, 53);
+        let cut = plain[..plain.len() / 2].to_vec();
+        packets.extend([plain, tcp, fragment, elsewhere, cut]);
+    }
+    packets
+}
+
+fn push_all(pipeline: &mut Pipeline, packets: &[Vec<u8>], out: &mut Lossy) {
+    let mut clock = Live(10_000);
+    let stamps = Stamps { receive: Mono::new(1_000), reader: Mono::new(2_000), ..Stamps::default() };
+    for (number, bytes) in (0_i64..).zip(packets) {
+        for kind in [RecordKind::Packet, RecordKind::Candidate] {
+            let record = Record { kind, stamps, ..record(bytes, number * 1_000_000) };
+            pipeline.push(&record, &mut clock, out);
+            pipeline.push(&Record { link: LinkType::Ip, bytes: &bytes[14..], ..record }, &mut clock, out);
+            pipeline.push(&Record { link: LinkType::LinuxSll, ..record }, &mut clock, out);
+            pipeline.push(&Record { wire_length: 70_000, ..record }, &mut clock, out);
+        }
+        pipeline.tick(Nanos(number * 100_000_000), out);
+    }
+}
+
+#[test]
+fn nothing_is_allocated_after_the_pools_are_made() {
+    let bounds = Bounds { streams: 8, configs: 3, pmus_per_config: 1, channels_per_config: 8 };
+    let packets = packets();
+    for ports in [Ports::Set(vec![PORT]), Ports::Any] {
+        let mut out = Lossy::default();
+        let mut pipeline = Pipeline::new(ports, &bounds);
+        let before = ALLOCATIONS.get();
+        push_all(&mut pipeline, &packets, &mut out);
+        let after = ALLOCATIONS.get();
+        assert_eq!(after - before, 0, "allocations");
+        assert!(before > 0, "the counter counts");
+
+        let counts = pipeline.counts();
+        assert_eq!((counts.bytes.unaccounted(), counts.frames.unaccounted()), (0, 0), "{counts:?}");
+        // All that should cost nothing did happen.
+        assert_eq!(pipeline.streams().count(), 8);
+        assert!(
+            counts.streams_refused > 0 && counts.configs_refused > 0 && counts.packets_ignored > 0,
+            "{counts:?}"
+        );
+        assert!(counts.frames.undecoded_total() > 0 && counts.frames.crc_errors > 0, "{counts:?}");
+        assert!(counts.frames.decoded > 100 && counts.bytes.skipped > 0 && out.offered > 1_000, "{counts:?}");
+        assert!(counts.records.malformed > 0 && counts.records.no_payload > 0, "{counts:?}");
+        assert!(
+            pipeline.streams().any(|stream| stream.counts.missing > 0 && stream.counts.discontinuities > 0)
+        );
+    }
+}

@@ -1,0 +1,134 @@
+//! The table of bounds: what there is place for, what each costs in memory, and how far it may be changed.
+
+use monitor_core::pipeline::Bounds;
+use serde::Deserialize;
+
+/// One line of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Bound {
+    /// Key in `[bounds]`.
+    pub name: &'static str,
+    /// Smallest value.
+    pub least: usize,
+    /// Value where none is given.
+    pub default: usize,
+    /// Largest value.
+    pub most: usize,
+    /// What it is for and what it costs.
+    pub meaning: &'static str,
+}
+
+/// Bytes of the BPF ring; the mapping counts them twice.
+const RING: Bound = Bound {
+    name: "ring-bytes",
+    least: 64 << 10,
+    default: 4 << 20,
+    most: 256 << 20,
+    meaning: "bytes of the BPF ring, a power of two; its mapping counts twice in resident memory",
+};
+
+const STREAMS: Bound = Bound {
+    name: "streams",
+    least: 1,
+    default: 2_048,
+    most: 65_536,
+    meaning: "streams told apart; about 3 KiB each for state and histogram",
+};
+
+const CONFIGURATIONS: Bound = Bound {
+    name: "configurations",
+    least: 1,
+    default: 512,
+    most: 16_384,
+    meaning: "configurations in use at the same time; about 19 KiB each with the other two bounds at their defaults",
+};
+
+const PMUS: Bound = Bound {
+    name: "pmus-per-configuration",
+    least: 1,
+    default: 128,
+    most: 4_096,
+    meaning: "PMUs in one configuration; 22 bytes each in every slot",
+};
+
+const CHANNELS: Bound = Bound {
+    name: "channels-per-configuration",
+    least: 1,
+    default: 1_024,
+    most: 32_768,
+    meaning: "phasors, and as many analogs, in one configuration; 16 bytes each in every slot",
+};
+
+/// Every bound.
+pub const BOUNDS: [Bound; 5] = [RING, STREAMS, CONFIGURATIONS, PMUS, CHANNELS];
+
+/// `[bounds]` of the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct BoundsTable {
+    ring_bytes: Option<usize>,
+    streams: Option<usize>,
+    configurations: Option<usize>,
+    pmus_per_configuration: Option<usize>,
+    channels_per_configuration: Option<usize>,
+}
+
+impl BoundsTable {
+    /// Those of the pipeline.
+    ///
+    /// # Errors
+    /// A sentence that names the bound that is out of its range.
+    pub fn pipeline(&self) -> Result<Bounds, String> {
+        Ok(Bounds {
+            streams: within(STREAMS, self.streams)?,
+            configs: within(CONFIGURATIONS, self.configurations)?,
+            pmus_per_config: within(PMUS, self.pmus_per_configuration)?,
+            channels_per_config: within(CHANNELS, self.channels_per_configuration)?,
+        })
+    }
+
+    /// Bytes of the ring.
+    ///
+    /// # Errors
+    /// As [`BoundsTable::pipeline`], and where it is no power of two.
+    pub fn ring_bytes(&self) -> Result<u32, String> {
+        let bytes = within(RING, self.ring_bytes)?;
+        if !bytes.is_power_of_two() {
+            let next = bytes.next_power_of_two();
+            return Err(format!(
+                "bounds.ring-bytes = {bytes}: the kernel's ring is a power of two; the next is {next}"
+            ));
+        }
+        u32::try_from(bytes).map_err(|_| format!("bounds.ring-bytes = {bytes}: too large for the kernel"))
+    }
+}
+
+fn within(bound: Bound, value: Option<usize>) -> Result<usize, String> {
+    let value = value.unwrap_or(bound.default);
+    if (bound.least..=bound.most).contains(&value) {
+        return Ok(value);
+    }
+    let Bound { name, least, most, meaning, .. } = bound;
+    Err(format!("bounds.{name} = {value} is not within {least} to {most} ({meaning})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_within_their_ranges_and_those_of_the_pipeline() {
+        let table = BoundsTable::default();
+        assert_eq!(table.pipeline(), Ok(Bounds::default()));
+        assert_eq!(table.ring_bytes(), Ok(4 << 20));
+    }
+
+    #[test]
+    fn a_bound_out_of_range_is_named() {
+        let table = BoundsTable { streams: Some(0), ring_bytes: Some(100_000), ..BoundsTable::default() };
+        let error = table.pipeline().expect_err("0 streams");
+        assert!(error.contains("bounds.streams = 0") && error.contains("1 to 65536"), "{error}");
+        let error = table.ring_bytes().expect_err("no power of two");
+        assert!(error.contains("131072"), "{error}");
+    }
+}

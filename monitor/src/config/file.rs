@@ -1,0 +1,149 @@
+//! `--config FILE`: the options of `run`, checked at the start.
+
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use serde::Deserialize;
+
+use super::{BoundsTable, Duration, Port};
+
+/// Why a configuration file was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It cannot be read.
+    #[error("configuration file {path}: {source}; check the path given with --config and its permissions")]
+    Read {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is no TOML, or a key or value is wrong. The parser names place, key and what would be right.
+    #[error("configuration file {path}: {reason}")]
+    Parse {
+        /// Its path.
+        path: PathBuf,
+        /// Line, column and what is wrong.
+        reason: String,
+    },
+}
+
+/// Options of `run`; those not given are `None`, false or empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+pub struct RunOptions {
+    /// Interfaces to watch.
+    pub iface: Vec<String>,
+    /// Ports to match.
+    pub port: Vec<Port>,
+    /// CPU of the real-time thread.
+    pub cpu: Option<usize>,
+    /// Its `SCHED_FIFO` priority.
+    pub priority: Option<u8>,
+    /// Take in what is addressed to others.
+    pub promiscuous: bool,
+    /// How long to run.
+    pub duration: Option<Duration>,
+    /// NDJSON.
+    pub json: bool,
+    /// A line for each frame.
+    pub frames: bool,
+    /// Plain lines even on a terminal.
+    pub plain: bool,
+    /// Only the summary.
+    pub quiet: bool,
+    /// Bounds.
+    pub bounds: BoundsTable,
+}
+
+impl RunOptions {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or holds anything that is not known.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text =
+            fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        Self::parse(&text)
+            .map_err(|error| ConfigError::Parse { path: path.to_owned(), reason: error.to_string() })
+    }
+
+    fn parse(text: &str) -> Result<Self, toml::de::Error> {
+        toml::from_str(text)
+    }
+
+    /// These, with what was given on the command line put over them.
+    #[must_use]
+    pub fn overlaid_by(self, given: Self) -> Self {
+        let either = |given: Vec<_>, own| if given.is_empty() { own } else { given };
+        Self {
+            iface: if given.iface.is_empty() { self.iface } else { given.iface },
+            port: either(given.port, self.port),
+            cpu: given.cpu.or(self.cpu),
+            priority: given.priority.or(self.priority),
+            promiscuous: given.promiscuous || self.promiscuous,
+            duration: given.duration.or(self.duration),
+            json: given.json || self.json,
+            frames: given.frames || self.frames,
+            plain: given.plain || self.plain,
+            quiet: given.quiet || self.quiet,
+            // Bounds stand in the file alone.
+            bounds: self.bounds,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_option_can_stand_in_the_file() {
+        let text = r#"
+            iface = ["eth1", "eth2"]
+            port = [4712, "any"]
+            cpu = 1
+            priority = 60
+            promiscuous = true
+            duration = "10s"
+            json = true
+            frames = true
+            plain = true
+            quiet = true
+            [bounds]
+            ring-bytes = 8388608
+            streams = 100
+        "#;
+        let options = RunOptions::parse(text).expect("all known");
+        assert_eq!(options.iface, ["eth1", "eth2"]);
+        assert_eq!(options.port, [Port::Number(4712), Port::Any]);
+        assert_eq!((options.cpu, options.priority), (Some(1), Some(60)));
+        assert_eq!(options.bounds.ring_bytes(), Ok(8 << 20));
+    }
+
+    #[test]
+    fn an_unknown_key_or_a_wrong_value_is_named() {
+        for (text, named) in [
+            ("ifaces = []", "ifaces"),
+            ("[bounds]\nstream = 1", "stream"),
+            ("port = [0]", "port 0"),
+            ("port = [70000]", "1 to 65535"),
+            ("duration = \"soon\"", "soon"),
+            ("cpu = \"one\"", "cpu"),
+            ("iface = ", "line 1"),
+        ] {
+            let error = RunOptions::parse(text).expect_err(text).to_string();
+            assert!(error.contains(named), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_command_line_wins() {
+        let file = RunOptions { cpu: Some(1), iface: vec!["a".into()], quiet: true, ..RunOptions::default() };
+        let given = RunOptions { cpu: Some(0), json: true, ..RunOptions::default() };
+        let both = file.overlaid_by(given);
+        assert_eq!((both.cpu, both.json, both.quiet), (Some(0), true, true));
+        assert_eq!(both.iface, ["a"]);
+    }
+}

@@ -1,0 +1,390 @@
+//! A run from attaching to the summary: puts probe, real-time thread, hub and sinks together, and looks after them.
+//!
+//! The thread that calls [`Session::run`] does what nobody else may: it watches interfaces come and go, keeps the
+//! clock's offset current, and asks the kernel what is on the wire where nothing matches.
+
+mod discovery;
+mod notices;
+mod outlet;
+mod totals;
+
+use std::{
+    collections::HashMap,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use monitor_core::{
+    pipeline::{Bounds, Pipeline, Ports},
+    time::Nanos,
+};
+
+use crate::{
+    clock::{self, ClockMap, ClockReading},
+    hub::{
+        Fanout, Hub, OnEnd, Registry, Summary, is_closed,
+        queue::{self, QueueBounds, QueueSender},
+    },
+    live::{Board, Control, Live, Loop},
+    netns::{self, LinkChange, LinkWatch, Netns, Promiscuous},
+    probe::{Interface, KernelCounters, Matching, Options, Probe, ProbeError, SelfTest},
+    reader::{Interfaces, ReaderError, Records, Ring},
+    rt,
+    sink::Sink,
+    sys::{clock::monotonic_ns, poll},
+};
+
+use discovery::Discovery;
+pub use notices::Notices;
+
+/// How often the caretaker looks around.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How often the clock's offset is measured.
+const CLOCK_EVERY: Duration = Duration::from_secs(1);
+/// After detaching, a program that was running on another CPU is given this long to submit its record.
+const LAST_RECORDS: Duration = Duration::from_millis(5);
+
+/// Why a run could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The kernel side.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    /// The ring.
+    #[error(transparent)]
+    Reader(#[from] ReaderError),
+    /// A network namespace or interface.
+    #[error(transparent)]
+    Netns(#[from] netns::Error),
+    /// The operating system.
+    #[error("{what}: {source}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// What it said.
+        source: io::Error,
+    },
+}
+
+/// What to run.
+pub struct Plan {
+    /// Interfaces to watch, by name, in their namespace.
+    pub interfaces: Vec<(Arc<Netns>, String)>,
+    /// Ports to match.
+    pub ports: Ports,
+    /// Real-time settings.
+    pub rt: rt::Request,
+    /// Bytes of the ring.
+    pub ring_bytes: u32,
+    /// Bounds of the pipeline.
+    pub bounds: Bounds,
+    /// Whether to take in what is addressed to others.
+    pub promiscuous: bool,
+    /// How long; without end where none is given.
+    pub duration: Option<Duration>,
+}
+
+/// What a run amounts to.
+pub struct Report {
+    /// The summary that the sinks were given.
+    pub summary: Summary,
+    /// Why it ended early, if it did: one sentence for a person.
+    pub failed: Option<String>,
+}
+
+/// A run that is attached and about to begin.
+pub struct Session {
+    probe: Probe,
+    kernel: Arc<KernelCounters>,
+    work: Loop<QueueSender>,
+    receiver: queue::QueueReceiver,
+    fanout: Fanout,
+    clock: Arc<ClockMap>,
+    reading: ClockReading,
+    board: Arc<Board>,
+    notices: Notices,
+    discovery: Discovery,
+    watches: Vec<(Arc<Netns>, LinkWatch)>,
+    promiscuous: Vec<Promiscuous>,
+    request: rt::Request,
+    duration: Option<Duration>,
+    output_ended: Arc<AtomicBool>,
+}
+
+impl Session {
+    /// Loads, tests itself, attaches. Frames are stamped and kept from here on.
+    ///
+    /// # Errors
+    /// What this host lacks, or what was asked for and does not exist; nothing is left attached.
+    pub fn prepare(
+        plan: &Plan,
+        mut sinks: Vec<Box<dyn Sink>>,
+        notices: Notices,
+    ) -> Result<Self, SessionError> {
+        let system = |what| move |source| SessionError::System { what, source };
+        let interfaces = find(&plan.interfaces)?;
+        let matching = match &plan.ports {
+            Ports::Any => Matching::AnyPort,
+            Ports::Set(ports) => Matching::Ports(ports.clone()),
+        };
+        let mut probe = Probe::load(&Options { matching, ring_bytes: plan.ring_bytes })?;
+        if let SelfTest::Skipped(reason) = probe.self_test()? {
+            notices.say(format!("the self-test of the kernel stamps was skipped: {reason}"));
+        }
+        probe.warnings().iter().for_each(|warning| notices.say(warning.clone()));
+
+        let ring = Ring::map(probe.ring()?, probe.ring_bytes(), probe.reader_page()?)?;
+        let records = Records::new(Interfaces::new(interfaces.iter().map(|one| (one.key, one.id))));
+        let discovery = Discovery::new(&plan.ports, &interfaces);
+        sinks.push(discovery.sink());
+        let output_ended = Arc::new(AtomicBool::new(false));
+        let fanout =
+            Fanout::start(sinks, &on_end(&output_ended, &notices)).map_err(system("starting a sink"))?;
+        let (outlet, receiver) = queue::channel(&QueueBounds::default(), fanout.wants())
+            .map_err(system("making the queue to the outputs"))?;
+
+        let reading = clock::measure();
+        let clock = Arc::new(ClockMap::new(&reading));
+        let control = Arc::new(Control::new().map_err(system("making an eventfd"))?);
+        let board = Arc::new(Board::default());
+        let pipeline = Pipeline::new(plan.ports.clone(), &plan.bounds);
+        let work =
+            Loop::new(ring, records, pipeline, outlet, Arc::clone(&clock), control, Arc::clone(&board));
+        let watches = watch(&plan.interfaces)?;
+        let promiscuous = if plan.promiscuous { listen_to_all(&interfaces)? } else { Vec::new() };
+        for interface in &interfaces {
+            probe.attach(interface)?;
+        }
+        let kernel = Arc::new(probe.kernel_counters()?);
+        Ok(Self {
+            probe,
+            kernel,
+            work,
+            receiver,
+            fanout,
+            clock,
+            reading,
+            board,
+            notices,
+            discovery,
+            watches,
+            promiscuous,
+            request: plan.rt,
+            duration: plan.duration,
+            output_ended,
+        })
+    }
+
+    /// Runs until `stop` is set, the time is over, the output has gone, or no interface is left. Then detaches, reads
+    /// what is left in the ring, and gives the sinks the summary. `started` is told what the host granted the real-time
+    /// thread, before anything is printed.
+    ///
+    /// # Errors
+    /// Where a thread cannot be had; whatever happens, nothing is left attached.
+    pub fn run(self, stop: &AtomicBool, started: impl FnOnce(&rt::Outcome)) -> Result<Report, SessionError> {
+        let Self { mut probe, kernel, work, receiver, fanout, clock, board, notices, .. } = self;
+        let system = |what| move |source| SessionError::System { what, source };
+        let begun = monotonic_ns();
+        let live = crate::live::spawn(work, self.request).map_err(system("starting the real-time thread"))?;
+        started(live.rt());
+        let names = probe.interfaces().iter().map(|one| (one.id, one.name.clone()));
+        let registry = Registry::new(names);
+        let hub = start_hub(receiver, fanout, &clock, &kernel, &board, &notices, registry)
+            .map_err(system("starting the hub"))?;
+
+        let mut caretaker = Caretaker {
+            probe: &mut probe,
+            clock: &clock,
+            reading: self.reading,
+            board: &board,
+            notices: &notices,
+            discovery: self.discovery,
+            watches: self.watches,
+            live: &live,
+        };
+        let deadline = self.duration.map(|duration| Instant::now() + duration);
+        let over = || {
+            stop.load(Ordering::Relaxed)
+                || self.output_ended.load(Ordering::Relaxed)
+                || deadline.is_some_and(|deadline| Instant::now() >= deadline)
+        };
+        let mut failed = caretaker.look_after(over, deadline);
+        let reading = caretaker.reading;
+
+        drop(self.promiscuous);
+        if let Err(error) = probe.detach() {
+            failed.get_or_insert(error.to_string());
+        }
+        thread::sleep(LAST_RECORDS);
+        let outcome = live.join().map_err(system("ending the real-time thread"))?;
+        let duration_ns = monotonic_ns() - begun;
+        if let Some(error) = outcome.failed {
+            failed.get_or_insert(error.to_string());
+        }
+        let lanes = crate::live::LiveOutlet::counts(&outcome.outlet);
+        // Without its sender the queue is closed, which ends the hub once it has passed on all that was in it.
+        drop(outcome.outlet);
+        let (registry, fanout) = hub
+            .join()
+            .map_err(|_| io::Error::other("the hub panicked: please report this as a bug"))
+            .and_then(|ended| ended)
+            .map_err(system("ending the hub"))?;
+
+        let mut summary = Summary::new(&outcome.pipeline, &registry).with_latency(&outcome.pipeline);
+        summary.duration_ns = Some(duration_ns);
+        summary.clock = Some(totals::clock(&reading));
+        summary.rt = Some(totals::rt(&outcome.rt, outcome.cpu_percent));
+        let sinks = fanout.counts().collect::<Vec<_>>();
+        totals::fill(&mut summary.counters, &kernel.read()?, &outcome.counts, &lanes, &sinks);
+        summary.settle();
+        for report in fanout.finish(summary.clone()) {
+            if !report.finished {
+                tracing::warn!("the output {} was still busy when the run ended", report.name);
+            }
+        }
+        Ok(Report { summary, failed })
+    }
+}
+
+fn find(wanted: &[(Arc<Netns>, String)]) -> Result<Vec<Interface>, ProbeError> {
+    wanted
+        .iter()
+        .zip(0..)
+        .map(|((netns, name), id)| Interface::find(netns, name, monitor_core::packet::InterfaceId(id)))
+        .collect()
+}
+
+fn watch(interfaces: &[(Arc<Netns>, String)]) -> Result<Vec<(Arc<Netns>, LinkWatch)>, netns::Error> {
+    let mut namespaces = HashMap::new();
+    for (netns, _) in interfaces {
+        namespaces.entry(netns.inode()).or_insert(netns);
+    }
+    namespaces.into_values().map(|netns| Ok((Arc::clone(netns), netns.watch()?))).collect()
+}
+
+fn listen_to_all(interfaces: &[Interface]) -> Result<Vec<Promiscuous>, netns::Error> {
+    interfaces.iter().map(|one| one.netns.run(|| Promiscuous::enable(&one.name))?).collect()
+}
+
+fn on_end(output_ended: &Arc<AtomicBool>, notices: &Notices) -> OnEnd {
+    let (output_ended, notices) = (Arc::clone(output_ended), notices.clone());
+    Arc::new(move |ended| {
+        if !is_closed(&ended.error) {
+            notices.say(format!("the output {} ended: {}", ended.sink, ended.error));
+        }
+        output_ended.store(true, Ordering::Relaxed);
+    })
+}
+
+type HubThread = JoinHandle<io::Result<(Registry, Fanout)>>;
+
+fn start_hub(
+    receiver: queue::QueueReceiver,
+    fanout: Fanout,
+    clock: &Arc<ClockMap>,
+    kernel: &Arc<KernelCounters>,
+    board: &Arc<Board>,
+    notices: &Notices,
+    registry: Registry,
+) -> io::Result<HubThread> {
+    let (clock, kernel, board, notices) =
+        (Arc::clone(clock), Arc::clone(kernel), Arc::clone(board), notices.clone());
+    thread::Builder::new().name("hub".to_owned()).spawn(move || {
+        Hub::new(receiver, registry, fanout).run(
+            || Nanos(clock.utc_ns(monotonic_ns())),
+            |window| {
+                window.counters = totals::so_far(&kernel, &board);
+                let _ = notices.take_new();
+            },
+        )
+    })
+}
+
+/// What goes on beside the frames while a run lasts.
+struct Caretaker<'a> {
+    probe: &'a mut Probe,
+    clock: &'a ClockMap,
+    reading: ClockReading,
+    board: &'a Board,
+    notices: &'a Notices,
+    discovery: Discovery,
+    watches: Vec<(Arc<Netns>, LinkWatch)>,
+    live: &'a Live<QueueSender>,
+}
+
+impl Caretaker<'_> {
+    /// Until it is over. Gives the reason where it ended against the user's will.
+    fn look_after(&mut self, over: impl Fn() -> bool, deadline: Option<Instant>) -> Option<String> {
+        let mut clock_due = Instant::now() + CLOCK_EVERY;
+        while !over() {
+            if self.live.is_finished() {
+                return Some("the real-time thread ended by itself".to_owned());
+            }
+            if let Some(reason) = self.watch_links() {
+                return Some(reason);
+            }
+            let frames = self.board.read().counts.frames;
+            self.discovery.look(self.probe, frames.found + frames.invalid, self.notices);
+            if Instant::now() >= clock_due {
+                self.reading = clock::measure();
+                self.clock.update(&self.reading);
+                clock_due = Instant::now() + CLOCK_EVERY;
+            }
+            self.probe.flush_log();
+            self.rest(deadline);
+        }
+        None
+    }
+
+    /// Sleeps until there is news of an interface, a signal, the end, or the next look.
+    fn rest(&self, deadline: Option<Instant>) {
+        use std::os::fd::AsFd;
+        let left = deadline.map_or(LOOK_EVERY, |deadline| deadline.saturating_duration_since(Instant::now()));
+        let time = u64::try_from(left.min(LOOK_EVERY).as_nanos()).unwrap_or(0);
+        let fds = self.watches.iter().take(poll::MAX_FDS).map(|(_, watch)| watch.as_fd()).collect::<Vec<_>>();
+        if poll::poll(&fds, Some(time)).is_err() {
+            thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// Says what happened to the interfaces watched. Gives a reason to end where none is left.
+    fn watch_links(&mut self) -> Option<String> {
+        let mut gone = None;
+        for (netns, watch) in &mut self.watches {
+            let events = watch.drain().unwrap_or_default();
+            for event in events {
+                let own = |one: &&Interface| one.key.netns == netns.inode() && one.key.ifindex == event.index;
+                let Some(interface) = self.probe.interfaces().iter().find(own) else { continue };
+                match &event.change {
+                    LinkChange::Removed => {
+                        self.notices.say(format!(
+                            "interface {} has vanished, and its programs with it",
+                            interface.name
+                        ));
+                        gone = Some(interface.clone());
+                    }
+                    LinkChange::Renamed { from } => {
+                        self.notices
+                            .say(format!("interface {from} is now called {}; watching goes on", event.name));
+                    }
+                    LinkChange::Down => self.notices.say(format!("interface {} is down", event.name)),
+                    LinkChange::Up => self.notices.say(format!("interface {} is up", event.name)),
+                    LinkChange::Added => {}
+                }
+            }
+        }
+        let gone = gone?;
+        self.probe.forget(&gone);
+        self.probe.interfaces().is_empty().then(|| {
+            format!(
+                "interface {} vanished while it was monitored, and no other is left; start again once it is back",
+                gone.name
+            )
+        })
+    }
+}

@@ -1,0 +1,95 @@
+//! The counters of all rooms in one place, where their sums must come out.
+
+use std::{thread, time::Duration};
+
+use monitor_common::PacketCounters as KernelCounts;
+use monitor_core::event::QueueCounts;
+
+use crate::{
+    clock::ClockReading,
+    hub::{ClockSummary, Counters, EventCounters, PacketCounters, RtSummary},
+    live::{Board, LoopCounts},
+    probe::KernelCounters,
+    rt,
+};
+
+/// How often the counters of a running system are read again where they do not add up yet.
+const READS: usize = 5;
+/// What lies between: enough for a packet in flight to arrive at its counter.
+const BETWEEN_READS: Duration = Duration::from_millis(1);
+/// Names of the queue's lanes.
+const LANES: [&str; 2] = ["queue_data", "queue_control"];
+
+/// The counters of a run that goes on. Kernel and threads count while they are read, so that a packet may be in one
+/// counter and not yet in the next: what does not add up is read again, and only what stays is a remainder.
+pub(super) fn so_far(kernel: &KernelCounters, board: &Board) -> Option<Counters> {
+    let mut counters = None;
+    for _ in 0..READS {
+        let snapshot = board.read();
+        let packets = kernel.read().ok()?;
+        let mut read = Counters::new(&snapshot.counts);
+        fill(&mut read, &packets, &snapshot.turns, &snapshot.lanes, &[]);
+        // Records submitted since the thread last showed its counts are on their way to it.
+        let taken = snapshot.turns.delivered + snapshot.turns.discarded;
+        read.records.pending = Some(packets.records.saturating_sub(taken));
+        read.settle();
+        let settled = read.unaccounted() == 0;
+        counters = Some(read);
+        if settled {
+            break;
+        }
+        thread::sleep(BETWEEN_READS);
+    }
+    counters
+}
+
+/// Adds to what the pipeline counted what kernel, reader, queue and sinks did.
+pub(super) fn fill(
+    counters: &mut Counters,
+    kernel: &KernelCounts,
+    turns: &LoopCounts,
+    lanes: &[QueueCounts; 2],
+    sinks: &[(&'static str, QueueCounts)],
+) {
+    counters.packets = Some(PacketCounters {
+        seen: kernel.seen,
+        ignored: kernel.ignored,
+        submitted: kernel.submitted,
+        ring_full: kernel.ring_full,
+        read_failed: kernel.read_failed,
+        ..PacketCounters::default()
+    });
+    let records = &mut counters.records;
+    records.submitted = Some(kernel.records);
+    records.delivered = turns.delivered;
+    records.discarded = Some(turns.discarded);
+    records.pending = Some(turns.pending);
+    records.malformed += turns.malformed;
+    let lanes = LANES.into_iter().zip(lanes.iter().copied());
+    counters.events.0 = lanes
+        .chain(sinks.iter().copied())
+        .map(|(name, counts)| (name, EventCounters::from(&counts)))
+        .collect();
+}
+
+/// The clock as the summary shows it.
+pub(super) fn clock(reading: &ClockReading) -> ClockSummary {
+    ClockSummary {
+        source: reading.source.to_string(),
+        error_bound_ns: reading.error_bound_ns,
+        tai_offset_s: reading.tai_offset_s,
+        grandmaster: None,
+    }
+}
+
+/// The real-time thread as the summary shows it.
+pub(super) fn rt(granted: &rt::Outcome, cpu_percent: f64) -> RtSummary {
+    RtSummary {
+        policy: granted.policy.name().to_owned(),
+        priority: granted.is_real_time().then(|| granted.policy.priority()),
+        cpu: granted.cpu.and_then(|cpu| u32::try_from(cpu).ok()),
+        memory_locked: granted.memory_locked,
+        wait: "block".to_owned(),
+        cpu_percent: Some(cpu_percent),
+    }
+}

@@ -1,0 +1,33 @@
+//! PMUs that do not exist: stations with plausible measurements, sent as real PMUs send them.
+//!
+//! At the very start of a frame's way: what leaves here crosses a wire (or a private veth pair) and comes back
+//! through the kernel like anybody's frames. The verb `simulate`, the demo of `run` and the tests share it.
+//!
+//! Every value is a function of the seed, the station and the instant, nothing else: a receiver that knows the
+//! seed can tell what must be in a frame from its IDCODE and time tag. From the inside out:
+//!
+//! 1. [`ReportingInstant`]: the grid of instants, counted from the Unix epoch.
+//! 2. [`Fleet`], [`Station`]: what is measured at an instant.
+//! 3. [`Frames`]: one station's CFG-2, HDR and DATA frames.
+//! 4. [`Sender`]: a socket for each station, paced by absolute deadlines, answering commands, counting exactly.
+//! 5. [`Pdc`]: a receiver that asks for configurations and counts what it gets.
+//! 6. [`Demo`]: all of it in two private namespaces.
+
+mod demo;
+mod error;
+mod frames;
+mod instant;
+mod pdc;
+mod random;
+mod sender;
+mod station;
+mod stop;
+mod tones;
+
+pub use demo::{Demo, DemoOptions, DemoReport, RunningDemo};
+pub use error::Error;
+pub use frames::Frames;
+pub use instant::{ReportingInstant, ReportingRate};
+pub use pdc::{Pdc, PdcCounts, RunningPdc};
+pub use sender::{Counts, Plan, Report, RunningSender, Sender, StationReport};
+pub use station::{Fleet, FleetPlan, GridState, MOST_PMUS, Measurement, Station, nominal_for};
