@@ -126,25 +126,25 @@ fn watch(
     stop: &AtomicBool,
     begin: impl FnOnce() -> Result<(), String>,
 ) -> Outcome {
-    let plain = options.json || options.plain || options.frames || options.quiet;
-    let screen = !plain && ui::is_fit_for_a_screen();
+    let lines = options.json || options.plain || options.frames || options.quiet;
+    let screen = !lines && ui::is_fit_for_a_screen();
     let notices = Notices::new(!screen);
     let shared = SharedRunInfo::default();
     let sinks = sinks(options, screen, &shared)?;
     let session = Session::prepare(plan, sinks, notices).map_err(|error| error.to_string())?;
-    let mut begun = Ok(());
+    let mut traffic = Ok(());
     let started = |granted: &rt::Outcome| {
         if options.json {
             granted.refusals.iter().for_each(|refusal| tracing::warn!("{refusal}"));
         }
         let _ = shared.set(info(what, &plan.ports).with_rt(granted));
-        begun = begin();
-        if begun.is_err() {
+        traffic = begin();
+        if traffic.is_err() {
             stop.store(true, Ordering::Relaxed);
         }
     };
     let report = session.run(stop, started).map_err(|error| error.to_string())?;
-    begun?;
+    traffic?;
     match report.failed {
         Some(reason) => Err(reason),
         None if report.summary.unaccounted > 0 => Ok(exit::UNACCOUNTED),

@@ -36,14 +36,8 @@ impl Kernel {
     /// # Errors
     /// Where one is missing or of another kind.
     pub(super) fn take(mut map: impl FnMut(&str) -> Result<Map, ProbeError>) -> Result<Self, ProbeError> {
-        let ring = match map("RING")? {
-            Map::RingBuf(data) => data,
-            _ => return Err(missing("RING")),
-        };
-        let reader = match map("READER")? {
-            Map::Array(data) => data,
-            _ => return Err(missing("READER")),
-        };
+        let Map::RingBuf(ring) = map("RING")? else { return Err(missing("RING")) };
+        let Map::Array(reader) = map("READER")? else { return Err(missing("READER")) };
         Ok(Self {
             ring,
             reader,

@@ -271,7 +271,7 @@ impl Ring {
 
     fn current(&self) -> Taken {
         let commits = self.commits().load(Ordering::Acquire);
-        let page = self.page.as_ptr().cast::<ReaderPage>();
+        let page = self.reader_page();
         // SAFETY: the page holds a ReaderPage, and this is the only reader of the ring, so nobody writes the slot.
         unsafe { (&raw const (*page).taken[slot_of(commits)]).read_volatile() }
     }
@@ -279,14 +279,19 @@ impl Ring {
     /// Process that read before this one, or 0.
     #[must_use]
     pub fn reader_before(&self) -> u64 {
-        let page = self.page.as_ptr().cast::<ReaderPage>();
+        let page = self.reader_page();
         // SAFETY: as in `current`.
         unsafe { (&raw const (*page).reader_pid).read_volatile() }
     }
 
+    #[expect(clippy::cast_ptr_alignment, reason = "a mapping begins at a page")]
+    fn reader_page(&self) -> *const ReaderPage {
+        self.page.as_ptr().cast()
+    }
+
     /// `ReaderPage::commits`.
     fn commits(&self) -> &AtomicU64 {
-        let page = self.page.as_ptr().cast::<ReaderPage>();
+        let page = self.reader_page();
         // SAFETY: the address of a field of the mapped page; nothing is read.
         Self::word(unsafe { &raw const (*page).commits }.cast())
     }
