@@ -1,9 +1,12 @@
 //! The command line: one file for each verb, which parses its arguments, calls the library and prints.
 
+pub mod complete;
+mod completions;
 mod decode;
 mod demo;
 pub mod exit;
 mod logging;
+mod man;
 mod output;
 mod run;
 mod signals;
@@ -26,6 +29,8 @@ enum Verb {
     Run(run::Arguments),
     Decode(decode::Arguments),
     Simulate(simulate::Arguments),
+    Completions(completions::Arguments),
+    Man(man::Arguments),
 }
 
 /// What a verb came to: an exit status of [`exit`], or one sentence that says what, where and the remedy.
@@ -34,12 +39,15 @@ type Outcome = Result<u8, String>;
 /// Parses the command line and runs its verb. Wrong usage ends the process here, with status 2.
 #[must_use]
 pub fn main() -> ExitCode {
+    complete::answer();
     let arguments = Arguments::parse();
     logging::start();
     let outcome = match arguments.verb {
         Verb::Run(arguments) => run::run(&arguments),
         Verb::Decode(arguments) => decode::run(&arguments),
         Verb::Simulate(arguments) => simulate::run(&arguments),
+        Verb::Completions(arguments) => completions::run(&arguments),
+        Verb::Man(arguments) => man::run(&arguments),
     };
     match outcome {
         Ok(status) => ExitCode::from(status),

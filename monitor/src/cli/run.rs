@@ -1,13 +1,14 @@
 //! `run`: attach, follow, detach in one.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
 
-use super::{Outcome, demo, exit, output, signals};
-use crate::config::{Duration, Port, RunOptions, ports};
+use super::{Outcome, complete, demo, exit, output, signals};
+use crate::config::{Duration, OptionDoc, Port, RunOptions, ports};
 use crate::netns::Netns;
 use crate::rt;
 use crate::session::{Notices, Plan, Reading, Session};
@@ -21,8 +22,8 @@ use monitor_core::pipeline::Ports;
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct Arguments {
-    /// Interface to monitor (repeatable)
-    #[arg(long, value_name = "IF")]
+    /// Interface to monitor (repeatable; 12 simulated PMUs where none is given)
+    #[arg(long, value_name = "IF", add = complete::interface_names())]
     iface: Vec<String>,
     /// UDP or TCP port to match, or 'any' (repeatable; 4712 and 4713 where none is given)
     #[arg(long = "port", value_name = "N|any")]
@@ -30,7 +31,7 @@ pub(super) struct Arguments {
     /// CPU that the real-time thread is bound to
     #[arg(long, value_name = "N")]
     cpu: Option<usize>,
-    /// Its priority under `SCHED_FIFO`, 1 to 99 (50 where none is given)
+    /// The real-time thread's priority under `SCHED_FIFO`, 1 to 99 (50 where none is given)
     #[arg(long, value_name = "N")]
     priority: Option<u8>,
     /// Take in what is addressed to others: for mirror ports and TAPs; undone at exit
@@ -42,7 +43,7 @@ pub(super) struct Arguments {
     /// Print NDJSON: a window each second, the summary last
     #[arg(long)]
     json: bool,
-    /// Print each frame
+    /// Print each frame (with --json an object each)
     #[arg(long)]
     frames: bool,
     /// Print plain lines even on a terminal
@@ -54,6 +55,9 @@ pub(super) struct Arguments {
     /// Read options from a TOML file; those given here win
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Print the options in effect as a file for --config, every key explained, and do nothing else
+    #[arg(long)]
+    print_config: bool,
 }
 
 impl Arguments {
@@ -82,6 +86,9 @@ impl Arguments {
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let options = arguments.options()?;
     let request = request(&options)?;
+    if arguments.print_config {
+        return print_config(options);
+    }
     let stop = signals::stop_flag().map_err(|error| format!("cannot catch signals: {error}"))?;
     if options.iface.is_empty() {
         let mut world = demo::World::prepare()?;
@@ -92,6 +99,30 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     let interfaces = options.iface.iter().map(|name| (Arc::clone(&here), name.clone())).collect();
     let plan = plan(&options, interfaces, request)?;
     watch(&options, &plan, &options.iface.join(", "), &stop, || Ok(()))
+}
+
+/// Prints the options in effect, which [`request`] has checked.
+fn print_config(options: RunOptions) -> Outcome {
+    options.bounds.ring_bytes()?;
+    options.bounds.pipeline()?;
+    let text = options.effective().to_toml(&option_docs());
+    let mut out = output::standard().map_err(|error| output::said(&error))?;
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| output::said(&error))?;
+    Ok(exit::DONE)
+}
+
+/// What the command line says of each option.
+fn option_docs() -> Vec<OptionDoc> {
+    let command = Arguments::augment_args(clap::Command::new("run"));
+    let doc = |argument: &clap::Arg| {
+        let value_names = argument.get_value_names().unwrap_or_default();
+        Some(OptionDoc {
+            key: argument.get_long()?.to_owned(),
+            help: argument.get_help().map(ToString::to_string).unwrap_or_default(),
+            value_name: value_names.iter().map(clap::builder::Str::as_str).collect(),
+        })
+    };
+    command.get_arguments().filter_map(doc).collect()
 }
 
 fn request(options: &RunOptions) -> Result<rt::Request, String> {
@@ -190,4 +221,25 @@ fn sinks(options: &RunOptions, screen: bool, info: &SharedRunInfo) -> Result<Vec
     let plain = if options.quiet { Plain::summary_only(out()?, info) } else { Plain::new(out()?, info) };
     sinks.push(Box::new(plain));
     Ok(sinks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Those that say where options come from, or what to do with them.
+    const NOT_IN_THE_FILE: [&str; 2] = ["config", "print-config"];
+
+    #[test]
+    fn every_option_is_printed_and_explained() {
+        let docs = option_docs();
+        let printed = RunOptions::default().effective().to_toml(&docs);
+        let lines: Vec<_> = printed.lines().map(|line| line.trim_start_matches("# ")).collect();
+        for doc in docs.iter().filter(|doc| !NOT_IN_THE_FILE.contains(&doc.key.as_str())) {
+            let key = format!("{} =", doc.key);
+            assert!(lines.iter().any(|line| line.starts_with(&key)), "{} is not in\n{printed}", doc.key);
+            let first_words = doc.help.split_whitespace().take(3).collect::<Vec<_>>().join(" ");
+            assert!(printed.contains(&first_words), "{} is not explained in\n{printed}", doc.key);
+        }
+    }
 }
