@@ -1,20 +1,18 @@
 //! `run`: attach, follow, detach in one.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 
+use super::show::Show;
 use super::{Outcome, complete, demo, exit, output, signals};
 use crate::config::{Duration, OptionDoc, Port, RunOptions, ports};
 use crate::netns::Netns;
 use crate::rt;
-use crate::session::{Notices, Plan, Reading, Session};
-use crate::sink::{Json, Lines, Sink, Text};
-use crate::ui::{self, Plain, RunInfo, Screen, SharedRunInfo};
-use monitor_core::pipeline::Ports;
+use crate::session::{Plan, Reading, Session};
 
 /// Monitor C37.118 streams on interfaces: every frame with its kernel arrival time
 ///
@@ -75,12 +73,17 @@ impl Arguments {
             quiet: self.quiet,
             bounds: crate::config::BoundsTable::default(),
         };
-        let file = match &self.config {
-            Some(path) => RunOptions::read(path).map_err(|error| error.to_string())?,
-            None => RunOptions::default(),
-        };
-        Ok(file.overlaid_by(given))
+        overlay(self.config.as_deref(), given)
     }
+}
+
+/// What was given on the command line, over what stands in the file.
+pub(super) fn overlay(file: Option<&Path>, given: RunOptions) -> Result<RunOptions, String> {
+    let file = match file {
+        Some(path) => RunOptions::read(path).map_err(|error| error.to_string())?,
+        None => RunOptions::default(),
+    };
+    Ok(file.overlaid_by(given))
 }
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
@@ -125,7 +128,7 @@ fn option_docs() -> Vec<OptionDoc> {
     command.get_arguments().filter_map(doc).collect()
 }
 
-fn request(options: &RunOptions) -> Result<rt::Request, String> {
+pub(super) fn request(options: &RunOptions) -> Result<rt::Request, String> {
     let default = rt::Request::default();
     let request =
         rt::Request { priority: options.priority.unwrap_or(default.priority), cpu: options.cpu, ..default };
@@ -143,12 +146,13 @@ fn plan(
         ports: ports(&options.port),
         ring_bytes: options.bounds.ring_bytes()?,
         promiscuous: options.promiscuous,
-        reading: Reading {
-            rt,
-            bounds: options.bounds.pipeline()?,
-            duration: options.duration.map(|duration| duration.0),
-        },
+        reading: reading(options, rt)?,
     })
+}
+
+pub(super) fn reading(options: &RunOptions, rt: rt::Request) -> Result<Reading, String> {
+    let bounds = options.bounds.pipeline()?;
+    Ok(Reading { rt, bounds, duration: options.duration.map(|duration| duration.0) })
 }
 
 /// Attaches, lets traffic begin, runs to the end.
@@ -159,87 +163,7 @@ fn watch(
     stop: &AtomicBool,
     begin: impl FnOnce() -> Result<(), String>,
 ) -> Outcome {
-    let lines = options.json || options.plain || options.frames || options.quiet;
-    let screen = !lines && ui::is_fit_for_a_screen();
-    let notices = Notices::new(!screen);
-    let shared = SharedRunInfo::default();
-    let sinks = sinks(options, screen, &shared)?;
-    let session = Session::prepare(plan, sinks, notices).map_err(|error| error.to_string())?;
-    let mut traffic = Ok(());
-    let started = |granted: &rt::Outcome| {
-        if options.json {
-            granted.refusals.iter().for_each(|refusal| tracing::warn!("{refusal}"));
-        }
-        let _ = shared.set(info(what, &plan.ports).with_rt(granted));
-        traffic = begin();
-        if traffic.is_err() {
-            stop.store(true, Ordering::Relaxed);
-        }
-    };
-    let report = session.run(stop, started).map_err(|error| error.to_string())?;
-    traffic?;
-    match report.failed {
-        Some(reason) => Err(reason),
-        None if report.summary.unaccounted > 0 => Ok(exit::UNACCOUNTED),
-        None => Ok(exit::DONE),
-    }
-}
-
-/// What a person is told at the start.
-fn info(what: &str, ports: &Ports) -> RunInfo {
-    let expects = match ports {
-        Ports::Any => "C37.118 on any port".to_owned(),
-        Ports::Set(ports) => {
-            let numbers = ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
-            format!("C37.118 on port{} {numbers}", if ports.len() == 1 { "" } else { "s" })
-        }
-    };
-    RunInfo {
-        what: what.to_owned(),
-        expects,
-        hook: "tc".to_owned(),
-        wait: "block".to_owned(),
-        ..RunInfo::default()
-    }
-}
-
-fn sinks(options: &RunOptions, screen: bool, info: &SharedRunInfo) -> Result<Vec<Box<dyn Sink>>, String> {
-    let out = || output::standard().map_err(|error| output::said(&error));
-    if options.json {
-        let lines = Lines { frames: options.frames, windows: !options.quiet, summary: true };
-        return Ok(vec![Box::new(Json::new(out()?, lines))]);
-    }
-    if screen {
-        let screen = Screen::new(Arc::clone(info)).map_err(|error| output::said(&error))?;
-        return Ok(vec![Box::new(screen)]);
-    }
-    let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
-    if options.frames {
-        sinks.push(Box::new(Text::new(out()?)));
-    }
-    let info = Arc::clone(info);
-    let plain = if options.quiet { Plain::summary_only(out()?, info) } else { Plain::new(out()?, info) };
-    sinks.push(Box::new(plain));
-    Ok(sinks)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Those that say where options come from, or what to do with them.
-    const NOT_IN_THE_FILE: [&str; 2] = ["config", "print-config"];
-
-    #[test]
-    fn every_option_is_printed_and_explained() {
-        let docs = option_docs();
-        let printed = RunOptions::default().effective().to_toml(&docs);
-        let lines: Vec<_> = printed.lines().map(|line| line.trim_start_matches("# ")).collect();
-        for doc in docs.iter().filter(|doc| !NOT_IN_THE_FILE.contains(&doc.key.as_str())) {
-            let key = format!("{} =", doc.key);
-            assert!(lines.iter().any(|line| line.starts_with(&key)), "{} is not in\n{printed}", doc.key);
-            let first_words = doc.help.split_whitespace().take(3).collect::<Vec<_>>().join(" ");
-            assert!(printed.contains(&first_words), "{} is not explained in\n{printed}", doc.key);
-        }
-    }
+    let show = Show::of(options);
+    let session = Session::prepare(plan, show.sinks()?, show.notices());
+    show.drive(session, what, stop, begin)
 }

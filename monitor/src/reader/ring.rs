@@ -105,6 +105,7 @@ impl Ring {
         let published = ring.consumer_position().load(Ordering::Relaxed);
         ring.position = published.max(ring.current().position);
         ring.consumer_position().store(ring.position, Ordering::Release);
+        ring.sleeps = ring.last_sleep();
         ring.prefault(page_size, bytes);
         Ok(ring)
     }
@@ -294,6 +295,16 @@ impl Ring {
         let page = self.reader_page();
         // SAFETY: as in `current`.
         unsafe { (&raw const (*page).reader_pid).read_volatile() }
+    }
+
+    /// Number of the last sleep that any reader began: a new one must not take the number of a sleep that a probe has
+    /// ended already, or it would not be woken.
+    fn last_sleep(&self) -> u64 {
+        let page = self.reader_page();
+        // SAFETY: the page holds a ReaderPage; probes write `woken` at any time, hence volatile.
+        unsafe {
+            (&raw const (*page).sleeping).read_volatile().max((&raw const (*page).woken).read_volatile())
+        }
     }
 
     fn reader_page(&self) -> *const ReaderPage {

@@ -124,7 +124,13 @@ fn renew(options: &AttachOptions, directory: &Directory) -> Result<Attached, Pin
                 work.drop_interface(&record)?;
                 work.add_interface(interface, &mut attached)?;
             }
-            None => work.add_interface(interface, &mut attached)?,
+            None => {
+                let lost = work.record.interfaces.iter().find(|one| one.name == interface.name).cloned();
+                if let Some(lost) = lost.filter(|lost| !work.is_linked(lost)) {
+                    work.drop_interface(&lost)?;
+                }
+                work.add_interface(interface, &mut attached)?;
+            }
         }
     }
     work.map.write(&work.record)?;

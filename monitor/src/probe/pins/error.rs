@@ -3,6 +3,7 @@
 use std::{io, path::PathBuf};
 
 use crate::probe::ProbeError;
+use crate::reader::ReaderError;
 
 /// Why an instance could not be attached, opened or detached.
 #[derive(Debug, thiserror::Error)]
@@ -10,6 +11,9 @@ pub enum PinError {
     /// The kernel side.
     #[error(transparent)]
     Probe(#[from] ProbeError),
+    /// The ring or its reader's page.
+    #[error(transparent)]
+    Reader(#[from] ReaderError),
     /// No BPF file system.
     #[error("no BPF file system at {0}: mount it with `mount -t bpf bpf {0}`")]
     NotMounted(PathBuf),

@@ -19,5 +19,5 @@ pub use detach::{Detached, detach, detach_all};
 pub use directory::{Instances, OtherVersion, ROOT, instances};
 pub use error::PinError;
 pub use lock::ReaderLock;
-pub use open::{Followed, Pinned, ProgramState};
+pub use open::{Followed, Pinned, ProgramState, not_attached};
 pub use record::{InterfaceRecord, Record};

@@ -205,7 +205,9 @@ fn broken(directory: &Directory, reason: String) -> PinError {
     PinError::Broken { name: directory.name.clone(), reason }
 }
 
-pub(super) fn not_attached(name: &str) -> PinError {
+/// The error that says which instances there are instead.
+#[must_use]
+pub fn not_attached(name: &str) -> PinError {
     let present = directory::instances().map(|instances| instances.own).unwrap_or_default();
     let present = if present.is_empty() { "none".to_owned() } else { present.join(", ") };
     PinError::NotAttached { name: name.to_owned(), present }
