@@ -79,16 +79,17 @@ fn come_back(pinned: &pins::Pinned) -> Vec<String> {
 }
 
 fn describe(name: &str, attached: &pins::Attached) -> String {
-    let mut text = if attached.renewed {
+    let state = if attached.renewed {
         format!("instance {name} was attached already; its counters go on")
     } else {
         format!("instance {name} is attached")
     };
-    if !attached.interfaces.is_empty() {
-        text += &format!("; interfaces: {}", attached.interfaces.join(", "));
-    }
-    if !attached.replaced.is_empty() {
-        text += &format!("; programs replaced: {}", attached.replaced.join(", "));
-    }
-    text
+    let listed =
+        |what: &str, names: &[String]| (!names.is_empty()).then(|| format!("{what}: {}", names.join(", ")));
+    let parts = [
+        Some(state),
+        listed("interfaces", &attached.interfaces),
+        listed("programs replaced", &attached.replaced),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }

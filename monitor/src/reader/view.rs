@@ -66,6 +66,7 @@ impl RingView {
 
     /// The page, as the reader left it between two commits.
     fn page(&self) -> ReaderPage {
+        #[expect(clippy::cast_ptr_alignment, reason = "a mapping begins at a page")]
         let at = self.page.as_ptr().cast::<ReaderPage>();
         loop {
             // SAFETY: the page holds a ReaderPage and stays mapped. It is written meanwhile, hence volatile, and hence

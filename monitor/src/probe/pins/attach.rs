@@ -10,7 +10,8 @@ use aya::{
         tc::{SchedClassifierLink, SchedClassifierLinkId},
     },
 };
-use monitor_common::{ADDED_CLSACT, ATTACHED_CLSACT, InstanceInterface, InterfaceSettings};
+use monitor_common::{ADDED_CLSACT, ATTACHED_CLSACT, INTERFACES_MAX, InstanceInterface, InterfaceSettings};
+use monitor_core::packet::InterfaceId;
 
 use super::{
     InterfaceRecord, PinError, Record,
@@ -221,12 +222,11 @@ impl<'a> Work<'a> {
 
     fn add_interface(&mut self, interface: &Interface, attached: &mut Attached) -> Result<(), PinError> {
         let taken: Vec<_> = self.record.interfaces.iter().map(|one| one.id.0).collect();
-        let id = (0..).find(|id| !taken.contains(id)).unwrap_or(u16::MAX);
-        let id = monitor_core::packet::InterfaceId(id);
-        if usize::from(id.0) >= monitor_common::INTERFACES_MAX {
-            let reason = format!("more than {} interfaces", monitor_common::INTERFACES_MAX);
-            return Err(PinError::NotPinnable { what: interface.name.clone(), reason });
-        }
+        let free = (0..INTERFACES_MAX).zip(0..).map(|(_, id)| id).find(|id| !taken.contains(id));
+        let id = free.map(InterfaceId).ok_or_else(|| PinError::NotPinnable {
+            what: interface.name.clone(),
+            reason: format!("the instance has {INTERFACES_MAX} interfaces, which is all that it can have"),
+        })?;
         self.kernel.watch(interface.key, InterfaceSettings { number: id.0.into(), reserved: 0 })?;
         for &irq in &interface.irqs {
             self.kernel.own_irq(irq, interface.key)?;
