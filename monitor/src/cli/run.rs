@@ -11,7 +11,7 @@ use super::{Outcome, complete, demo, exit, output, signals};
 use crate::config::{Duration, OptionDoc, Port, RunOptions, ports};
 use crate::netns::Netns;
 use crate::rt;
-use crate::session::{Notices, Plan, Session};
+use crate::session::{Notices, Plan, Reading, Session};
 use crate::sink::{Json, Lines, Sink, Text};
 use crate::ui::{self, Plain, RunInfo, Screen, SharedRunInfo};
 use monitor_core::pipeline::Ports;
@@ -141,11 +141,13 @@ fn plan(
     Ok(Plan {
         interfaces,
         ports: ports(&options.port),
-        rt,
         ring_bytes: options.bounds.ring_bytes()?,
-        bounds: options.bounds.pipeline()?,
         promiscuous: options.promiscuous,
-        duration: options.duration.map(|duration| duration.0),
+        reading: Reading {
+            rt,
+            bounds: options.bounds.pipeline()?,
+            duration: options.duration.map(|duration| duration.0),
+        },
     })
 }
 

@@ -169,6 +169,18 @@ impl Ring {
         self.producer_position().load(Ordering::Acquire) > self.position
     }
 
+    /// Where the producer is: bytes since the ring was made.
+    #[must_use]
+    pub fn produced(&self) -> u64 {
+        self.producer_position().load(Ordering::Acquire)
+    }
+
+    /// Whether everything before a position of the producer's has been taken.
+    #[must_use]
+    pub const fn is_past(&self, position: u64) -> bool {
+        self.position >= position
+    }
+
     /// Records between the reader and the producer: those that are not thrown away.
     #[must_use]
     pub fn pending(&self) -> u64 {
@@ -284,7 +296,6 @@ impl Ring {
         unsafe { (&raw const (*page).reader_pid).read_volatile() }
     }
 
-    #[expect(clippy::cast_ptr_alignment, reason = "a mapping begins at a page")]
     fn reader_page(&self) -> *const ReaderPage {
         self.page.as_ptr().cast()
     }
