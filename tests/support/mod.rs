@@ -32,6 +32,8 @@ pub(crate) enum Need {
     Tshark,
     /// setpriv and prlimit (util-linux), to run with fewer rights.
     Setpriv,
+    /// setcap (libcap), to give capabilities to a program's file.
+    Setcap,
     /// The captures, which are not part of the project.
     Captures,
 }
@@ -51,7 +53,7 @@ type Found = Result<(), String>;
 type Check = fn() -> Found;
 
 /// How each need is looked for; what was found is kept for the rest of the process.
-static CHECKS: [(Need, Check, OnceLock<Found>); 10] = [
+static CHECKS: [(Need, Check, OnceLock<Found>); 11] = [
     (Need::Root, root, OnceLock::new()),
     (Need::Bpf, bpf, OnceLock::new()),
     (Need::Bpffs, bpffs, OnceLock::new()),
@@ -61,6 +63,7 @@ static CHECKS: [(Need, Check, OnceLock<Found>); 10] = [
     (Need::Vlan, vlan, OnceLock::new()),
     (Need::Tshark, tshark, OnceLock::new()),
     (Need::Setpriv, setpriv, OnceLock::new()),
+    (Need::Setcap, setcap, OnceLock::new()),
     (Need::Captures, captured, OnceLock::new()),
 ];
 
@@ -144,6 +147,10 @@ fn tshark() -> Found {
 
 fn setpriv() -> Found {
     demand(on_path("setpriv") && on_path("prlimit"), "setpriv and prlimit (util-linux)")
+}
+
+fn setcap() -> Found {
+    demand(on_path("setcap"), "setcap (libcap2-bin)")
 }
 
 fn on_path(program: &str) -> bool {
