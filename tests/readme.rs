@@ -1,1 +1,2 @@
+//! Every command of the README, run.
 fn main() {}
