@@ -112,8 +112,10 @@ fn man_prints_what_it_writes() {
 fn verbs() -> Vec<String> {
     let help = printed(&["--help"]);
     let list = help.split_once("Commands:\n").unwrap().1.split_once("\n\n").unwrap().0;
-    let first_words = list.lines().filter_map(|line| line.split_whitespace().next());
-    first_words.filter(|verb| *verb != "help").map(str::to_owned).collect()
+    // A description's second line stands further in.
+    let entries = list.lines().filter_map(|line| line.strip_prefix("  "));
+    let verbs = entries.filter_map(|entry| entry.split(' ').next());
+    verbs.filter(|verb| !["", "help"].contains(verb)).map(str::to_owned).collect()
 }
 
 fn man_says_where_it_cannot_write() {
