@@ -51,14 +51,19 @@ impl Netns {
     /// namespace never changes, whatever happens in there. Sockets that `work` opens belong to this namespace for
     /// good and may be returned.
     ///
+    /// Where the caller is in this namespace already nothing is entered, and no capability is needed.
+    ///
     /// # Errors
-    /// [`Error::Namespace`] where the namespace cannot be entered.
+    /// [`Error::Namespace`] where the namespace cannot be entered: another one, without `CAP_SYS_ADMIN`.
     ///
     /// # Panics
     /// Where `work` does, with the same payload.
     pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, Error> {
         on_own_thread("enter it", || {
-            enter_network(self.as_fd()).map_err(|error| Error::namespace("enter it", error))?;
+            // A new thread is where its maker is, and setns(2) asks for CAP_SYS_ADMIN even to stay there.
+            if !open_current().is_ok_and(|here| here.inode == self.inode) {
+                enter_network(self.as_fd()).map_err(|error| Error::namespace("enter it", error))?;
+            }
             Ok(work())
         })?
     }
