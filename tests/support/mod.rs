@@ -32,6 +32,10 @@ pub(crate) enum Need {
     Tshark,
     /// setpriv and prlimit (util-linux), to run with fewer rights.
     Setpriv,
+    /// unshare, mount and umount (util-linux), to run where a file system is missing.
+    Unshare,
+    /// ip (iproute2), for settings of interfaces that nothing here makes.
+    Iproute,
     /// The captures, which are not part of the project.
     Captures,
 }
@@ -51,7 +55,7 @@ type Found = Result<(), String>;
 type Check = fn() -> Found;
 
 /// How each need is looked for; what was found is kept for the rest of the process.
-static CHECKS: [(Need, Check, OnceLock<Found>); 10] = [
+static CHECKS: [(Need, Check, OnceLock<Found>); 12] = [
     (Need::Root, root, OnceLock::new()),
     (Need::Bpf, bpf, OnceLock::new()),
     (Need::Bpffs, bpffs, OnceLock::new()),
@@ -61,6 +65,8 @@ static CHECKS: [(Need, Check, OnceLock<Found>); 10] = [
     (Need::Vlan, vlan, OnceLock::new()),
     (Need::Tshark, tshark, OnceLock::new()),
     (Need::Setpriv, setpriv, OnceLock::new()),
+    (Need::Unshare, unshare, OnceLock::new()),
+    (Need::Iproute, iproute, OnceLock::new()),
     (Need::Captures, captured, OnceLock::new()),
 ];
 
@@ -144,6 +150,15 @@ fn tshark() -> Found {
 
 fn setpriv() -> Found {
     demand(on_path("setpriv") && on_path("prlimit"), "setpriv and prlimit (util-linux)")
+}
+
+fn unshare() -> Found {
+    capabilities(&[Capability::SysAdmin])?;
+    demand(["unshare", "mount", "umount"].into_iter().all(on_path), "unshare, mount and umount (util-linux)")
+}
+
+fn iproute() -> Found {
+    demand(on_path("ip"), "ip (iproute2)")
 }
 
 fn on_path(program: &str) -> bool {
