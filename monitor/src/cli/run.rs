@@ -109,6 +109,7 @@ fn plan(
 ) -> Result<Plan, String> {
     Ok(Plan {
         interfaces,
+        hook: crate::probe::Hook::Tc,
         ports: ports(&options.port),
         rt,
         ring_bytes: options.bounds.ring_bytes()?,

@@ -140,7 +140,7 @@ where
     ebpf.program_mut(name).ok_or_else(missing)?.try_into().map_err(|_| missing())
 }
 
-fn refused(name: &str, error: &ProgramError) -> ProbeError {
+pub(super) fn refused(name: &str, error: &ProgramError) -> ProbeError {
     let reason = match error {
         ProgramError::LoadError { io_error, verifier_log } => {
             let log = verifier_log.to_string();

@@ -4,6 +4,7 @@
 mod attach;
 mod btf;
 mod error;
+mod hook;
 mod interface;
 mod irqs;
 mod kernel;
@@ -12,9 +13,13 @@ mod log;
 mod object;
 pub mod offsets;
 mod selftest;
+mod streams;
+mod trial;
 
 pub use error::ProbeError;
+pub use hook::Hook;
 pub use interface::Interface;
 pub use kernel::Kernel;
 pub use load::{Matching, Options, Probe};
 pub use selftest::SelfTest;
+pub use trial::{Subject, Trial};

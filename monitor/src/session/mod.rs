@@ -32,7 +32,7 @@ use crate::{
     },
     live::{Board, Control, Live, Loop},
     netns::{self, LinkChange, LinkWatch, Netns, Promiscuous},
-    probe::{Interface, Kernel, Matching, Options, Probe, ProbeError, SelfTest},
+    probe::{Hook, Interface, Kernel, Matching, Options, Probe, ProbeError, SelfTest},
     reader::{Interfaces, ReaderError, Records, Ring},
     rt,
     sink::Sink,
@@ -75,6 +75,8 @@ pub enum SessionError {
 pub struct Plan {
     /// Interfaces to watch, by name, in their namespace.
     pub interfaces: Vec<(Arc<Netns>, String)>,
+    /// Where packets are taken on their way in.
+    pub hook: Hook,
     /// Ports to match.
     pub ports: Ports,
     /// Real-time settings.
@@ -132,7 +134,7 @@ impl Session {
             Ports::Any => Matching::AnyPort,
             Ports::Set(ports) => Matching::Ports(ports.clone()),
         };
-        let mut probe = Probe::load(&Options { matching, ring_bytes: plan.ring_bytes })?;
+        let mut probe = Probe::load(&Options { hook: plan.hook, matching, ring_bytes: plan.ring_bytes })?;
         if let SelfTest::Skipped(reason) = probe.self_test()? {
             notices.say(format!("the self-test of the kernel stamps was skipped: {reason}"));
         }
