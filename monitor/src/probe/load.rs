@@ -6,7 +6,7 @@ use aya::{Ebpf, EbpfLoader};
 use monitor_common::InterfaceSettings;
 
 use super::{
-    Interface, Kernel, ProbeError, attach,
+    Hook, Interface, Kernel, ProbeError, attach,
     btf::KernelTypes,
     error::chain,
     kernel::missing,
@@ -29,6 +29,8 @@ pub enum Matching {
 /// How to load.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// Where packets are taken on their way in.
+    pub hook: Hook,
     /// What to match.
     pub matching: Matching,
     /// Bytes of the ring: a power of two, at least a page.
@@ -123,6 +125,15 @@ impl Probe {
         attach::detach(&mut self.ebpf)?;
         attach::remove_clsact(&std::mem::take(&mut self.clsact));
         Ok(())
+    }
+
+    /// The programs, for who hands them packets.
+    pub(super) const fn ebpf(&self) -> &Ebpf {
+        &self.ebpf
+    }
+
+    pub(super) const fn ebpf_mut(&mut self) -> &mut Ebpf {
+        &mut self.ebpf
     }
 
     /// Hands what the programs said of themselves to tracing, where the object was built to say anything.

@@ -34,7 +34,7 @@ use crate::{
     live::{Board, Control, Live, Loop, LoopCounts},
     netns::{self, LinkChange, LinkWatch, Netns, Promiscuous},
     probe::{
-        Interface, Kernel, Matching, Options, Probe, ProbeError, SelfTest,
+        Hook, Interface, Kernel, Matching, Options, Probe, ProbeError, SelfTest,
         pins::{Followed, PinError, Pinned, ReaderLock},
     },
     reader::{Interfaces, ReaderError, Records, Ring},
@@ -82,6 +82,8 @@ pub enum SessionError {
 pub struct Plan {
     /// Interfaces to watch, by name, in their namespace.
     pub interfaces: Vec<(Arc<Netns>, String)>,
+    /// Where packets are taken on their way in.
+    pub hook: Hook,
     /// Ports to match.
     pub ports: Ports,
     /// Bytes of the ring.
@@ -183,7 +185,7 @@ impl Session {
             Ports::Any => Matching::AnyPort,
             Ports::Set(ports) => Matching::Ports(ports.clone()),
         };
-        let probe = Probe::load(&Options { matching, ring_bytes: plan.ring_bytes })?;
+        let probe = Probe::load(&Options { hook: plan.hook, matching, ring_bytes: plan.ring_bytes })?;
         if let SelfTest::Skipped(reason) = probe.self_test()? {
             notices.say(format!("the self-test of the kernel stamps was skipped: {reason}"));
         }
