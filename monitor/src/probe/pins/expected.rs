@@ -3,7 +3,7 @@
 use aya::maps::{MapData, MapInfo, MapType};
 use monitor_common::{
     INTERFACES_MAX, Instance, InterfaceKey, InterfaceSettings, PacketCounters, Ports, ReaderPage, Settings,
-    Stages,
+    Stages, StreamCounts, StreamKey,
 };
 
 use super::record;
