@@ -6,12 +6,17 @@
 #![no_std]
 
 mod counters;
+mod instance;
 mod interface;
 mod matching;
 mod record;
 mod stages;
 
 pub use counters::{PacketCounters, ReaderPage, Taken};
+pub use instance::{
+    ADDED_CLSACT, ATTACHED_CLSACT, INTERFACES_MAX, Instance, InstanceInterface, NAME_BYTES, STATE_ATTACHED,
+    STATE_BEGUN,
+};
 pub use interface::{InterfaceKey, InterfaceSettings};
 pub use matching::{PORT_WORDS, Ports, Settings};
 pub use record::{

@@ -5,12 +5,13 @@ use aya_ebpf::{
     btf_maps::{Array, HashMap, PerCpuArray, RingBuf},
     macros::btf_map,
 };
-use monitor_common::{InterfaceKey, InterfaceSettings, PacketCounters, Ports, ReaderPage, Settings, Stages};
+use monitor_common::{
+    INTERFACES_MAX, Instance, InterfaceKey, InterfaceSettings, PacketCounters, Ports, ReaderPage, Settings,
+    Stages,
+};
 
 /// Bytes of the ring unless user space sets another size at load: 54 ms of 128 000 small frames a second, twice.
 const RING_BYTES: usize = 4 << 20;
-/// Interfaces that one instance may watch.
-const INTERFACES_MAX: usize = 64;
 /// Interrupt lines of all of them.
 const IRQS_MAX: usize = 1024;
 /// Ethertypes told apart while discovering.
@@ -41,6 +42,10 @@ pub static PORTS: Array<Ports, 1> = Array::new();
 /// Switches of the matching.
 #[btf_map]
 pub static SETTINGS: Array<Settings, 1> = Array::new();
+
+/// What the instance is attached to; for user space alone.
+#[btf_map]
+pub static INSTANCE: Array<Instance, 1> = Array::new();
 
 /// The interfaces whose packets get stamps.
 #[btf_map]

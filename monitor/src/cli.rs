@@ -1,13 +1,21 @@
 //! The command line: one file for each verb, which parses its arguments, calls the library and prints.
 
+mod attach;
+pub mod complete;
+mod completions;
 mod decode;
 mod demo;
+mod detach;
 pub mod exit;
+mod follow;
 mod logging;
+mod man;
 mod output;
 mod run;
+mod show;
 mod signals;
 mod simulate;
+mod status;
 
 use std::process::ExitCode;
 
@@ -24,8 +32,14 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Run(run::Arguments),
+    Attach(attach::Arguments),
+    Follow(follow::Arguments),
+    Status(status::Arguments),
+    Detach(detach::Arguments),
     Decode(decode::Arguments),
     Simulate(simulate::Arguments),
+    Completions(completions::Arguments),
+    Man(man::Arguments),
 }
 
 /// What a verb came to: an exit status of [`exit`], or one sentence that says what, where and the remedy.
@@ -34,12 +48,19 @@ type Outcome = Result<u8, String>;
 /// Parses the command line and runs its verb. Wrong usage ends the process here, with status 2.
 #[must_use]
 pub fn main() -> ExitCode {
+    complete::answer();
     let arguments = Arguments::parse();
     logging::start();
     let outcome = match arguments.verb {
         Verb::Run(arguments) => run::run(&arguments),
+        Verb::Attach(arguments) => attach::run(&arguments),
+        Verb::Follow(arguments) => follow::run(&arguments),
+        Verb::Status(arguments) => status::run(&arguments),
+        Verb::Detach(arguments) => detach::run(&arguments),
         Verb::Decode(arguments) => decode::run(&arguments),
         Verb::Simulate(arguments) => simulate::run(&arguments),
+        Verb::Completions(arguments) => completions::run(&arguments),
+        Verb::Man(arguments) => man::run(&arguments),
     };
     match outcome {
         Ok(status) => ExitCode::from(status),

@@ -13,5 +13,6 @@ pub mod rt;
 pub mod session;
 pub mod simulate;
 pub mod sink;
+pub mod status;
 pub mod sys;
 pub mod ui;

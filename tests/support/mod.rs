@@ -36,6 +36,8 @@ pub(crate) enum Need {
     Unshare,
     /// ip (iproute2), for settings of interfaces that nothing here makes.
     Iproute,
+    /// setcap (libcap), to give capabilities to a program's file.
+    Setcap,
     /// The captures, which are not part of the project.
     Captures,
 }
@@ -55,7 +57,7 @@ type Found = Result<(), String>;
 type Check = fn() -> Found;
 
 /// How each need is looked for; what was found is kept for the rest of the process.
-static CHECKS: [(Need, Check, OnceLock<Found>); 12] = [
+static CHECKS: [(Need, Check, OnceLock<Found>); 13] = [
     (Need::Root, root, OnceLock::new()),
     (Need::Bpf, bpf, OnceLock::new()),
     (Need::Bpffs, bpffs, OnceLock::new()),
@@ -67,6 +69,7 @@ static CHECKS: [(Need, Check, OnceLock<Found>); 12] = [
     (Need::Setpriv, setpriv, OnceLock::new()),
     (Need::Unshare, unshare, OnceLock::new()),
     (Need::Iproute, iproute, OnceLock::new()),
+    (Need::Setcap, setcap, OnceLock::new()),
     (Need::Captures, captured, OnceLock::new()),
 ];
 
@@ -159,6 +162,10 @@ fn unshare() -> Found {
 
 fn iproute() -> Found {
     demand(on_path("ip"), "ip (iproute2)")
+}
+
+fn setcap() -> Found {
+    demand(on_path("setcap"), "setcap (libcap2-bin)")
 }
 
 fn on_path(program: &str) -> bool {

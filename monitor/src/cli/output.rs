@@ -1,7 +1,7 @@
 //! Standard output as the verbs use it.
 
 use std::fs::File;
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write as _};
 use std::os::fd::AsFd;
 
 /// Output that waits to be written: a few hundred lines.
@@ -11,6 +11,15 @@ const OUTPUT_BYTES: usize = 256 << 10;
 pub(super) fn standard() -> io::Result<BufWriter<File>> {
     let out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     Ok(BufWriter::with_capacity(OUTPUT_BYTES, out))
+}
+
+/// One line, or several, on standard output. A reader that has gone has seen enough.
+pub(super) fn line(text: &str) -> Result<(), String> {
+    let mut out = standard().map_err(|error| said(&error))?;
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(said(&error)),
+        _ => Ok(()),
+    }
 }
 
 /// What to say where it cannot be written.

@@ -1,19 +1,18 @@
 //! `run`: attach, follow, detach in one.
 
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 
-use super::{Outcome, demo, exit, output, signals};
-use crate::config::{Duration, Port, RunOptions, ports};
+use super::show::Show;
+use super::{Outcome, complete, demo, exit, output, signals};
+use crate::config::{Duration, OptionDoc, Port, RunOptions, ports};
 use crate::netns::Netns;
 use crate::rt;
-use crate::session::{Notices, Plan, Session};
-use crate::sink::{Json, Lines, Sink, Text};
-use crate::ui::{self, Plain, RunInfo, Screen, SharedRunInfo};
-use monitor_core::pipeline::Ports;
+use crate::session::{Plan, Reading, Session};
 
 /// Monitor C37.118 streams on interfaces: every frame with its kernel arrival time
 ///
@@ -21,8 +20,8 @@ use monitor_core::pipeline::Ports;
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct Arguments {
-    /// Interface to monitor (repeatable)
-    #[arg(long, value_name = "IF")]
+    /// Interface to monitor (repeatable; 12 simulated PMUs where none is given)
+    #[arg(long, value_name = "IF", add = complete::interface_names())]
     iface: Vec<String>,
     /// UDP or TCP port to match, or 'any' (repeatable; 4712 and 4713 where none is given)
     #[arg(long = "port", value_name = "N|any")]
@@ -30,7 +29,7 @@ pub(super) struct Arguments {
     /// CPU that the real-time thread is bound to
     #[arg(long, value_name = "N")]
     cpu: Option<usize>,
-    /// Its priority under `SCHED_FIFO`, 1 to 99 (50 where none is given)
+    /// The real-time thread's priority under `SCHED_FIFO`, 1 to 99 (50 where none is given)
     #[arg(long, value_name = "N")]
     priority: Option<u8>,
     /// Take in what is addressed to others: for mirror ports and TAPs; undone at exit
@@ -42,7 +41,7 @@ pub(super) struct Arguments {
     /// Print NDJSON: a window each second, the summary last
     #[arg(long)]
     json: bool,
-    /// Print each frame
+    /// Print each frame (with --json an object each)
     #[arg(long)]
     frames: bool,
     /// Print plain lines even on a terminal
@@ -54,6 +53,9 @@ pub(super) struct Arguments {
     /// Read options from a TOML file; those given here win
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Print the options in effect as a file for --config, every key explained, and do nothing else
+    #[arg(long)]
+    print_config: bool,
 }
 
 impl Arguments {
@@ -71,17 +73,25 @@ impl Arguments {
             quiet: self.quiet,
             bounds: crate::config::BoundsTable::default(),
         };
-        let file = match &self.config {
-            Some(path) => RunOptions::read(path).map_err(|error| error.to_string())?,
-            None => RunOptions::default(),
-        };
-        Ok(file.overlaid_by(given))
+        overlay(self.config.as_deref(), given)
     }
+}
+
+/// What was given on the command line, over what stands in the file.
+pub(super) fn overlay(file: Option<&Path>, given: RunOptions) -> Result<RunOptions, String> {
+    let file = match file {
+        Some(path) => RunOptions::read(path).map_err(|error| error.to_string())?,
+        None => RunOptions::default(),
+    };
+    Ok(file.overlaid_by(given))
 }
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let options = arguments.options()?;
     let request = request(&options)?;
+    if arguments.print_config {
+        return print_config(options);
+    }
     let stop = signals::stop_flag().map_err(|error| format!("cannot catch signals: {error}"))?;
     if options.iface.is_empty() {
         let mut world = demo::World::prepare()?;
@@ -94,7 +104,31 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     watch(&options, &plan, &options.iface.join(", "), &stop, || Ok(()))
 }
 
-fn request(options: &RunOptions) -> Result<rt::Request, String> {
+/// Prints the options in effect, which [`request`] has checked.
+fn print_config(options: RunOptions) -> Outcome {
+    options.bounds.ring_bytes()?;
+    options.bounds.pipeline()?;
+    let text = options.effective().to_toml(&option_docs());
+    let mut out = output::standard().map_err(|error| output::said(&error))?;
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| output::said(&error))?;
+    Ok(exit::DONE)
+}
+
+/// What the command line says of each option.
+fn option_docs() -> Vec<OptionDoc> {
+    let command = Arguments::augment_args(clap::Command::new("run"));
+    let doc = |argument: &clap::Arg| {
+        let value_names = argument.get_value_names().unwrap_or_default();
+        Some(OptionDoc {
+            key: argument.get_long()?.to_owned(),
+            help: argument.get_help().map(ToString::to_string).unwrap_or_default(),
+            value_name: value_names.iter().map(clap::builder::Str::as_str).collect(),
+        })
+    };
+    command.get_arguments().filter_map(doc).collect()
+}
+
+pub(super) fn request(options: &RunOptions) -> Result<rt::Request, String> {
     let default = rt::Request::default();
     let request =
         rt::Request { priority: options.priority.unwrap_or(default.priority), cpu: options.cpu, ..default };
@@ -110,12 +144,15 @@ fn plan(
     Ok(Plan {
         interfaces,
         ports: ports(&options.port),
-        rt,
         ring_bytes: options.bounds.ring_bytes()?,
-        bounds: options.bounds.pipeline()?,
         promiscuous: options.promiscuous,
-        duration: options.duration.map(|duration| duration.0),
+        reading: reading(options, rt)?,
     })
+}
+
+pub(super) fn reading(options: &RunOptions, rt: rt::Request) -> Result<Reading, String> {
+    let bounds = options.bounds.pipeline()?;
+    Ok(Reading { rt, bounds, duration: options.duration.map(|duration| duration.0) })
 }
 
 /// Attaches, lets traffic begin, runs to the end.
@@ -126,66 +163,7 @@ fn watch(
     stop: &AtomicBool,
     begin: impl FnOnce() -> Result<(), String>,
 ) -> Outcome {
-    let plain = options.json || options.plain || options.frames || options.quiet;
-    let screen = !plain && ui::is_fit_for_a_screen();
-    let notices = Notices::new(!screen);
-    let shared = SharedRunInfo::default();
-    let sinks = sinks(options, screen, &shared)?;
-    let session = Session::prepare(plan, sinks, notices).map_err(|error| error.to_string())?;
-    let mut begun = Ok(());
-    let started = |granted: &rt::Outcome| {
-        if options.json {
-            granted.refusals.iter().for_each(|refusal| tracing::warn!("{refusal}"));
-        }
-        let _ = shared.set(info(what, &plan.ports).with_rt(granted));
-        begun = begin();
-        if begun.is_err() {
-            stop.store(true, Ordering::Relaxed);
-        }
-    };
-    let report = session.run(stop, started).map_err(|error| error.to_string())?;
-    begun?;
-    match report.failed {
-        Some(reason) => Err(reason),
-        None if report.summary.unaccounted > 0 => Ok(exit::UNACCOUNTED),
-        None => Ok(exit::DONE),
-    }
-}
-
-/// What a person is told at the start.
-fn info(what: &str, ports: &Ports) -> RunInfo {
-    let expects = match ports {
-        Ports::Any => "C37.118 on any port".to_owned(),
-        Ports::Set(ports) => {
-            let numbers = ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
-            format!("C37.118 on port{} {numbers}", if ports.len() == 1 { "" } else { "s" })
-        }
-    };
-    RunInfo {
-        what: what.to_owned(),
-        expects,
-        hook: "tc".to_owned(),
-        wait: "block".to_owned(),
-        ..RunInfo::default()
-    }
-}
-
-fn sinks(options: &RunOptions, screen: bool, info: &SharedRunInfo) -> Result<Vec<Box<dyn Sink>>, String> {
-    let out = || output::standard().map_err(|error| output::said(&error));
-    if options.json {
-        let lines = Lines { frames: options.frames, windows: !options.quiet, summary: true };
-        return Ok(vec![Box::new(Json::new(out()?, lines))]);
-    }
-    if screen {
-        let screen = Screen::new(Arc::clone(info)).map_err(|error| output::said(&error))?;
-        return Ok(vec![Box::new(screen)]);
-    }
-    let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
-    if options.frames {
-        sinks.push(Box::new(Text::new(out()?)));
-    }
-    let info = Arc::clone(info);
-    let plain = if options.quiet { Plain::summary_only(out()?, info) } else { Plain::new(out()?, info) };
-    sinks.push(Box::new(plain));
-    Ok(sinks)
+    let show = Show::of(options);
+    let session = Session::prepare(plan, show.sinks()?, show.notices());
+    show.drive(session, what, stop, begin)
 }

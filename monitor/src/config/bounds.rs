@@ -74,6 +74,27 @@ pub struct BoundsTable {
 }
 
 impl BoundsTable {
+    /// What was given, in the order of [`BOUNDS`].
+    #[must_use]
+    pub fn values(&self) -> [Option<usize>; BOUNDS.len()] {
+        let Self { ring_bytes, streams, configurations, pmus_per_configuration, channels_per_configuration } =
+            *self;
+        [ring_bytes, streams, configurations, pmus_per_configuration, channels_per_configuration]
+    }
+
+    /// These, with the default in the place of each that was not given.
+    #[must_use]
+    pub fn effective(&self) -> Self {
+        let or_default = |bound: Bound, value: Option<usize>| Some(value.unwrap_or(bound.default));
+        Self {
+            ring_bytes: or_default(RING, self.ring_bytes),
+            streams: or_default(STREAMS, self.streams),
+            configurations: or_default(CONFIGURATIONS, self.configurations),
+            pmus_per_configuration: or_default(PMUS, self.pmus_per_configuration),
+            channels_per_configuration: or_default(CHANNELS, self.channels_per_configuration),
+        }
+    }
+
     /// Those of the pipeline.
     ///
     /// # Errors

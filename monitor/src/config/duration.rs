@@ -1,7 +1,7 @@
 //! Spans of time as users write them: `500ms`, `10s`, `5min`, `2h`.
 
 use std::str::FromStr;
-use std::time;
+use std::{fmt, time};
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -48,6 +48,26 @@ impl FromStr for Duration {
     }
 }
 
+/// Units from the longest down, in nanoseconds, as they are written.
+const WRITTEN: [(&str, u128); 6] = [
+    ("h", 3_600_000_000_000),
+    ("min", 60_000_000_000),
+    ("s", 1_000_000_000),
+    ("ms", 1_000_000),
+    ("us", 1_000),
+    ("ns", 1),
+];
+
+impl fmt::Display for Duration {
+    /// A whole number of the longest unit that fits: reads back as the same span.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ns = self.0.as_nanos();
+        let (unit, scale) =
+            WRITTEN.into_iter().find(|(_, scale)| ns.is_multiple_of(*scale)).unwrap_or(("ns", 1));
+        write!(out, "{}{unit}", ns / scale)
+    }
+}
+
 impl<'de> Deserialize<'de> for Duration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
@@ -66,6 +86,24 @@ mod tests {
         assert_eq!(ms("1.5min"), Ok(90_000));
         assert_eq!(ms("2m"), Ok(120_000));
         assert_eq!(ms("1h"), Ok(3_600_000));
+    }
+
+    #[test]
+    fn a_span_is_written_as_it_is_read() {
+        for (given, written) in [
+            ("10s", "10s"),
+            ("90s", "90s"),
+            ("1.5min", "90s"),
+            ("120s", "2min"),
+            ("1d", "24h"),
+            ("0.5ms", "500us"),
+            ("366d", "8784h"),
+            ("31622399999999996ns", "31622399999999996ns"),
+        ] {
+            let span: Duration = given.parse().expect(given);
+            assert_eq!(span.to_string(), written);
+            assert_eq!(written.parse(), Ok(span));
+        }
     }
 
     #[test]

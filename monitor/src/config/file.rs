@@ -5,7 +5,8 @@ use std::{fs, io};
 
 use serde::Deserialize;
 
-use super::{BoundsTable, Duration, Port};
+use super::{BoundsTable, CONVENTIONAL_PORTS, Duration, Port};
+use crate::rt;
 
 /// Why a configuration file was refused.
 #[derive(Debug, thiserror::Error)]
@@ -65,12 +66,25 @@ impl RunOptions {
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text =
             fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        Self::parse(&text)
-            .map_err(|error| ConfigError::Parse { path: path.to_owned(), reason: error.to_string() })
+        Self::parse(&text).map_err(|error| ConfigError::Parse {
+            path: path.to_owned(),
+            reason: error.to_string().trim_end().to_owned(),
+        })
     }
 
     fn parse(text: &str) -> Result<Self, toml::de::Error> {
         toml::from_str(text)
+    }
+
+    /// These, with the default in the place of all that has one and was not given.
+    #[must_use]
+    pub fn effective(mut self) -> Self {
+        if self.port.is_empty() {
+            self.port = CONVENTIONAL_PORTS.map(Port::Number).to_vec();
+        }
+        self.priority.get_or_insert(rt::Request::default().priority);
+        self.bounds = self.bounds.effective();
+        self
     }
 
     /// These, with what was given on the command line put over them.
@@ -131,6 +145,8 @@ mod tests {
             ("port = [70000]", "1 to 65535"),
             ("duration = \"soon\"", "soon"),
             ("cpu = \"one\"", "cpu"),
+            ("json = true\ncpu = \"one\"", "line 2, column 7"),
+            ("priority = 300", "line 1, column 12"),
             ("iface = ", "line 1"),
         ] {
             let error = RunOptions::parse(text).expect_err(text).to_string();

@@ -5,9 +5,13 @@
 mod bounds;
 mod duration;
 mod file;
+mod instance;
 mod port;
+mod print;
 
 pub use bounds::{BOUNDS, Bound, BoundsTable};
 pub use duration::Duration;
 pub use file::{ConfigError, RunOptions};
+pub use instance::{InstanceName, PIN_ROOT};
 pub use port::{CONVENTIONAL_PORTS, Port, ports};
+pub use print::OptionDoc;

@@ -10,7 +10,7 @@ use monitor_core::pipeline::Pipeline;
 
 use super::{Control, LiveOutlet, Loop, LoopCounts};
 use crate::{
-    reader::ReaderError,
+    reader::{ReaderError, Ring},
     rt,
     sys::{clock::monotonic_ns, usage::ThreadUsage},
 };
@@ -28,6 +28,8 @@ pub struct Outcome<O> {
     pub outlet: O,
     /// What the loop counted.
     pub counts: LoopCounts,
+    /// The ring, of which this thread was the reader.
+    pub ring: Ring,
     /// What the host granted.
     pub rt: rt::Outcome,
     /// Share of a CPU that the thread used, in percent.
@@ -87,8 +89,8 @@ pub fn spawn<O: LiveOutlet + Send + 'static>(mut work: Loop<O>, request: rt::Req
             let elapsed = monotonic_ns().saturating_sub(begun).max(1);
             let cpu_percent = percent(cpu_ns().saturating_sub(used), elapsed);
             let counts = work.counts();
-            let Loop { pipeline, outlet, .. } = work;
-            Outcome { pipeline, outlet, counts, rt, cpu_percent, failed }
+            let Loop { ring, pipeline, outlet, .. } = work;
+            Outcome { pipeline, outlet, counts, ring, rt, cpu_percent, failed }
         })?;
     let rt = started.recv().map_err(|_| io::Error::other("the real-time thread ended before it began"))?;
     Ok(Live { thread, control, rt })

@@ -98,9 +98,10 @@ impl<O: LiveOutlet> Loop<O> {
         self.drain()
     }
 
-    /// After the programs are detached nothing is added: a ring that is empty stays so.
+    /// What was in the ring when it was told to stop; where the programs are detached, that is all.
     fn drain(&mut self) -> Result<(), ReaderError> {
-        while self.ring.has_records() {
+        let end = self.ring.produced();
+        while !self.ring.is_past(end) {
             if self.turn() == 0 {
                 self.ring.sleep(&[], 0)?;
             }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
-use std::{io, panic, thread};
+use std::{fs, io, panic, thread};
 
 use super::{Error, LinkWatch, Links};
 use crate::sys::namespace::{enter_network, unshare_network};
@@ -49,23 +49,27 @@ impl Netns {
 
     /// Runs `work` inside this namespace and returns its value. It runs on a thread of its own, so the caller's
     /// namespace never changes, whatever happens in there. Sockets that `work` opens belong to this namespace for
-    /// good and may be returned.
-    ///
-    /// Where the caller is in this namespace already nothing is entered, and no capability is needed.
+    /// good and may be returned. Where the caller is inside already nothing is entered, which would take
+    /// `CAP_SYS_ADMIN`.
     ///
     /// # Errors
-    /// [`Error::Namespace`] where the namespace cannot be entered: another one, without `CAP_SYS_ADMIN`.
+    /// [`Error::Namespace`] where the namespace cannot be entered.
     ///
     /// # Panics
     /// Where `work` does, with the same payload.
     pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, Error> {
         on_own_thread("enter it", || {
-            // A new thread is where its maker is, and setns(2) asks for CAP_SYS_ADMIN even to stay there.
-            if !open_current().is_ok_and(|here| here.inode == self.inode) {
+            // A new thread starts in the namespace of the one that made it.
+            if !self.is_here() {
                 enter_network(self.as_fd()).map_err(|error| Error::namespace("enter it", error))?;
             }
             Ok(work())
         })?
+    }
+
+    /// Whether the calling thread is in it. The open file keeps the number from being given to another.
+    fn is_here(&self) -> bool {
+        fs::metadata(OF_THIS_THREAD).is_ok_and(|own| own.ino() == u64::from(self.inode))
     }
 
     /// Operations on the interfaces of this namespace, to be used from any thread.

@@ -6,15 +6,19 @@
 use aya::{
     Btf, Ebpf,
     programs::{
-        BtfTracePoint, LinkOrder, Program, ProgramError, SchedClassifier, TcAttachType,
-        tc::{self, NlOptions, TcAttachOptions, TcError},
+        BtfTracePoint, Link as _, LinkOrder, Program, ProgramError, SchedClassifier, TcAttachType,
+        tc::{
+            self, NlOptions, SchedClassifierLink, SchedClassifierLinkId, TcAttachOptions, TcError, TcHandle,
+        },
     },
 };
+use monitor_common::{ADDED_CLSACT, ATTACHED_CLSACT, InstanceInterface};
 
 use super::{Interface, ProbeError, error::chain};
+use crate::netns::Links;
 
 /// Programs on tracepoints: name, tracepoint, and what is missing without it (none: the run cannot do without).
-const STAGES: [(&str, &str, Option<&str>); 6] = [
+pub(super) const STAGES: [(&str, &str, Option<&str>); 6] = [
     ("receive", "netif_receive_skb", None),
     ("softirq_exit", "softirq_exit", Some("softirq")),
     ("softirq_entry", "softirq_entry", Some("softirq")),
@@ -23,7 +27,7 @@ const STAGES: [(&str, &str, Option<&str>); 6] = [
     ("irq_entry", "irq_handler_entry", Some("interrupt")),
 ];
 
-const HOOKS: [(&str, TcAttachType); 2] =
+pub(super) const HOOKS: [(&str, TcAttachType); 2] =
     [("ingress", TcAttachType::Ingress), ("egress", TcAttachType::Egress)];
 
 /// The first line of what the verifier prints after a refusal says the reason; this many of its last lines show it.
@@ -32,6 +36,7 @@ const VERIFIER_LINES: usize = 6;
 /// What attaching to an interface left behind.
 pub(super) struct Hooked {
     pub(super) added_clsact: bool,
+    pub(super) link: SchedClassifierLinkId,
 }
 
 /// Loads and attaches the programs on tracepoints. Gives a sentence for each stage that this kernel does not grant:
@@ -57,6 +62,12 @@ fn stage(ebpf: &mut Ebpf, btf: &Btf, name: &str, tracepoint: &str) -> Result<(),
     Ok(())
 }
 
+/// The kernel's types as aya reads them.
+pub(super) fn kernel_btf() -> Result<Btf, ProbeError> {
+    Btf::from_sys_fs()
+        .map_err(|error| ProbeError::Btf { path: "/sys/kernel/btf".to_owned(), reason: chain(&error) })
+}
+
 /// Loads the programs that go onto interfaces.
 pub(super) fn load_hooks(ebpf: &mut Ebpf) -> Result<(), ProbeError> {
     for (name, _) in HOOKS {
@@ -66,36 +77,58 @@ pub(super) fn load_hooks(ebpf: &mut Ebpf) -> Result<(), ProbeError> {
     Ok(())
 }
 
-/// Attaches to an interface, in its own namespace.
-pub(super) fn hooks(ebpf: &mut Ebpf, interface: &Interface) -> Result<Hooked, ProbeError> {
-    let mut hooked = Hooked { added_clsact: false };
+/// Attaches to an interface. Gives whether a clsact queueing discipline was added for it.
+pub(super) fn hooks(ebpf: &mut Ebpf, interface: &Interface) -> Result<bool, ProbeError> {
+    let mut added = false;
     for (name, way) in HOOKS {
         let program: &mut SchedClassifier = program(ebpf, name)?;
-        let added = interface
-            .netns
-            .run(|| hook(program, &interface.name, way))
-            .map_err(|error| ProbeError::Namespace {
-                name: interface.name.clone(),
-                source: std::io::Error::other(error),
-            })?
-            .map_err(|error| attach_error(name, &interface.name, &error))?;
-        hooked.added_clsact |= added;
+        added |= hook_in(program, interface, name, way)?.added_clsact;
     }
-    Ok(hooked)
+    Ok(added)
 }
 
-/// Gives whether a clsact queueing discipline was added for it.
-fn hook(program: &mut SchedClassifier, interface: &str, way: TcAttachType) -> Result<bool, ProgramError> {
+/// Attaches one program, in the interface's own namespace.
+pub(super) fn hook_in(
+    program: &mut SchedClassifier,
+    interface: &Interface,
+    name: &str,
+    way: TcAttachType,
+) -> Result<Hooked, ProbeError> {
+    let namespace =
+        |error| ProbeError::Namespace { name: interface.name.clone(), source: std::io::Error::other(error) };
+    let hooked = interface.netns.run(|| hook(program, &interface.name, way)).map_err(namespace)?;
+    hooked.map_err(|error| attach_error(name, &interface.name, &error))
+}
+
+fn hook(program: &mut SchedClassifier, interface: &str, way: TcAttachType) -> Result<Hooked, ProgramError> {
     let tcx = TcAttachOptions::TcxOrder(LinkOrder::default());
     match program.attach_with_options(interface, way, tcx) {
-        Ok(_) => Ok(false),
+        Ok(link) => Ok(Hooked { added_clsact: false, link }),
         Err(error) if lacks_tcx(&error) => {
-            let added = tc::qdisc_add_clsact(interface).is_ok();
+            let added_clsact = tc::qdisc_add_clsact(interface).is_ok();
             let netlink = TcAttachOptions::Netlink(NlOptions::default());
-            program.attach_with_options(interface, way, netlink).map(|_| added)
+            let link = program.attach_with_options(interface, way, netlink)?;
+            Ok(Hooked { added_clsact, link })
         }
         Err(error) => Err(error),
     }
+}
+
+/// Removes filters that a record tells of, and the queueing discipline where it was added for them.
+pub(super) fn detach_clsact(interface: &str, record: &InstanceInterface) -> Result<(), String> {
+    if record.flags & ATTACHED_CLSACT == 0 {
+        return Ok(());
+    }
+    for (place, (_, way)) in HOOKS.into_iter().enumerate() {
+        let (priority, handle) = (record.priorities[place], TcHandle::from(record.handles[place]));
+        let link = SchedClassifierLink::attached(interface, way, priority, handle, None);
+        link.map_err(|error| error.to_string())?.detach().map_err(|error| chain(&error))?;
+    }
+    if record.flags & ADDED_CLSACT != 0 {
+        let mut links = Links::open().map_err(|error| error.to_string())?;
+        links.remove_clsact(interface).map_err(|error| error.to_string())?;
+    }
+    Ok(())
 }
 
 /// Before 6.6 the kernel knows no tcx attach type and answers EINVAL.
@@ -131,7 +164,7 @@ pub(super) fn remove_clsact(interfaces: &[Interface]) {
     }
 }
 
-fn program<'a, P>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut P, ProbeError>
+pub(super) fn program<'a, P>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut P, ProbeError>
 where
     &'a mut P: TryFrom<&'a mut Program, Error = ProgramError>,
 {
@@ -140,7 +173,7 @@ where
     ebpf.program_mut(name).ok_or_else(missing)?.try_into().map_err(|_| missing())
 }
 
-fn refused(name: &str, error: &ProgramError) -> ProbeError {
+pub(super) fn refused(name: &str, error: &ProgramError) -> ProbeError {
     let reason = match error {
         ProgramError::LoadError { io_error, verifier_log } => {
             let log = verifier_log.to_string();
@@ -152,6 +185,6 @@ fn refused(name: &str, error: &ProgramError) -> ProbeError {
     ProbeError::Program { program: name.to_owned(), reason }
 }
 
-fn attach_error(name: &str, target: &str, error: &ProgramError) -> ProbeError {
+pub(super) fn attach_error(name: &str, target: &str, error: &ProgramError) -> ProbeError {
     ProbeError::Attach { program: name.to_owned(), target: target.to_owned(), reason: chain(error) }
 }

@@ -106,6 +106,13 @@ pub enum ProbeError {
     },
 }
 
+impl ProbeError {
+    /// Of a map operation.
+    pub(super) fn from_map(name: &str, error: &aya::maps::MapError) -> Self {
+        Self::Map { map: name.to_owned(), reason: chain(error) }
+    }
+}
+
 /// An error with all its causes in one line: aya keeps what the kernel said in the chain.
 pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();

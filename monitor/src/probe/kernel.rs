@@ -9,7 +9,7 @@ use std::{
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray};
 use monitor_common::{InterfaceKey, InterfaceSettings, PORT_WORDS, PacketCounters, Ports, Settings, Stages};
 
-use super::{Matching, ProbeError, error::chain};
+use super::{Matching, ProbeError};
 
 /// Words of one CPU's counters.
 const COUNTER_WORDS: usize = size_of::<PacketCounters>() / size_of::<u64>();
@@ -36,14 +36,8 @@ impl Kernel {
     /// # Errors
     /// Where one is missing or of another kind.
     pub(super) fn take(mut map: impl FnMut(&str) -> Result<Map, ProbeError>) -> Result<Self, ProbeError> {
-        let ring = match map("RING")? {
-            Map::RingBuf(data) => data,
-            _ => return Err(missing("RING")),
-        };
-        let reader = match map("READER")? {
-            Map::Array(data) => data,
-            _ => return Err(missing("READER")),
-        };
+        let Map::RingBuf(ring) = map("RING")? else { return Err(missing("RING")) };
+        let Map::Array(reader) = map("READER")? else { return Err(missing("READER")) };
         Ok(Self {
             ring,
             reader,
@@ -107,6 +101,19 @@ impl Kernel {
             }
         }
         lock(&self.ports).set(0, ports.words, 0).map_err(|error| map_error("PORTS", &error))
+    }
+
+    /// What the hooks let through.
+    ///
+    /// # Errors
+    /// Where the maps cannot be read.
+    pub fn matching(&self) -> Result<Matching, ProbeError> {
+        if self.settings()?.any_port != 0 {
+            return Ok(Matching::AnyPort);
+        }
+        let words = lock(&self.ports).get(&0, 0).map_err(|error| map_error("PORTS", &error))?;
+        let ports = Ports { words };
+        Ok(Matching::Ports((1..=u16::MAX).filter(|&port| ports.contains(port)).collect()))
     }
 
     /// Turns the counting of what does not match on or off.
@@ -182,5 +189,5 @@ pub(super) fn missing(name: &str) -> ProbeError {
 }
 
 pub(super) fn map_error(name: &str, error: &MapError) -> ProbeError {
-    ProbeError::Map { map: name.to_owned(), reason: chain(error) }
+    ProbeError::from_map(name, error)
 }

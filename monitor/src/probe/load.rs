@@ -1,8 +1,8 @@
 //! The programs in the kernel, from loading to detaching.
 
-use std::sync::Arc;
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
-use aya::{Btf, Ebpf, EbpfLoader};
+use aya::{Ebpf, EbpfLoader};
 use monitor_common::InterfaceSettings;
 
 use super::{
@@ -68,8 +68,7 @@ impl Probe {
         let log = KernelLog::open(&mut ebpf);
         let kernel = Kernel::take(|name| ebpf.take_map(name).ok_or_else(|| missing(name)))?;
         kernel.set_matching(&options.matching)?;
-        let btf = Btf::from_sys_fs()
-            .map_err(|error| ProbeError::Btf { path: "/sys/kernel/btf".to_owned(), reason: chain(&error) })?;
+        let btf = attach::kernel_btf()?;
         let warnings = attach::stages(&mut ebpf, &btf)?;
         attach::load_hooks(&mut ebpf)?;
         let kernel = Arc::new(kernel);
@@ -100,7 +99,7 @@ impl Probe {
         for &irq in &interface.irqs {
             self.kernel.own_irq(irq, interface.key)?;
         }
-        if attach::hooks(&mut self.ebpf, interface)?.added_clsact {
+        if attach::hooks(&mut self.ebpf, interface)? {
             self.clsact.push(interface.clone());
         }
         self.interfaces.push(interface.clone());
@@ -146,6 +145,26 @@ impl Probe {
     }
 }
 
+/// Loads maps and programs with the maps pinned; a map that is pinned already is used.
+pub(super) fn load_pinned(
+    ring_bytes: u32,
+    pins: &HashMap<&'static str, PathBuf>,
+) -> Result<Ebpf, ProbeError> {
+    let object = object()?;
+    let mut loader = EbpfLoader::new();
+    let offsets = offsets::of_running_kernel()?;
+    for (symbol, offset) in &offsets {
+        loader.override_global(symbol, offset, true);
+    }
+    loader.map_max_entries("RING", ring_bytes);
+    for (name, path) in pins {
+        loader.map_pin_path(name, path);
+    }
+    loader
+        .load(&object.bytes)
+        .map_err(|error| ProbeError::Load { object: object.origin.clone(), reason: chain(&error) })
+}
+
 fn load(object: &Object, options: &Options, offsets: &[(&str, u32)]) -> Result<Ebpf, ProbeError> {
     let mut loader = EbpfLoader::new();
     for (symbol, offset) in offsets {
@@ -157,7 +176,7 @@ fn load(object: &Object, options: &Options, offsets: &[(&str, u32)]) -> Result<E
         .map_err(|error| ProbeError::Load { object: object.origin.clone(), reason: chain(&error) })
 }
 
-fn check_capabilities() -> Result<(), ProbeError> {
+pub(super) fn check_capabilities() -> Result<(), ProbeError> {
     let missing = Capabilities::effective().map(|held| held.missing(&NEEDED)).unwrap_or_default();
     if missing.is_empty() {
         return Ok(());

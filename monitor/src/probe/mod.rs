@@ -4,6 +4,7 @@
 mod attach;
 mod btf;
 mod error;
+mod hook;
 mod interface;
 mod irqs;
 mod kernel;
@@ -11,9 +12,11 @@ mod load;
 mod log;
 mod object;
 pub mod offsets;
+pub mod pins;
 mod selftest;
 
 pub use error::ProbeError;
+pub use hook::Hook;
 pub use interface::Interface;
 pub use kernel::Kernel;
 pub use load::{Matching, Options, Probe};

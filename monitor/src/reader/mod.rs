@@ -4,9 +4,11 @@
 mod assembly;
 mod records;
 mod ring;
+mod view;
 
 pub use records::{Interfaces, Records};
 pub use ring::{Drained, Ring, Sleep};
+pub use view::{RingState, RingView};
 
 /// Why the ring cannot be read.
 #[derive(Debug, thiserror::Error)]

@@ -105,6 +105,7 @@ impl Ring {
         let published = ring.consumer_position().load(Ordering::Relaxed);
         ring.position = published.max(ring.current().position);
         ring.consumer_position().store(ring.position, Ordering::Release);
+        ring.sleeps = ring.last_sleep();
         ring.prefault(page_size, bytes);
         Ok(ring)
     }
@@ -167,6 +168,18 @@ impl Ring {
     #[must_use]
     pub fn has_records(&self) -> bool {
         self.producer_position().load(Ordering::Acquire) > self.position
+    }
+
+    /// Where the producer is: bytes since the ring was made.
+    #[must_use]
+    pub fn produced(&self) -> u64 {
+        self.producer_position().load(Ordering::Acquire)
+    }
+
+    /// Whether everything before a position of the producer's has been taken.
+    #[must_use]
+    pub const fn is_past(&self, position: u64) -> bool {
+        self.position >= position
     }
 
     /// Records between the reader and the producer: those that are not thrown away.
@@ -271,7 +284,7 @@ impl Ring {
 
     fn current(&self) -> Taken {
         let commits = self.commits().load(Ordering::Acquire);
-        let page = self.page.as_ptr().cast::<ReaderPage>();
+        let page = self.reader_page();
         // SAFETY: the page holds a ReaderPage, and this is the only reader of the ring, so nobody writes the slot.
         unsafe { (&raw const (*page).taken[slot_of(commits)]).read_volatile() }
     }
@@ -279,14 +292,28 @@ impl Ring {
     /// Process that read before this one, or 0.
     #[must_use]
     pub fn reader_before(&self) -> u64 {
-        let page = self.page.as_ptr().cast::<ReaderPage>();
+        let page = self.reader_page();
         // SAFETY: as in `current`.
         unsafe { (&raw const (*page).reader_pid).read_volatile() }
     }
 
+    /// Number of the last sleep that any reader began: a new one must not take the number of a sleep that a probe has
+    /// ended already, or it would not be woken.
+    fn last_sleep(&self) -> u64 {
+        let page = self.reader_page();
+        // SAFETY: the page holds a ReaderPage; probes write `woken` at any time, hence volatile.
+        unsafe {
+            (&raw const (*page).sleeping).read_volatile().max((&raw const (*page).woken).read_volatile())
+        }
+    }
+
+    fn reader_page(&self) -> *const ReaderPage {
+        self.page.as_ptr().cast()
+    }
+
     /// `ReaderPage::commits`.
     fn commits(&self) -> &AtomicU64 {
-        let page = self.page.as_ptr().cast::<ReaderPage>();
+        let page = self.reader_page();
         // SAFETY: the address of a field of the mapped page; nothing is read.
         Self::word(unsafe { &raw const (*page).commits }.cast())
     }

@@ -75,6 +75,10 @@ impl Discovery {
         }
     }
 
+    pub(super) const fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
     /// Where the candidates go.
     pub(super) fn sink(&self) -> Box<dyn Sink> {
         Box::new(Candidates(Arc::clone(&self.found)))

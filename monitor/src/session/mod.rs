@@ -19,6 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use monitor_common::Taken;
 use monitor_core::{
     pipeline::{Bounds, Pipeline, Ports},
     time::Nanos,
@@ -30,9 +31,12 @@ use crate::{
         Fanout, Hub, OnEnd, Registry, Summary, is_closed,
         queue::{self, QueueBounds, QueueSender},
     },
-    live::{Board, Control, Live, Loop},
+    live::{Board, Control, Live, Loop, LoopCounts},
     netns::{self, LinkChange, LinkWatch, Netns, Promiscuous},
-    probe::{Interface, Kernel, Matching, Options, Probe, ProbeError, SelfTest},
+    probe::{
+        Interface, Kernel, Matching, Options, Probe, ProbeError, SelfTest,
+        pins::{Followed, PinError, Pinned, ReaderLock},
+    },
     reader::{Interfaces, ReaderError, Records, Ring},
     rt,
     sink::Sink,
@@ -55,6 +59,9 @@ pub enum SessionError {
     /// The kernel side.
     #[error(transparent)]
     Probe(#[from] ProbeError),
+    /// Pins.
+    #[error(transparent)]
+    Pins(#[from] PinError),
     /// The ring.
     #[error(transparent)]
     Reader(#[from] ReaderError),
@@ -77,14 +84,21 @@ pub struct Plan {
     pub interfaces: Vec<(Arc<Netns>, String)>,
     /// Ports to match.
     pub ports: Ports,
-    /// Real-time settings.
-    pub rt: rt::Request,
     /// Bytes of the ring.
     pub ring_bytes: u32,
-    /// Bounds of the pipeline.
-    pub bounds: Bounds,
     /// Whether to take in what is addressed to others.
     pub promiscuous: bool,
+    /// How to read.
+    pub reading: Reading,
+}
+
+/// How to read, whoever attached.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// Real-time settings.
+    pub rt: rt::Request,
+    /// Bounds of the pipeline.
+    pub bounds: Bounds,
     /// How long; without end where none is given.
     pub duration: Option<Duration>,
 }
@@ -97,15 +111,57 @@ pub struct Report {
     pub failed: Option<String>,
 }
 
+/// Who attached what is read.
+enum Source {
+    /// This process, which detaches it again.
+    Own(Box<Probe>),
+    /// Another: an instance that is pinned, of which this is the only reader.
+    Pinned { instance: Followed, _lock: ReaderLock },
+}
+
+impl Source {
+    fn detach(&mut self) -> Result<(), ProbeError> {
+        match self {
+            Self::Own(probe) => probe.detach(),
+            Self::Pinned { .. } => Ok(()),
+        }
+    }
+
+    fn forget(&mut self, interface: &Interface) {
+        match self {
+            Self::Own(probe) => probe.forget(interface),
+            Self::Pinned { .. } => {}
+        }
+    }
+
+    fn flush_log(&mut self) {
+        if let Self::Own(probe) = self {
+            probe.flush_log();
+        }
+    }
+
+    /// A sentence where what is read is no longer there.
+    fn gone(&self) -> Option<String> {
+        match self {
+            Self::Own(_) => None,
+            Self::Pinned { instance, .. } => instance
+                .gone()
+                .then(|| format!("instance {} was detached while it was followed", instance.name())),
+        }
+    }
+}
+
 /// A run that is attached and about to begin.
 pub struct Session {
-    probe: Probe,
+    source: Source,
+    interfaces: Vec<Interface>,
     kernel: Arc<Kernel>,
     work: Loop<QueueSender>,
     receiver: queue::QueueReceiver,
     fanout: Fanout,
     clock: Arc<ClockMap>,
-    reading: ClockReading,
+    measured: ClockReading,
+    before: Taken,
     board: Arc<Board>,
     notices: Notices,
     discovery: Discovery,
@@ -121,63 +177,112 @@ impl Session {
     ///
     /// # Errors
     /// What this host lacks, or what was asked for and does not exist; nothing is left attached.
-    pub fn prepare(
-        plan: &Plan,
-        mut sinks: Vec<Box<dyn Sink>>,
-        notices: Notices,
-    ) -> Result<Self, SessionError> {
-        let system = |what| move |source| SessionError::System { what, source };
+    pub fn prepare(plan: &Plan, sinks: Vec<Box<dyn Sink>>, notices: Notices) -> Result<Self, SessionError> {
         let interfaces = find(&plan.interfaces)?;
         let matching = match &plan.ports {
             Ports::Any => Matching::AnyPort,
             Ports::Set(ports) => Matching::Ports(ports.clone()),
         };
-        let mut probe = Probe::load(&Options { matching, ring_bytes: plan.ring_bytes })?;
+        let probe = Probe::load(&Options { matching, ring_bytes: plan.ring_bytes })?;
         if let SelfTest::Skipped(reason) = probe.self_test()? {
             notices.say(format!("the self-test of the kernel stamps was skipped: {reason}"));
         }
         probe.warnings().iter().for_each(|warning| notices.say(warning.clone()));
-
         let kernel = Arc::clone(probe.kernel());
+        let source = Source::Own(Box::new(probe));
+        let mut session =
+            Self::assemble(source, interfaces, kernel, &plan.ports, &plan.reading, sinks, notices)?;
+        session.promiscuous = if plan.promiscuous { listen_to_all(&session.interfaces)? } else { Vec::new() };
+        if let Source::Own(probe) = &mut session.source {
+            for interface in &session.interfaces {
+                probe.attach(interface)?;
+            }
+        }
+        Ok(session)
+    }
+
+    /// Becomes the reader of an instance that is attached. What it does when it ends changes nothing there.
+    ///
+    /// # Errors
+    /// Where there is no such instance, it is not whole, or somebody reads it already.
+    pub fn follow(
+        name: &str,
+        reading: &Reading,
+        sinks: Vec<Box<dyn Sink>>,
+        notices: Notices,
+    ) -> Result<Self, SessionError> {
+        let pinned = Pinned::open(name)?;
+        let lock = pinned.lock_reader()?;
+        let here = Arc::new(Netns::current()?);
+        let interfaces = pinned.record().interfaces.iter().map(|one| one.interface(&here)).collect();
+        let instance = pinned.followed();
+        let kernel = Arc::new(pinned.into_kernel());
+        let ports = match kernel.matching()? {
+            Matching::AnyPort => Ports::Any,
+            Matching::Ports(ports) => Ports::Set(ports),
+        };
+        let source = Source::Pinned { instance, _lock: lock };
+        Self::assemble(source, interfaces, kernel, &ports, reading, sinks, notices)
+    }
+
+    fn assemble(
+        source: Source,
+        interfaces: Vec<Interface>,
+        kernel: Arc<Kernel>,
+        ports: &Ports,
+        reading: &Reading,
+        mut sinks: Vec<Box<dyn Sink>>,
+        notices: Notices,
+    ) -> Result<Self, SessionError> {
+        let system = |what| move |source| SessionError::System { what, source };
         let ring = Ring::map(kernel.ring(), kernel.ring_bytes()?, kernel.reader_page())?;
         let records = Records::new(Interfaces::new(interfaces.iter().map(|one| (one.key, one.id))));
-        let discovery = Discovery::new(&plan.ports, &interfaces);
+        let discovery = Discovery::new(ports, &interfaces);
         sinks.push(discovery.sink());
         let output_ended = Arc::new(AtomicBool::new(false));
         let fanout =
             Fanout::start(sinks, &on_end(&output_ended, &notices)).map_err(system("starting a sink"))?;
         let (outlet, receiver) = queue::channel(&QueueBounds::default(), fanout.wants())
             .map_err(system("making the queue to the outputs"))?;
-
-        let reading = clock::measure();
-        let clock = Arc::new(ClockMap::new(&reading));
+        let measured = clock::measure();
+        let clock = Arc::new(ClockMap::new(&measured));
         let control = Arc::new(Control::new().map_err(system("making an eventfd"))?);
         let board = Arc::new(Board::default());
-        let pipeline = Pipeline::new(plan.ports.clone(), &plan.bounds);
+        let before = ring.taken_before();
+        let pipeline = Pipeline::new(ports.clone(), &reading.bounds);
         let work =
             Loop::new(ring, records, pipeline, outlet, Arc::clone(&clock), control, Arc::clone(&board));
-        let watches = watch(&plan.interfaces)?;
-        let promiscuous = if plan.promiscuous { listen_to_all(&interfaces)? } else { Vec::new() };
-        for interface in &interfaces {
-            probe.attach(interface)?;
-        }
         Ok(Self {
-            probe,
+            source,
+            watches: watch(&interfaces)?,
+            interfaces,
             kernel,
             work,
+            before,
             receiver,
             fanout,
             clock,
-            reading,
+            measured,
             board,
             notices,
             discovery,
-            watches,
-            promiscuous,
-            request: plan.rt,
-            duration: plan.duration,
+            promiscuous: Vec::new(),
+            request: reading.rt,
+            duration: reading.duration,
             output_ended,
         })
+    }
+
+    /// What the pipeline looks for.
+    #[must_use]
+    pub const fn ports(&self) -> &Ports {
+        self.discovery.ports()
+    }
+
+    /// The interfaces that are watched.
+    #[must_use]
+    pub fn interfaces(&self) -> &[Interface] {
+        &self.interfaces
     }
 
     /// Runs until `stop` is set, the time is over, the output has gone, or no interface is left. Then detaches, reads
@@ -187,20 +292,34 @@ impl Session {
     /// # Errors
     /// Where a thread cannot be had; whatever happens, nothing is left attached.
     pub fn run(self, stop: &AtomicBool, started: impl FnOnce(&rt::Outcome)) -> Result<Report, SessionError> {
-        let Self { mut probe, kernel, work, receiver, fanout, clock, board, notices, .. } = self;
+        let Self {
+            mut source,
+            interfaces,
+            kernel,
+            work,
+            receiver,
+            fanout,
+            clock,
+            board,
+            notices,
+            before,
+            ..
+        } = self;
         let system = |what| move |source| SessionError::System { what, source };
         let begun = monotonic_ns();
         let live = crate::live::spawn(work, self.request).map_err(system("starting the real-time thread"))?;
         started(live.rt());
-        let names = probe.interfaces().iter().map(|one| (one.id, one.name.clone()));
+        let names = interfaces.iter().map(|one| (one.id, one.name.clone()));
         let registry = Registry::new(names);
-        let hub = start_hub(receiver, fanout, &clock, &kernel, &board, &notices, registry)
+        let hub = start_hub(receiver, fanout, &clock, (&kernel, before), &board, &notices, registry)
             .map_err(system("starting the hub"))?;
 
         let mut caretaker = Caretaker {
-            probe: &mut probe,
+            source: &mut source,
+            kernel: &kernel,
+            interfaces,
             clock: &clock,
-            reading: self.reading,
+            measured: self.measured,
             board: &board,
             notices: &notices,
             discovery: self.discovery,
@@ -214,10 +333,10 @@ impl Session {
                 || deadline.is_some_and(|deadline| Instant::now() >= deadline)
         };
         let mut failed = caretaker.look_after(over, deadline);
-        let reading = caretaker.reading;
+        let measured = caretaker.measured;
 
         drop(self.promiscuous);
-        if let Err(error) = probe.detach() {
+        if let Err(error) = source.detach() {
             failed.get_or_insert(error.to_string());
         }
         thread::sleep(LAST_RECORDS);
@@ -237,10 +356,12 @@ impl Session {
 
         let mut summary = Summary::new(&outcome.pipeline, &registry).with_latency(&outcome.pipeline);
         summary.duration_ns = Some(duration_ns);
-        summary.clock = Some(totals::clock(&reading));
+        summary.clock = Some(totals::clock(&measured));
         summary.rt = Some(totals::rt(&outcome.rt, outcome.cpu_percent));
         let sinks = fanout.counts().collect::<Vec<_>>();
-        totals::fill(&mut summary.counters, &kernel.counters()?, &outcome.counts, &lanes, &sinks);
+        let (packets, pending) = totals::settled(&kernel, &outcome.ring)?;
+        let turns = LoopCounts { pending, ..outcome.counts };
+        totals::fill(&mut summary.counters, &packets, &turns, &before, &lanes, &sinks);
         summary.settle();
         for report in fanout.finish(summary.clone()) {
             if !report.finished {
@@ -259,9 +380,9 @@ fn find(wanted: &[(Arc<Netns>, String)]) -> Result<Vec<Interface>, ProbeError> {
         .collect()
 }
 
-fn watch(interfaces: &[(Arc<Netns>, String)]) -> Result<Vec<(Arc<Netns>, LinkWatch)>, netns::Error> {
+fn watch(interfaces: &[Interface]) -> Result<Vec<(Arc<Netns>, LinkWatch)>, netns::Error> {
     let mut namespaces = HashMap::new();
-    for (netns, _) in interfaces {
+    for Interface { netns, .. } in interfaces {
         namespaces.entry(netns.inode()).or_insert(netns);
     }
     namespaces.into_values().map(|netns| Ok((Arc::clone(netns), netns.watch()?))).collect()
@@ -287,7 +408,7 @@ fn start_hub(
     receiver: queue::QueueReceiver,
     fanout: Fanout,
     clock: &Arc<ClockMap>,
-    kernel: &Arc<Kernel>,
+    (kernel, before): (&Arc<Kernel>, Taken),
     board: &Arc<Board>,
     notices: &Notices,
     registry: Registry,
@@ -298,7 +419,7 @@ fn start_hub(
         Hub::new(receiver, registry, fanout).run(
             || Nanos(clock.utc_ns(monotonic_ns())),
             |window| {
-                window.counters = totals::so_far(&kernel, &board);
+                window.counters = totals::so_far(&kernel, &before, &board);
                 window.notices = notices.take_new();
             },
         )
@@ -307,9 +428,11 @@ fn start_hub(
 
 /// What goes on beside the frames while a run lasts.
 struct Caretaker<'a> {
-    probe: &'a mut Probe,
+    source: &'a mut Source,
+    kernel: &'a Kernel,
+    interfaces: Vec<Interface>,
     clock: &'a ClockMap,
-    reading: ClockReading,
+    measured: ClockReading,
     board: &'a Board,
     notices: &'a Notices,
     discovery: Discovery,
@@ -325,17 +448,17 @@ impl Caretaker<'_> {
             if self.live.is_finished() {
                 return Some("the real-time thread ended by itself".to_owned());
             }
-            if let Some(reason) = self.watch_links() {
+            if let Some(reason) = self.watch_links().or_else(|| self.source.gone()) {
                 return Some(reason);
             }
             let frames = self.board.read().counts.frames;
-            self.discovery.look(self.probe.kernel(), frames.found + frames.invalid, self.notices);
+            self.discovery.look(self.kernel, frames.found + frames.invalid, self.notices);
             if Instant::now() >= clock_due {
-                self.reading = clock::measure();
-                self.clock.update(&self.reading);
+                self.measured = clock::measure();
+                self.clock.update(&self.measured);
                 clock_due = Instant::now() + CLOCK_EVERY;
             }
-            self.probe.flush_log();
+            self.source.flush_log();
             self.rest(deadline);
         }
         None
@@ -359,7 +482,7 @@ impl Caretaker<'_> {
             let events = watch.drain().unwrap_or_default();
             for event in events {
                 let own = |one: &&Interface| one.key.netns == netns.inode() && one.key.ifindex == event.index;
-                let Some(interface) = self.probe.interfaces().iter().find(own) else { continue };
+                let Some(interface) = self.interfaces.iter().find(own) else { continue };
                 match &event.change {
                     LinkChange::Removed => {
                         self.notices.say(format!(
@@ -379,8 +502,9 @@ impl Caretaker<'_> {
             }
         }
         let gone = gone?;
-        self.probe.forget(&gone);
-        self.probe.interfaces().is_empty().then(|| {
+        self.source.forget(&gone);
+        self.interfaces.retain(|one| one.id != gone.id);
+        self.interfaces.is_empty().then(|| {
             format!(
                 "interface {} vanished while it was monitored, and no other is left; start again once it is back",
                 gone.name

@@ -2,14 +2,15 @@
 
 use std::{thread, time::Duration};
 
-use monitor_common::PacketCounters as KernelCounts;
+use monitor_common::{PacketCounters as KernelCounts, Taken};
 use monitor_core::event::QueueCounts;
 
 use crate::{
     clock::ClockReading,
     hub::{ClockSummary, Counters, EventCounters, PacketCounters, RtSummary},
     live::{Board, LoopCounts},
-    probe::Kernel,
+    probe::{Kernel, ProbeError},
+    reader::Ring,
     rt,
 };
 
@@ -22,15 +23,15 @@ const LANES: [&str; 2] = ["queue_data", "queue_control"];
 
 /// The counters of a run that goes on. Kernel and threads count while they are read, so that a packet may be in one
 /// counter and not yet in the next: what does not add up is read again, and only what stays is a remainder.
-pub(super) fn so_far(kernel: &Kernel, board: &Board) -> Option<Counters> {
+pub(super) fn so_far(kernel: &Kernel, before: &Taken, board: &Board) -> Option<Counters> {
     let mut counters = None;
     for _ in 0..READS {
         let snapshot = board.read();
         let packets = kernel.counters().ok()?;
         let mut read = Counters::new(&snapshot.counts);
-        fill(&mut read, &packets, &snapshot.turns, &snapshot.lanes, &[]);
+        fill(&mut read, &packets, &snapshot.turns, before, &snapshot.lanes, &[]);
         // Records submitted since the thread last showed its counts are on their way to it.
-        let taken = snapshot.turns.delivered + snapshot.turns.discarded;
+        let taken = read.records.delivered + read.records.discarded.unwrap_or(0);
         read.records.pending = Some(packets.records.saturating_sub(taken));
         read.settle();
         let settled = read.unaccounted() == 0;
@@ -43,11 +44,26 @@ pub(super) fn so_far(kernel: &Kernel, board: &Board) -> Option<Counters> {
     counters
 }
 
+/// The kernel's counters and the records left in the ring, read so that they belong together: programs that stay
+/// attached go on meanwhile.
+pub(super) fn settled(kernel: &Kernel, ring: &Ring) -> Result<(KernelCounts, u64), ProbeError> {
+    let mut before = kernel.counters()?;
+    loop {
+        let pending = ring.pending();
+        let after = kernel.counters()?;
+        if after == before {
+            return Ok((after, pending));
+        }
+        before = after;
+    }
+}
+
 /// Adds to what the pipeline counted what kernel, reader, queue and sinks did.
 pub(super) fn fill(
     counters: &mut Counters,
     kernel: &KernelCounts,
     turns: &LoopCounts,
+    before: &Taken,
     lanes: &[QueueCounts; 2],
     sinks: &[(&'static str, QueueCounts)],
 ) {
@@ -61,10 +77,13 @@ pub(super) fn fill(
     });
     let records = &mut counters.records;
     records.submitted = Some(kernel.records);
-    records.delivered = turns.delivered;
-    records.discarded = Some(turns.discarded);
+    // Records are counted since the maps were made: what readers before this one took belongs to the same sums.
+    records.delivered = before.delivered + turns.delivered;
+    records.discarded = Some(before.discarded + turns.discarded);
     records.pending = Some(turns.pending);
-    records.malformed += turns.malformed;
+    records.carried += before.carried;
+    records.no_payload += before.no_payload;
+    records.malformed += before.malformed + turns.malformed;
     let lanes = LANES.into_iter().zip(lanes.iter().copied());
     counters.events.0 = lanes
         .chain(sinks.iter().copied())

@@ -90,8 +90,17 @@ fn frames(out: &mut String, summary: &Summary) -> fmt::Result {
     writeln!(out)?;
     writeln!(out, "CRC errors   {}", summary.crc_errors)?;
     writeln!(out, "skipped      {} bytes", summary.skipped_bytes)?;
+    other(out, summary.packets_ignored)?;
     refused(out, summary.streams_refused, "stream", "the table of streams is full")?;
     refused(out, summary.configs_refused, "configuration", "every slot is in use")
+}
+
+/// What was not looked into; nothing where everything was.
+fn other(out: &mut String, ignored: u64) -> fmt::Result {
+    if ignored == 0 {
+        return Ok(());
+    }
+    writeln!(out, "other        {ignored} packets of other ports and protocols ('--port any' looks into all)")
 }
 
 /// What went past a bound; nothing where nothing did.

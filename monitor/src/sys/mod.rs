@@ -6,12 +6,14 @@
 //!
 //! Every timeout and every stamp is on `CLOCK_MONOTONIC`, the clock of the kernel's own stamps (`bpf_ktime_get_ns`).
 
+pub mod bpf;
 pub mod caps;
 pub mod clock;
 pub mod eventfd;
 pub mod ifname;
 pub mod mapping;
 pub mod memory;
+pub mod mount;
 pub mod namespace;
 pub mod packet;
 pub mod poll;

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::process;
 
 /// Each program with the package that has it.
-const PROGRAMS: [(&str, &str); 10] = [
+const PROGRAMS: [(&str, &str); 11] = [
     ("ip", "iproute2"),
     ("tc", "iproute2"),
     ("ethtool", "ethtool"),
@@ -17,6 +17,7 @@ const PROGRAMS: [(&str, &str); 10] = [
     ("bpftool", "bpftool"),
     ("nsenter", "util-linux"),
     ("setpriv", "util-linux"),
+    ("setcap", "libcap2-bin"),
     ("ps", "procps"),
 ];
 

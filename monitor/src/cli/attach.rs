@@ -1,0 +1,95 @@
+//! `attach`: programs and maps that stay when this process ends.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use monitor_core::packet::InterfaceId;
+use monitor_core::pipeline::Ports;
+
+use super::{Outcome, complete, exit, output, run};
+use crate::config::{InstanceName, Port, RunOptions, ports};
+use crate::netns::Netns;
+use crate::probe::{Hook, Interface, Matching, pins};
+
+/// Attach an instance that stays: it counts, and keeps frames for `follow`, with no process of its own
+///
+/// Attached again, an instance keeps its counters; programs that this version has changed are replaced, each at once,
+/// and interfaces are added.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Interface to attach to (repeatable)
+    #[arg(long, value_name = "IF", add = complete::interface_names())]
+    iface: Vec<String>,
+    /// UDP or TCP port to match, or 'any' (repeatable; 4712 and 4713 where none is given)
+    #[arg(long = "port", value_name = "N|any")]
+    ports: Vec<Port>,
+    /// Name of the instance
+    #[arg(long, value_name = "NAME", default_value_t, add = complete::instances())]
+    instance: InstanceName,
+    /// Attach again to interfaces of the instance that have gone and come back
+    #[arg(long)]
+    reattach: bool,
+    /// Read options from a TOML file; those given here win
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Outcome {
+    let given =
+        RunOptions { iface: arguments.iface.clone(), port: arguments.ports.clone(), ..RunOptions::default() };
+    let options = run::overlay(arguments.config.as_deref(), given)?;
+    let name = arguments.instance.as_str();
+    let mut names = options.iface.clone();
+    let pinned = pins::Pinned::open(name).ok();
+    if arguments.reattach {
+        let pinned = pinned.as_ref().ok_or_else(|| pins::not_attached(name).to_string())?;
+        names.extend(come_back(pinned));
+    } else if names.is_empty() && pinned.is_none() {
+        return Err("attach needs an interface: attach --iface IF (`ip link` lists them)".to_owned());
+    }
+    let here = Arc::new(Netns::current().map_err(|error| error.to_string())?);
+    let interfaces = names
+        .iter()
+        .map(|name| Interface::find(&here, name, InterfaceId(0)))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| error.to_string())?;
+    let matching = match ports(&options.port) {
+        Ports::Any => Matching::AnyPort,
+        Ports::Set(ports) => Matching::Ports(ports),
+    };
+    let attached = pins::attach(&pins::AttachOptions {
+        name: name.to_owned(),
+        matching,
+        ring_bytes: options.bounds.ring_bytes()?,
+        hook: Hook::Tc,
+        interfaces,
+    })
+    .map_err(|error| error.to_string())?;
+    attached.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    output::line(&describe(name, &attached))?;
+    Ok(exit::DONE)
+}
+
+/// Names of interfaces that the instance is no longer on, and that are there now.
+fn come_back(pinned: &pins::Pinned) -> Vec<String> {
+    let present = |name: &str| crate::sys::ifname::index_of(name).is_ok();
+    let lost = pinned.record().interfaces.iter().filter(|one| !pinned.is_attached_to(one));
+    lost.filter(|one| present(&one.name)).map(|one| one.name.clone()).collect()
+}
+
+fn describe(name: &str, attached: &pins::Attached) -> String {
+    let state = if attached.renewed {
+        format!("instance {name} was attached already; its counters go on")
+    } else {
+        format!("instance {name} is attached")
+    };
+    let listed =
+        |what: &str, names: &[String]| (!names.is_empty()).then(|| format!("{what}: {}", names.join(", ")));
+    let parts = [
+        Some(state),
+        listed("interfaces", &attached.interfaces),
+        listed("programs replaced", &attached.replaced),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,71 @@
+//! `follow`: reads an instance that is attached.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::show::Show;
+use super::{Outcome, complete, run, signals};
+use crate::config::{Duration, InstanceName, RunOptions};
+use crate::session::Session;
+
+/// Follow an attached instance: read what it keeps, until Ctrl-C
+///
+/// The instance stays attached when this ends, however it ends. One reader at a time.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+pub(super) struct Arguments {
+    /// Name of the instance
+    #[arg(long, value_name = "NAME", default_value_t, add = complete::instances())]
+    instance: InstanceName,
+    /// CPU that the real-time thread is bound to
+    #[arg(long, value_name = "N")]
+    cpu: Option<usize>,
+    /// The real-time thread's priority under `SCHED_FIFO`, 1 to 99 (50 where none is given)
+    #[arg(long, value_name = "N")]
+    priority: Option<u8>,
+    /// End after this time, such as 10s or 5min
+    #[arg(long, value_name = "TIME")]
+    duration: Option<Duration>,
+    /// Print NDJSON: a window each second, the summary last
+    #[arg(long)]
+    json: bool,
+    /// Print each frame (with --json an object each)
+    #[arg(long)]
+    frames: bool,
+    /// Print plain lines even on a terminal
+    #[arg(long)]
+    plain: bool,
+    /// Print only the summary
+    #[arg(long)]
+    quiet: bool,
+    /// Read options from a TOML file; those given here win
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Outcome {
+    let options = arguments.options()?;
+    let stop = signals::stop_flag().map_err(|error| format!("cannot catch signals: {error}"))?;
+    let name = arguments.instance.as_str();
+    let show = Show::of(&options);
+    let reading = run::reading(&options, run::request(&options)?)?;
+    let session = Session::follow(name, &reading, show.sinks()?, show.notices());
+    show.drive(session, &format!("instance {name}"), &stop, || Ok(()))
+}
+
+impl Arguments {
+    fn options(&self) -> Result<RunOptions, String> {
+        let given = RunOptions {
+            cpu: self.cpu,
+            priority: self.priority,
+            duration: self.duration,
+            json: self.json,
+            frames: self.frames,
+            plain: self.plain,
+            quiet: self.quiet,
+            ..RunOptions::default()
+        };
+        run::overlay(self.config.as_deref(), given)
+    }
+}

@@ -1,0 +1,178 @@
+//! Options as the TOML that `--config` reads: every key with what it means, its default, and the value in effect.
+
+use std::fmt::Write as _;
+
+use toml::Value;
+
+use super::{BOUNDS, Bound, Port, RunOptions};
+
+/// What the command line says of an option.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OptionDoc {
+    /// Its key in the file: the long option without its dashes.
+    pub key: String,
+    /// What it means, and its range.
+    pub help: String,
+    /// What its value is called, such as `N`.
+    pub value_name: String,
+}
+
+/// Columns of a comment.
+const WIDTH: usize = 100;
+
+const HEAD: &str =
+    "# Options of `pmu-monitor run`, read with --config FILE. What is given on the command line wins.\n";
+
+/// A key and its value as it is written; `None` where there is none.
+type Entry = (&'static str, Option<Value>);
+
+impl RunOptions {
+    /// The text of a file that gives these options, in the order of the fields. A key without a value, or without a
+    /// default, is there as a comment. `docs` explains the keys.
+    #[must_use]
+    pub fn to_toml(&self, docs: &[OptionDoc]) -> String {
+        let mut text = HEAD.to_owned();
+        for ((key, value), (_, default)) in
+            self.entries().into_iter().zip(Self::default().effective().entries())
+        {
+            let doc = docs.iter().find(|doc| doc.key == key);
+            text.push('\n');
+            comment(&mut text, doc.map_or("", |doc| &doc.help));
+            comment(&mut text, &format!("Default: {}", default.map_or_else(none, |value| value.to_string())));
+            let _ = match value {
+                Some(value) => writeln!(text, "{key} = {value}"),
+                None => writeln!(text, "# {key} = {}", doc.map_or("", |doc| &doc.value_name)),
+            };
+        }
+        text.push_str("\n# How much there is place for.\n[bounds]\n");
+        for (bound, value) in BOUNDS.iter().zip(self.bounds.values()) {
+            let Bound { name, least, default, most, meaning } = bound;
+            text.push('\n');
+            comment(&mut text, meaning);
+            comment(&mut text, &format!("{least} to {most}. Default: {default}"));
+            let _ = writeln!(text, "{name} = {}", value.unwrap_or(*default));
+        }
+        text
+    }
+
+    /// A field that is not written here does not compile.
+    fn entries(&self) -> Vec<Entry> {
+        let Self {
+            iface,
+            port,
+            cpu,
+            priority,
+            promiscuous,
+            duration,
+            json,
+            frames,
+            plain,
+            quiet,
+            bounds: _, // a table of its own, after the keys
+        } = self;
+        vec![
+            ("iface", Some(Value::Array(iface.iter().map(|name| name.as_str().into()).collect()))),
+            ("port", Some(Value::Array(port.iter().copied().map(port_value).collect()))),
+            ("cpu", cpu.and_then(|cpu| i64::try_from(cpu).ok()).map(Value::from)),
+            ("priority", priority.map(|priority| i64::from(priority).into())),
+            ("promiscuous", Some((*promiscuous).into())),
+            ("duration", duration.map(|duration| duration.to_string().into())),
+            ("json", Some((*json).into())),
+            ("frames", Some((*frames).into())),
+            ("plain", Some((*plain).into())),
+            ("quiet", Some((*quiet).into())),
+        ]
+    }
+}
+
+fn port_value(port: Port) -> Value {
+    match port {
+        Port::Any => "any".into(),
+        Port::Number(number) => i64::from(number).into(),
+    }
+}
+
+fn none() -> String {
+    "none".to_owned()
+}
+
+/// Writes a comment in lines of at most [`WIDTH`] columns.
+fn comment(text: &mut String, words: &str) {
+    let mut line = String::new();
+    for word in words.split_whitespace() {
+        if !line.is_empty() && line.len() + 1 + word.len() > WIDTH {
+            let _ = writeln!(text, "#{line}");
+            line.clear();
+        }
+        let _ = write!(line, " {word}");
+    }
+    if !line.is_empty() {
+        let _ = writeln!(text, "#{line}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> RunOptions {
+        toml::from_str(text).expect(text)
+    }
+
+    /// Options with every key set to something other than its default.
+    const ALL_SET: &str = r#"
+        iface = ["eth1", 'a"b\c']
+        port = [4722, "any"]
+        cpu = 1
+        priority = 60
+        promiscuous = true
+        duration = "1.5s"
+        json = true
+        frames = true
+        plain = true
+        quiet = true
+        [bounds]
+        ring-bytes = 8388608
+        streams = 100
+        configurations = 7
+        pmus-per-configuration = 9
+        channels-per-configuration = 11
+    "#;
+
+    #[test]
+    fn what_is_printed_reads_back_as_what_is_in_effect() {
+        for text in ["", ALL_SET, "duration = \"7ns\"", "cpu = 0\n[bounds]\nstreams = 1"] {
+            let options = read(text);
+            let printed = options.clone().effective().to_toml(&[]);
+            assert_eq!(read(&printed), options.effective(), "{printed}");
+        }
+    }
+
+    #[test]
+    fn every_key_has_its_default_beside_it_whatever_its_value() {
+        let printed = read(ALL_SET).effective().to_toml(&[]);
+        assert!(printed.contains("# Default: 50\npriority = 60\n"), "{printed}");
+        assert!(printed.contains("# Default: [4712, 4713]\nport = [4722, \"any\"]\n"), "{printed}");
+        assert!(printed.contains("# 1 to 65536. Default: 2048\nstreams = 100\n"), "{printed}");
+    }
+
+    #[test]
+    fn a_key_without_a_value_is_a_comment_that_names_it() {
+        let doc = |key: &str, value_name: &str| OptionDoc {
+            key: key.to_owned(),
+            help: "It means something".to_owned(),
+            value_name: value_name.to_owned(),
+        };
+        let printed = RunOptions::default().effective().to_toml(&[doc("cpu", "N"), doc("duration", "TIME")]);
+        assert!(printed.contains("# It means something\n# Default: none\n# cpu = N\n"), "{printed}");
+        assert!(printed.contains("# duration = TIME\n"), "{printed}");
+    }
+
+    #[test]
+    fn comments_are_broken_between_words() {
+        let mut text = String::new();
+        comment(&mut text, &"word ".repeat(50));
+        assert!(text.lines().count() > 1 && text.lines().all(|line| line.len() <= WIDTH + 2), "{text}");
+        assert_eq!(text.matches("word").count(), 50);
+    }
+}

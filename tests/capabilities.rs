@@ -1,0 +1,315 @@
+//! docs/capabilities.md by experiment: each command as an ordinary user, with exactly the capabilities named there,
+//! and with each of them taken away.
+#![expect(clippy::unwrap_used, reason = "a panic gives a test's failure its place")]
+
+mod support;
+#[path = "support/wire.rs"]
+mod wire;
+
+use std::fs::{self, Permissions};
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Output, Stdio};
+use std::thread;
+
+use libtest_mimic::{Arguments, run};
+use serde_json::Value;
+use support::{Need, trial};
+use tempfile::TempDir;
+use wire::{Wire, signal};
+
+const SERVICE: &str = include_str!("../docs/pmu-monitor.service");
+const CAPABILITIES: &str = include_str!("../docs/capabilities.md");
+
+/// What `run --iface` has, as setpriv writes it.
+const FULL: [&str; 5] = ["bpf", "perfmon", "net_admin", "sys_nice", "ipc_lock"];
+/// The user that owns nothing.
+const NOBODY: &str = "65534";
+const PMUS: u64 = 3;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let live = &[Need::Root, Need::Bpf, Need::RealTime, Need::Veth, Need::Setpriv];
+    let file = [&live[..], &[Need::Setcap]].concat();
+    let plain = &[Need::Root, Need::Setpriv];
+    let trials = vec![
+        trial("the_services_capabilities_are_enough", live, the_services_capabilities_are_enough),
+        trial("three_are_enough_to_count", live, three_are_enough_to_count),
+        trial("without_real_time_the_run_goes_on", live, without_real_time_the_run_goes_on),
+        trial("without_locked_memory_the_run_goes_on", live, without_locked_memory_the_run_goes_on),
+        trial("each_that_cannot_be_missing_is_named", live, each_that_cannot_be_missing_is_named),
+        trial("promiscuous_mode_takes_net_raw", live, promiscuous_mode_takes_net_raw),
+        trial("the_demo_takes_sys_admin", live, the_demo_takes_sys_admin),
+        trial("the_self_test_takes_sys_admin", live, the_self_test_takes_sys_admin),
+        trial("the_files_capabilities_are_enough", &file, the_files_capabilities_are_enough),
+        trial("the_service_has_what_the_table_says", &[], the_service_has_what_the_table_says),
+        trial("the_rest_takes_none", plain, the_rest_takes_none),
+    ];
+    run(&arguments, trials).exit_code()
+}
+
+/// The program where every user can reach it, which the build's directory need not be.
+struct Program {
+    place: TempDir,
+}
+
+impl Program {
+    fn new() -> Self {
+        let place = TempDir::new().unwrap();
+        fs::set_permissions(place.path(), Permissions::from_mode(0o755)).unwrap();
+        fs::copy(env!("CARGO_BIN_EXE_pmu-monitor"), place.path().join("pmu-monitor")).unwrap();
+        Self { place }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.place.path().join("pmu-monitor")
+    }
+
+    /// As an ordinary user with exactly these capabilities, and limits that give nothing of what they would.
+    fn with(&self, held: &[&str]) -> Command {
+        let set = held.iter().fold("-all".to_owned(), |set, one| format!("{set},+{one}"));
+        let mut command = ordinary();
+        command.arg("--no-new-privs");
+        for kind in ["--inh-caps", "--ambient-caps", "--bounding-set"] {
+            command.args([kind, &set]);
+        }
+        command.arg(self.path());
+        command
+    }
+}
+
+fn ordinary() -> Command {
+    let mut command = Command::new("prlimit");
+    command.args(["--memlock=65536:65536", "--rtprio=0:0", "setpriv"]);
+    command.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]);
+    command
+}
+
+fn without(left_out: &str) -> Vec<&'static str> {
+    FULL.into_iter().filter(|one| *one != left_out).collect()
+}
+
+/// What a watched run came to.
+struct Watched {
+    status: Option<i32>,
+    summary: Value,
+    said: String,
+    /// `Uid` and `CapEff` of /proc/PID/status while it ran.
+    rights: [String; 2],
+}
+
+/// Runs `command` with `run --json` arguments in it on a wire: stations send once it watches, and end it.
+fn watch(wire: &Wire, command: &mut Command) -> Watched {
+    let mut monitor = wire.start(command);
+    let mut lines = BufReader::new(monitor.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let Some(_first_window) = lines.next() else {
+        panic!("it ended without a line: {:?}", monitor.wait_with_output().unwrap());
+    };
+    let rights = rights(&monitor);
+    let stations = wire.start_stations(&["--pmus", &PMUS.to_string(), "--duration", "1s"]);
+    let sent = String::from_utf8(stations.wait_with_output().unwrap().stdout).unwrap();
+    assert!(sent.contains("sent 150 DATA"), "{sent}");
+    signal(&monitor, "TERM");
+    let errors = monitor.stderr.take().unwrap();
+    let errors = thread::spawn(move || all_of(errors));
+    let last = lines.last().unwrap();
+    let status = monitor.wait().unwrap().code();
+    Watched { status, summary: serde_json::from_str(&last).unwrap(), said: errors.join().unwrap(), rights }
+}
+
+fn all_of(mut stream: impl std::io::Read) -> String {
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text
+}
+
+fn rights(process: &Child) -> [String; 2] {
+    let status = fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
+    ["Uid:", "CapEff:"].map(|key| {
+        let line = status.lines().find_map(|line| line.strip_prefix(key)).unwrap();
+        line.split_whitespace().next().unwrap().to_owned()
+    })
+}
+
+impl Watched {
+    /// Whatever it had, it saw every frame.
+    fn assert_whole(&self) {
+        let Self { status, summary, said, rights: [user, _] } = self;
+        assert_eq!(*status, Some(0), "{said}");
+        assert_eq!(user, NOBODY);
+        assert_eq!(summary["frames"]["c37118.data"], 50 * PMUS, "{summary}");
+        assert_eq!(summary["unaccounted"], 0, "{summary}");
+        // Stamped by a program on a tracepoint, not at the hook alone.
+        assert!(summary["latency_ns"]["receive_to_ring"]["count"].as_u64().unwrap() > 0, "{summary}");
+    }
+}
+
+/// The mask of the kernel for these capabilities (include/uapi/linux/capability.h).
+fn mask(held: &[&str]) -> String {
+    let bit = |one: &&str| match *one {
+        "net_admin" => 12,
+        "ipc_lock" => 14,
+        "sys_nice" => 23,
+        "perfmon" => 38,
+        "bpf" => 39,
+        other => panic!("no number for {other}"),
+    };
+    format!("{:016x}", held.iter().map(bit).fold(0_u64, |mask, bit| mask | 1 << bit))
+}
+
+const RUN: [&str; 4] = ["run", "--iface", "eth1", "--json"];
+
+/// The value of a key of the service's unit.
+fn of_the_service(key: &str) -> &'static str {
+    SERVICE.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('=')).unwrap()
+}
+
+fn the_services_capabilities_are_enough() {
+    let (wire, program) = (Wire::new(), Program::new());
+    let config = program.place.path().join("run.toml");
+    fs::write(&config, "iface = [\"eth1\"]\njson = true\n").unwrap();
+    let start = of_the_service("ExecStart").split(' ').skip(1);
+    let arguments = start.map(|word| if word.starts_with('/') { config.to_str().unwrap() } else { word });
+    let held: Vec<_> = of_the_service("AmbientCapabilities").split(' ').map(short).collect();
+    let held: Vec<&str> = held.iter().map(String::as_str).collect();
+    let watched = watch(&wire, program.with(&held).args(arguments));
+    watched.assert_whole();
+    assert_eq!(watched.rights[1], mask(&FULL));
+    assert_eq!(watched.summary["rt"]["policy"], "SCHED_FIFO");
+    assert_eq!(watched.summary["rt"]["memory_locked"], true);
+}
+
+/// `CAP_BPF` as setpriv writes it: `bpf`.
+fn short(name: &str) -> String {
+    name.strip_prefix("CAP_").unwrap().to_lowercase()
+}
+
+fn the_service_has_what_the_table_says() {
+    let names = FULL.map(|one| format!("CAP_{}", one.to_uppercase())).join(" ");
+    assert_eq!(of_the_service("AmbientCapabilities"), names);
+    assert_eq!(of_the_service("CapabilityBoundingSet"), names);
+    assert_eq!(of_the_service("NoNewPrivileges"), "yes");
+    assert!(FULL.iter().all(|one| CAPABILITIES.contains(&format!("CAP_{}", one.to_uppercase()))));
+}
+
+fn three_are_enough_to_count() {
+    let (wire, program) = (Wire::new(), Program::new());
+    let held = ["bpf", "perfmon", "net_admin"];
+    let watched = watch(&wire, program.with(&held).args(RUN));
+    watched.assert_whole();
+    assert_eq!(watched.rights[1], mask(&held));
+}
+
+fn without_real_time_the_run_goes_on() {
+    let (wire, program) = (Wire::new(), Program::new());
+    let watched = watch(&wire, program.with(&without("sys_nice")).args(RUN));
+    watched.assert_whole();
+    assert_eq!(watched.summary["rt"]["policy"], "SCHED_OTHER");
+    assert_eq!(watched.summary["rt"]["memory_locked"], true);
+    assert!(watched.said.contains("CAP_SYS_NICE is missing"), "{}", watched.said);
+}
+
+fn without_locked_memory_the_run_goes_on() {
+    let (wire, program) = (Wire::new(), Program::new());
+    let watched = watch(&wire, program.with(&without("ipc_lock")).args(RUN));
+    watched.assert_whole();
+    assert_eq!(watched.summary["rt"]["policy"], "SCHED_FIFO");
+    assert_eq!(watched.summary["rt"]["memory_locked"], false);
+    assert!(watched.said.contains("CAP_IPC_LOCK is missing"), "{}", watched.said);
+}
+
+/// To its end, on a wire of its own.
+fn outcome(command: &mut Command) -> Output {
+    Wire::new().start(command).wait_with_output().unwrap()
+}
+
+/// Status 1, nothing on standard output, and one sentence with this in it.
+fn assert_refused(output: &Output, named: &[&str]) {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(output.stdout.is_empty(), "{output:?}");
+    let refusal = said.lines().find(|line| line.starts_with("pmu-monitor: ")).unwrap();
+    assert!(named.iter().all(|name| refusal.contains(name)), "{refusal}");
+}
+
+fn each_that_cannot_be_missing_is_named() {
+    let program = Program::new();
+    for missing in ["bpf", "perfmon", "net_admin"] {
+        let output = outcome(program.with(&without(missing)).args(RUN));
+        let name = format!("pmu-monitor: CAP_{} missing", missing.to_uppercase());
+        assert_refused(&output, &[&name, "setcap"]);
+    }
+    let output = outcome(program.with(&[]).args(RUN));
+    assert_refused(&output, &["CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN missing"]);
+}
+
+fn promiscuous_mode_takes_net_raw() {
+    let program = Program::new();
+    let promiscuous = ["--promiscuous", "--duration", "100ms"];
+    let output = outcome(program.with(&FULL).args(RUN).args(promiscuous));
+    assert_refused(&output, &["eth1", "CAP_NET_RAW"]);
+    let output = outcome(program.with(&[&FULL[..], &["net_raw"]].concat()).args(RUN).args(promiscuous));
+    assert!(output.status.success(), "{output:?}");
+}
+
+fn the_demo_takes_sys_admin() {
+    let program = Program::new();
+    let demo = ["run", "--json", "--duration", "1s"];
+    let output = program.with(&FULL).args(demo).output().unwrap();
+    assert_refused(&output, &["CAP_SYS_ADMIN", "--iface"]);
+    let output = program.with(&[&FULL[..], &["sys_admin"]].concat()).args(demo).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+fn the_self_test_takes_sys_admin() {
+    let program = Program::new();
+    let short = ["--duration", "100ms"];
+    let skipped = "self-test of the kernel stamps was skipped";
+    let said = |held: &[&str]| {
+        let output = outcome(program.with(held).args(RUN).args(short));
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let without = said(&FULL);
+    assert!(without.contains(skipped) && without.contains("CAP_SYS_ADMIN"), "{without}");
+    let with = said(&[&FULL[..], &["sys_admin"]].concat());
+    assert!(!with.contains(skipped), "{with}");
+}
+
+fn the_files_capabilities_are_enough() {
+    let (wire, program) = (Wire::new(), Program::new());
+    let line = CAPABILITIES.lines().map(str::trim).find(|line| line.starts_with("setcap ")).unwrap();
+    let capabilities = line.split(' ').nth(1).unwrap();
+    set_file_capabilities(capabilities, &program.path());
+    let watched = watch(&wire, ordinary().arg(program.path()).args(RUN));
+    watched.assert_whole();
+    assert_eq!(watched.rights[1], mask(&FULL));
+    // The line that a refusal gives is the same.
+    let output = outcome(Program::new().with(&without("bpf")).args(RUN));
+    assert_refused(&output, &[capabilities]);
+}
+
+fn set_file_capabilities(capabilities: &str, file: &Path) {
+    let status = Command::new("setcap").arg(capabilities).arg(file).status().unwrap();
+    assert!(status.success(), "setcap: {status}");
+}
+
+fn the_rest_takes_none() {
+    let program = Program::new();
+    let empty = program.place.path().join("empty.pcap");
+    // Magic number, version 2.4, zone, accuracy, longest packet, Ethernet.
+    let header: [u32; 6] = [0xA1B2_C3D4, 0x0004_0002, 0, 0, 65_535, 1];
+    fs::write(&empty, header.map(u32::to_le_bytes).concat()).unwrap();
+    let empty = empty.to_str().unwrap();
+    for arguments in [
+        &["run", "--print-config"][..],
+        &["decode", "--summary", empty],
+        &["completions", "bash"],
+        &["man"],
+        &["simulate", "--to", "127.0.0.1:4713", "--duration", "100ms"],
+    ] {
+        let output = program.with(&[]).args(arguments).stdin(Stdio::null()).output().unwrap();
+        assert!(output.status.success() && !output.stdout.is_empty(), "{arguments:?}: {output:?}");
+    }
+}
