@@ -1,7 +1,6 @@
 //! What a host, a user or a configuration lacks: a clear sentence, the right status, nothing left behind.
 
 use libtest_mimic::Trial;
-use monitor::netns::Pair;
 
 use crate::harness::{Monitor, Report, configuration};
 use crate::support::{Need, trial};
@@ -9,15 +8,17 @@ use crate::wire::{Pmu, datagram, quiet_pair, sender};
 
 pub(crate) fn trials() -> Vec<Trial> {
     const NEEDS: &[Need] = &[Need::Bpf, Need::Veth];
-    const RIGHTS: &[Need] = &[Need::Root, Need::Bpf, Need::Veth, Need::RealTime, Need::Setpriv];
+    const RIGHTS: &[Need] = &[Need::Bpf, Need::Veth, Need::RealTime];
     const FILE_SYSTEMS: &[Need] = &[Need::Root, Need::Bpf, Need::Veth, Need::Unshare];
     vec![
         trial("an_interface_that_is_not_there_is_named", NEEDS, an_interface_that_is_not_there_is_named),
         trial("wrong_usage_is_refused", &[], wrong_usage_is_refused),
         trial("a_wrong_configuration_file_is_refused", &[], a_wrong_configuration_file_is_refused),
-        trial("a_missing_capability_is_named", RIGHTS, a_missing_capability_is_named),
-        trial("the_documented_capabilities_suffice", RIGHTS, the_documented_capabilities_suffice),
-        trial("without_real_time_it_goes_on_and_says_so", RIGHTS, without_real_time_it_goes_on_and_says_so),
+        trial(
+            "what_is_asked_of_the_real_time_thread_is_granted",
+            RIGHTS,
+            what_is_asked_of_the_real_time_thread_is_granted,
+        ),
         trial("a_kernel_without_btf_is_said", FILE_SYSTEMS, a_kernel_without_btf_is_said),
         trial("it_runs_without_bpffs", FILE_SYSTEMS, it_runs_without_bpffs),
     ]
@@ -75,53 +76,14 @@ fn a_wrong_configuration_file_is_refused() {
     }
 }
 
-/// A run under setpriv, without these of root's capabilities.
-fn without(pair: &Pair, capabilities: &str) -> Report {
-    let bounding = format!("--bounding-set={capabilities}");
-    let runs = Monitor::on(pair).args(["--duration", "1200ms"]);
-    runs.under(&["prlimit", "--rtprio=0:0", "setpriv", &bounding]).run()
-}
-
-fn a_missing_capability_is_named() {
+fn what_is_asked_of_the_real_time_thread_is_granted() {
     let pair = quiet_pair();
-    for (dropped, named) in [
-        ("-all", "CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN"),
-        ("-bpf", "CAP_BPF missing"),
-        ("-perfmon", "CAP_PERFMON missing"),
-        ("-net_admin", "CAP_NET_ADMIN missing"),
-    ] {
-        let report = without(&pair, dropped);
-        report.failed_with(1, &[named, "sudo", "setcap"]);
-        assert!(report.lines.is_empty(), "{report:#?}");
-    }
-}
-
-/// What the message about missing capabilities says to grant is enough.
-fn the_documented_capabilities_suffice() {
-    let mut pair = quiet_pair();
-    let granted = "--bounding-set=-all,+bpf,+perfmon,+net_admin,+sys_nice,+ipc_lock";
-    let mut running = Monitor::on(&pair).under(&["setpriv", granted]).start().attached();
-    sender(&mut pair.stations).send(&datagram(&Pmu::new(7).config())).unwrap();
-    running.counted("frames.decoded", 1);
-    let report = running.stop().adds_up();
-    assert_eq!(report.summary()["rt"]["policy"], "SCHED_FIFO");
-    // A private namespace is more than that.
-    assert!(report.stderr.contains("self-test"), "{}", report.stderr);
-}
-
-fn without_real_time_it_goes_on_and_says_so() {
-    let pair = quiet_pair();
-    let report = without(&pair, "-sys_nice").adds_up();
-    assert_eq!(report.summary()["rt"]["policy"], "SCHED_OTHER", "{:#}", report.summary());
-    assert_eq!(report.summary()["rt"]["priority"], serde_json::Value::Null);
-    for words in [&["SCHED_FIFO", "CAP_SYS_NICE"][..], &["without real-time scheduling"]] {
-        assert!(words.iter().all(|word| report.stderr.contains(word)), "{}", report.stderr);
-    }
-    let granted =
-        Monitor::on(&pair).args(["--duration", "1200ms", "--priority", "7", "--cpu", "0"]).run().adds_up();
-    let rt = &granted.summary()["rt"];
+    let asked = ["--duration", "1200ms", "--priority", "7", "--cpu", "0"];
+    let report = Monitor::on(&pair).args(asked).run().adds_up();
+    let rt = &report.summary()["rt"];
     assert_eq!((&rt["policy"], &rt["priority"], &rt["cpu"]), (&"SCHED_FIFO".into(), &7.into(), &0.into()));
-    assert_eq!(granted.stderr, "");
+    assert_eq!(rt["memory_locked"], true);
+    assert_eq!(report.stderr, "");
 }
 
 /// Runs it in a mount namespace of its own after `change`.

@@ -32,12 +32,12 @@ pub(crate) enum Need {
     Tshark,
     /// setpriv and prlimit (util-linux), to run with fewer rights.
     Setpriv,
-    /// setcap (libcap), to give capabilities to a program's file.
-    Setcap,
     /// unshare, mount and umount (util-linux), to run where a file system is missing.
     Unshare,
     /// ip (iproute2), for settings of interfaces that nothing here makes.
     Iproute,
+    /// setcap (libcap), to give capabilities to a program's file.
+    Setcap,
     /// The captures, which are not part of the project.
     Captures,
 }
@@ -67,9 +67,9 @@ static CHECKS: [(Need, Check, OnceLock<Found>); 13] = [
     (Need::Vlan, vlan, OnceLock::new()),
     (Need::Tshark, tshark, OnceLock::new()),
     (Need::Setpriv, setpriv, OnceLock::new()),
-    (Need::Setcap, setcap, OnceLock::new()),
     (Need::Unshare, unshare, OnceLock::new()),
     (Need::Iproute, iproute, OnceLock::new()),
+    (Need::Setcap, setcap, OnceLock::new()),
     (Need::Captures, captured, OnceLock::new()),
 ];
 
@@ -155,10 +155,6 @@ fn setpriv() -> Found {
     demand(on_path("setpriv") && on_path("prlimit"), "setpriv and prlimit (util-linux)")
 }
 
-fn setcap() -> Found {
-    demand(on_path("setcap"), "setcap (libcap2-bin)")
-}
-
 fn unshare() -> Found {
     capabilities(&[Capability::SysAdmin])?;
     demand(["unshare", "mount", "umount"].into_iter().all(on_path), "unshare, mount and umount (util-linux)")
@@ -166,6 +162,10 @@ fn unshare() -> Found {
 
 fn iproute() -> Found {
     demand(on_path("ip"), "ip (iproute2)")
+}
+
+fn setcap() -> Found {
+    demand(on_path("setcap"), "setcap (libcap2-bin)")
 }
 
 fn on_path(program: &str) -> bool {
