@@ -303,7 +303,7 @@ fn people_get_one_line_a_frame() {
     );
     let table = decode(&udp_capture(), &["--summary"]);
     let table = String::from_utf8(table.stdout).unwrap();
-    assert!(table.contains("356 data") && table.contains("unaccounted  0"), "{table}");
+    assert!(table.contains("356 data") && table.contains("unaccounted: 0"), "{table}");
     assert!(table.contains("c37118:192.168.0.60>192.168.0.10:udp:60  PMU1"), "{table}");
 }
 

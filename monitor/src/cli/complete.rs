@@ -1,6 +1,6 @@
 //! What a shell asks while a command line is typed: words that only this host knows, beside those that clap knows.
 //!
-//! The scripts of `completions` call this program back with [`VARIABLE`] in its environment, so that names of
+//! The scripts of `completions` call this program back with `VARIABLE` in its environment, so that names of
 //! interfaces and instances are those of the moment.
 
 use std::fs;

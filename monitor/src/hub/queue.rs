@@ -2,7 +2,7 @@
 //!
 //! The data lane may overflow; the control lane (new streams, configurations) is a smaller one of its own, which data
 //! cannot crowd out. Both rings of a lane are bounded, allocated and touched at the start. The sender never blocks and
-//! makes at most one system call a batch, and that only where the hub said that it sleeps ([`sleep`]).
+//! makes at most one system call a batch, and that only where the hub said that it sleeps.
 
 mod lane;
 mod sleep;
