@@ -46,6 +46,7 @@ fn main() -> ExitCode {
         trial("the_service_has_what_the_table_says", &[], the_service_has_what_the_table_says),
         trial("an_instance_takes_what_a_run_takes", live, an_instance_takes_what_a_run_takes),
         trial("pins_take_a_bpffs_of_ones_own", live, pins_take_a_bpffs_of_ones_own),
+        trial("a_containers_capabilities_are_told_from_the_hosts", live, a_containers_capabilities_are_told),
         trial("the_rest_takes_none", plain, the_rest_takes_none),
     ];
     run(&arguments, trials).exit_code()
@@ -295,6 +296,13 @@ fn the_files_capabilities_are_enough() {
 fn set_file_capabilities(capabilities: &str, file: &Path) {
     let status = Command::new("setcap").arg(capabilities).arg(file).status().unwrap();
     assert!(status.success(), "setcap: {status}");
+}
+
+fn a_containers_capabilities_are_told() {
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--user", "--map-root-user", "--net", env!("CARGO_BIN_EXE_pmu-monitor")]);
+    let output = unshare.args(["run", "--iface", "lo"]).output().unwrap();
+    assert_refused(&output, &["user namespace", "in the host's own"]);
 }
 
 /// A bpffs of its own at the usual place, in a mount namespace that lives as long as this does: pins made in there
