@@ -8,7 +8,7 @@ use std::{fs, io};
 
 use super::checked;
 
-/// Inode number of the host's own user namespace (`PROC_USER_INIT_INO` of the kernel's include/linux/proc_ns.h).
+/// Inode number of the host's own user namespace (`PROC_USER_INIT_INO` of the kernel's `include/linux/proc_ns.h`).
 const INITIAL_USER_NAMESPACE: u64 = 0xEFFF_FFFD;
 
 /// Whether the calling thread's capabilities count on the whole host. Taken for true where `/proc` does not tell.
