@@ -34,6 +34,10 @@ pub(crate) enum Need {
     Setpriv,
     /// setcap (libcap), to give capabilities to a program's file.
     Setcap,
+    /// unshare, mount and umount (util-linux), to run where a file system is missing.
+    Unshare,
+    /// ip (iproute2), for settings of interfaces that nothing here makes.
+    Iproute,
     /// The captures, which are not part of the project.
     Captures,
 }
@@ -53,7 +57,7 @@ type Found = Result<(), String>;
 type Check = fn() -> Found;
 
 /// How each need is looked for; what was found is kept for the rest of the process.
-static CHECKS: [(Need, Check, OnceLock<Found>); 11] = [
+static CHECKS: [(Need, Check, OnceLock<Found>); 13] = [
     (Need::Root, root, OnceLock::new()),
     (Need::Bpf, bpf, OnceLock::new()),
     (Need::Bpffs, bpffs, OnceLock::new()),
@@ -64,6 +68,8 @@ static CHECKS: [(Need, Check, OnceLock<Found>); 11] = [
     (Need::Tshark, tshark, OnceLock::new()),
     (Need::Setpriv, setpriv, OnceLock::new()),
     (Need::Setcap, setcap, OnceLock::new()),
+    (Need::Unshare, unshare, OnceLock::new()),
+    (Need::Iproute, iproute, OnceLock::new()),
     (Need::Captures, captured, OnceLock::new()),
 ];
 
@@ -151,6 +157,15 @@ fn setpriv() -> Found {
 
 fn setcap() -> Found {
     demand(on_path("setcap"), "setcap (libcap2-bin)")
+}
+
+fn unshare() -> Found {
+    capabilities(&[Capability::SysAdmin])?;
+    demand(["unshare", "mount", "umount"].into_iter().all(on_path), "unshare, mount and umount (util-linux)")
+}
+
+fn iproute() -> Found {
+    demand(on_path("ip"), "ip (iproute2)")
 }
 
 fn on_path(program: &str) -> bool {

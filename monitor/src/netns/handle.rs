@@ -53,7 +53,7 @@ impl Netns {
     /// `CAP_SYS_ADMIN`.
     ///
     /// # Errors
-    /// [`Error::Namespace`] where the namespace cannot be entered.
+    /// [`Error::Namespace`] where the namespace cannot be entered: another one, without `CAP_SYS_ADMIN`.
     ///
     /// # Panics
     /// Where `work` does, with the same payload.

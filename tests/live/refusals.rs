@@ -1,0 +1,148 @@
+//! What a host, a user or a configuration lacks: a clear sentence, the right status, nothing left behind.
+
+use libtest_mimic::Trial;
+use monitor::netns::Pair;
+
+use crate::harness::{Monitor, Report, configuration};
+use crate::support::{Need, trial};
+use crate::wire::{Pmu, datagram, quiet_pair, sender};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    const NEEDS: &[Need] = &[Need::Bpf, Need::Veth];
+    const RIGHTS: &[Need] = &[Need::Root, Need::Bpf, Need::Veth, Need::RealTime, Need::Setpriv];
+    const FILE_SYSTEMS: &[Need] = &[Need::Root, Need::Bpf, Need::Veth, Need::Unshare];
+    vec![
+        trial("an_interface_that_is_not_there_is_named", NEEDS, an_interface_that_is_not_there_is_named),
+        trial("wrong_usage_is_refused", &[], wrong_usage_is_refused),
+        trial("a_wrong_configuration_file_is_refused", &[], a_wrong_configuration_file_is_refused),
+        trial("a_missing_capability_is_named", RIGHTS, a_missing_capability_is_named),
+        trial("the_documented_capabilities_suffice", RIGHTS, the_documented_capabilities_suffice),
+        trial("without_real_time_it_goes_on_and_says_so", RIGHTS, without_real_time_it_goes_on_and_says_so),
+        trial("a_kernel_without_btf_is_said", FILE_SYSTEMS, a_kernel_without_btf_is_said),
+        trial("it_runs_without_bpffs", FILE_SYSTEMS, it_runs_without_bpffs),
+    ]
+}
+
+fn an_interface_that_is_not_there_is_named() {
+    let pair = quiet_pair();
+    let report = Monitor::within(&pair, &["run", "--json", "--iface", "eth9"]).run();
+    report.failed_with(1, &["eth9", "lo", "eth1"]);
+    assert!(report.lines.is_empty(), "{report:#?}");
+    // One that is there does not make up for one that is not, and is let go of.
+    Monitor::on(&pair).args(["--iface", "eth9"]).run().failed_with(1, &["eth9"]);
+}
+
+fn wrong_usage_is_refused() {
+    for (arguments, words) in [
+        (&["--port", "0"][..], &["--port", "port 0", "1 to 65535"][..]),
+        (&["--port", "70000"], &["--port", "1 to 65535"]),
+        (&["--duration", "soon"], &["--duration", "soon"]),
+        (&["--ports", "1"], &["--ports"]),
+    ] {
+        Monitor::here(&["run"]).args(arguments).run().failed_with(2, words);
+    }
+    for (arguments, words) in [
+        (&["--priority", "0"][..], &["priority", "0", "1 (lowest) to 99 (highest)"][..]),
+        (&["--priority", "100"], &["priority", "100", "1 (lowest) to 99 (highest)"]),
+        (&["--cpu", "100000"], &["100000"]),
+    ] {
+        let report = Monitor::here(&["run", "--iface", "lo"]).args(arguments).run();
+        assert!(matches!(report.status, Some(1 | 2)), "{report:#?}");
+        report.failed_with(report.status.unwrap(), words);
+    }
+}
+
+fn a_wrong_configuration_file_is_refused() {
+    let with = |text: &str| Monitor::here(&["run"]).configured(&configuration(text)).run();
+    for (text, words) in [
+        ("interfaces = ['eth1']\n", &["interfaces"][..]),
+        ("[bounds]\nstream = 3\n", &["stream"]),
+        ("port = [0]\n", &["port 0"]),
+        ("iface = ['lo'\n", &["line 1"]),
+        ("iface = ['lo']\n[bounds]\nring-bytes = 65535\n", &["ring-bytes", "65536"]),
+        ("iface = ['lo']\n[bounds]\nring-bytes = 100000\n", &["ring-bytes", "power of two", "131072"]),
+    ] {
+        let report = with(text);
+        report.failed_with(1, words);
+        assert!(report.lines.is_empty(), "{report:#?}");
+    }
+    with("interfaces = ['eth1']\n").failed_with(1, &["configuration file", ".toml"]);
+    let directory = tempfile::tempdir().unwrap();
+    let (absent, unreadable) = (directory.path().join("absent.toml"), directory.path());
+    for path in [&absent, unreadable] {
+        let report = Monitor::here(&["run", "--config"]).args([path]).run();
+        report.failed_with(1, &[path.to_str().unwrap(), "--config"]);
+    }
+}
+
+/// A run under setpriv, without these of root's capabilities.
+fn without(pair: &Pair, capabilities: &str) -> Report {
+    let bounding = format!("--bounding-set={capabilities}");
+    let runs = Monitor::on(pair).args(["--duration", "1200ms"]);
+    runs.under(&["prlimit", "--rtprio=0:0", "setpriv", &bounding]).run()
+}
+
+fn a_missing_capability_is_named() {
+    let pair = quiet_pair();
+    for (dropped, named) in [
+        ("-all", "CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN"),
+        ("-bpf", "CAP_BPF missing"),
+        ("-perfmon", "CAP_PERFMON missing"),
+        ("-net_admin", "CAP_NET_ADMIN missing"),
+    ] {
+        let report = without(&pair, dropped);
+        report.failed_with(1, &[named, "sudo", "setcap"]);
+        assert!(report.lines.is_empty(), "{report:#?}");
+    }
+}
+
+/// What the message about missing capabilities says to grant is enough.
+fn the_documented_capabilities_suffice() {
+    let mut pair = quiet_pair();
+    let granted = "--bounding-set=-all,+bpf,+perfmon,+net_admin,+sys_nice,+ipc_lock";
+    let mut running = Monitor::on(&pair).under(&["setpriv", granted]).start().attached();
+    sender(&mut pair.stations).send(&datagram(&Pmu::new(7).config())).unwrap();
+    running.counted("frames.decoded", 1);
+    let report = running.stop().adds_up();
+    assert_eq!(report.summary()["rt"]["policy"], "SCHED_FIFO");
+    // A private namespace is more than that.
+    assert!(report.stderr.contains("self-test"), "{}", report.stderr);
+}
+
+fn without_real_time_it_goes_on_and_says_so() {
+    let pair = quiet_pair();
+    let report = without(&pair, "-sys_nice").adds_up();
+    assert_eq!(report.summary()["rt"]["policy"], "SCHED_OTHER", "{:#}", report.summary());
+    assert_eq!(report.summary()["rt"]["priority"], serde_json::Value::Null);
+    for words in [&["SCHED_FIFO", "CAP_SYS_NICE"][..], &["without real-time scheduling"]] {
+        assert!(words.iter().all(|word| report.stderr.contains(word)), "{}", report.stderr);
+    }
+    let granted =
+        Monitor::on(&pair).args(["--duration", "1200ms", "--priority", "7", "--cpu", "0"]).run().adds_up();
+    let rt = &granted.summary()["rt"];
+    assert_eq!((&rt["policy"], &rt["priority"], &rt["cpu"]), (&"SCHED_FIFO".into(), &7.into(), &0.into()));
+    assert_eq!(granted.stderr, "");
+}
+
+/// Runs it in a mount namespace of its own after `change`.
+fn where_mounts(change: &str, monitor: Monitor<'_>) -> Report {
+    let script = format!("{change} && exec \"$@\"");
+    monitor.under(&["unshare", "--mount", "sh", "-c", &script, "sh"]).run()
+}
+
+fn a_kernel_without_btf_is_said() {
+    let pair = quiet_pair();
+    let report = where_mounts("mount -t tmpfs none /sys/kernel/btf", Monitor::on(&pair));
+    report.failed_with(1, &["/sys/kernel/btf/vmlinux", "CONFIG_DEBUG_INFO_BTF"]);
+}
+
+fn it_runs_without_bpffs() {
+    let mut pair = quiet_pair();
+    let hidden = "mount -t tmpfs none /sys/fs/bpf";
+    let script = format!("{hidden} && exec \"$@\"");
+    let monitor = Monitor::on(&pair).under(&["unshare", "--mount", "sh", "-c", &script, "sh"]);
+    let mut running = monitor.start().attached();
+    sender(&mut pair.stations).send(&datagram(&Pmu::new(7).config())).unwrap();
+    running.counted("frames.decoded", 1);
+    running.stop().adds_up();
+}

@@ -1,0 +1,138 @@
+//! Nothing that matches is lost for its size: jumbo frames, fragments, and TCP packets that the kernel has merged.
+
+use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::process::Command;
+use std::thread;
+
+use libtest_mimic::Trial;
+use monitor::netns::{End, Pair};
+
+use crate::harness::{Monitor, Report, ring_of};
+use crate::support::{Need, trial};
+use crate::wire::{EPHEMERAL, PDC, PDC_6, PMU, PORT, Pmu, TCP_PORT, addressed_pair};
+
+const NEEDS: &[Need] = &[Need::Bpf, Need::Veth];
+
+pub(crate) fn trials() -> Vec<Trial> {
+    const BIG: &[Need] = &[Need::Bpf, Need::Veth, Need::Iproute];
+    vec![
+        trial("a_jumbo_frame_arrives_whole", NEEDS, a_jumbo_frame_arrives_whole),
+        trial("fragments_are_counted_to_the_byte", NEEDS, fragments_are_counted_to_the_byte),
+        trial("a_merged_tcp_packet_arrives_whole", NEEDS, a_merged_tcp_packet_arrives_whole),
+        trial("a_packet_above_64_kib_arrives_in_parts", BIG, a_packet_above_64_kib_arrives_in_parts),
+    ]
+}
+
+/// Bytes of IPv4 and UDP headers.
+const IPV4_AND_UDP: usize = 28;
+const JUMBO_MTU: u32 = 9000;
+
+/// One datagram from the PMU's socket to the PDC's, while a monitor watches.
+fn sent(pair: &Pair, payload: &[u8], packets: u64) -> Report {
+    let mut running = Monitor::on(pair).start().attached();
+    let socket = pair.stations.run(|| UdpSocket::bind((PMU, EPHEMERAL)).unwrap()).unwrap();
+    socket.send_to(payload, (PDC, PORT)).unwrap();
+    running.counted("packets.submitted", packets);
+    running.stop().adds_up()
+}
+
+fn a_jumbo_frame_arrives_whole() {
+    let mut pair = addressed_pair();
+    pair.set_mtu(JUMBO_MTU).unwrap();
+    let mut pmu = Pmu::new(7);
+    let mut payload = pmu.config();
+    let mut data = 0;
+    // The largest datagram that the MTU holds, filled by a header frame to the last byte.
+    let largest = JUMBO_MTU as usize - IPV4_AND_UDP;
+    while payload.len() + 500 < largest {
+        payload.extend(pmu.data());
+        data += 1;
+    }
+    payload.extend(pmu.header_of(largest - payload.len()));
+    let report = sent(&pair, &payload, 1);
+    assert_eq!(report.frames("c37118.data"), data);
+    assert_eq!((report.frames("c37118.config"), report.frames("c37118.header")), (1, 1));
+    assert_eq!(report.count("bytes.in_frames"), largest as u64);
+    assert_eq!(report.stream(7)["missing"], 0);
+}
+
+fn fragments_are_counted_to_the_byte() {
+    /// The most that a UDP datagram over IPv4 carries.
+    const PAYLOAD: usize = 65_507;
+    for mtu in [1_500, JUMBO_MTU] {
+        let mut pair = addressed_pair();
+        pair.set_mtu(mtu).unwrap();
+        // Each but the last carries the largest multiple of 8 bytes that fits behind the IPv4 header.
+        let fragments = (PAYLOAD + 8).div_ceil((mtu as usize - 20) / 8 * 8) as u64;
+        let report = sent(&pair, &vec![0xAA; PAYLOAD], fragments);
+        assert_eq!(report.count("frames.undecoded.fragment"), fragments);
+        assert_eq!(report.count("bytes.received"), PAYLOAD as u64);
+        assert_eq!(report.count("bytes.dropped"), PAYLOAD as u64);
+    }
+}
+
+/// Lets the stations' end send `bytes` over TCP to `address` while a monitor watches.
+fn streamed(pair: &Pair, address: IpAddr, bytes: usize) -> Report {
+    quiet_tcp(&pair.stations);
+    // Room for all of it, though each record takes up to 3.3 times what is in it: what is tested is not the reader's
+    // speed.
+    let ring = ring_of(u32::try_from(4 * bytes).unwrap());
+    let mut running = Monitor::on(pair).configured(&ring).start().attached();
+    let address = SocketAddr::new(address, TCP_PORT);
+    let listener = pair.monitor.run(|| TcpListener::bind(address).unwrap()).unwrap();
+    let receiver = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        io::copy(&mut stream, &mut io::sink()).unwrap()
+    });
+    pair.stations.run(|| send(address, bytes)).unwrap();
+    assert_eq!(receiver.join().unwrap(), bytes as u64);
+    running.counted("bytes.received", bytes as u64);
+    running.stop().adds_up()
+}
+
+fn send(address: SocketAddr, bytes: usize) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(&vec![0x55; bytes]).unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    // The other side closes once it has everything.
+    assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0);
+}
+
+/// No segment is sent a second time only because its acknowledgement takes its time on a busy machine.
+fn quiet_tcp(end: &End) {
+    let off = |name: &str| fs::write(format!("/proc/sys/net/ipv4/{name}"), "0").unwrap();
+    end.run(|| off("tcp_early_retrans")).unwrap();
+}
+
+fn a_merged_tcp_packet_arrives_whole() {
+    const BYTES: usize = 4 << 20;
+    /// The largest frame of a jumbo network: longer ones have been merged.
+    const JUMBO_FRAME: u64 = 9_216;
+    let pair = addressed_pair();
+    let report = streamed(&pair, PDC.into(), BYTES);
+    assert_eq!(report.count("bytes.received"), BYTES as u64);
+    assert_eq!(report.count("bytes.dropped"), BYTES as u64);
+    let segments = report.count("frames.undecoded.tcp");
+    assert_eq!(segments, report.count("records.carried"));
+    assert!(report.count("bytes.received") / segments > JUMBO_FRAME, "{segments} segments: none merged");
+}
+
+fn a_packet_above_64_kib_arrives_in_parts() {
+    const BYTES: usize = 16 << 20;
+    const MOST: &str = "200000";
+    let pair = addressed_pair();
+    for end in [&pair.stations, &pair.monitor] {
+        let ip = || {
+            let set = ["link", "set", end.name(), "gso_max_size", MOST, "gro_max_size", MOST];
+            Command::new("ip").args(set).status().unwrap()
+        };
+        assert!(end.run(ip).unwrap().success(), "BIG TCP");
+    }
+    let report = streamed(&pair, PDC_6.into(), BYTES);
+    assert_eq!(report.count("bytes.received"), BYTES as u64);
+    let (packets, records) = (report.packets("submitted"), report.count("records.submitted"));
+    assert!(records > packets, "{packets} packets in {records} records: none in parts");
+    assert_eq!(report.count("records.malformed"), 0);
+}
