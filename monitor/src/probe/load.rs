@@ -16,6 +16,7 @@ use super::{
     selftest::SelfTest,
 };
 use crate::sys::caps::{Capabilities, Capability};
+use crate::sys::namespace::in_initial_user_namespace;
 
 /// What the hooks let through.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -171,9 +172,7 @@ pub(super) fn load_pinned(
     for (name, path) in pins {
         loader.map_pin_path(name, path);
     }
-    loader
-        .load(&object.bytes)
-        .map_err(|error| ProbeError::Load { object: object.origin.clone(), reason: chain(&error) })
+    loader.load(&object.bytes).map_err(|error| not_loaded(&object, &error))
 }
 
 fn load(object: &Object, options: &Options, offsets: &[(&str, u32)]) -> Result<Ebpf, ProbeError> {
@@ -182,9 +181,18 @@ fn load(object: &Object, options: &Options, offsets: &[(&str, u32)]) -> Result<E
         loader.override_global(symbol, offset, true);
     }
     loader.map_max_entries("RING", options.ring_bytes);
-    loader
-        .load(&object.bytes)
-        .map_err(|error| ProbeError::Load { object: object.origin.clone(), reason: chain(&error) })
+    loader.load(&object.bytes).map_err(|error| not_loaded(object, &error))
+}
+
+fn not_loaded(object: &Object, error: &aya::EbpfError) -> ProbeError {
+    let mut reason = chain(error);
+    if !in_initial_user_namespace() {
+        reason.push_str(
+            "; this is a user namespace (a container's), whose capabilities the kernel does not take for eBPF: run \
+             in the host's own",
+        );
+    }
+    ProbeError::Load { object: object.origin.clone(), reason }
 }
 
 pub(super) fn check_capabilities() -> Result<(), ProbeError> {
