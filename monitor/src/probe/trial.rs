@@ -1,4 +1,4 @@
-//! Packets handed to the programs by hand (`BPF_PROG_TEST_RUN`, Documentation/bpf/bpf_prog_run.rst): what becomes of
+//! Packets handed to the programs by hand (`BPF_PROG_TEST_RUN`, the kernel's `bpf_prog_run.rst`): what becomes of
 //! each, and how long it takes. Tests and benches use it; nothing is attached and nothing is sent.
 
 use std::time::Duration;
