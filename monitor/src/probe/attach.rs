@@ -139,6 +139,10 @@ fn lacks_tcx(error: &ProgramError) -> bool {
 /// Takes all programs off. An interface that is gone has taken its own with it.
 pub(super) fn detach(ebpf: &mut Ebpf) -> Result<(), ProbeError> {
     for (name, program) in ebpf.programs_mut() {
+        if program.fd().is_err() {
+            // Not loaded: the other hook's, or a stage that this kernel refused.
+            continue;
+        }
         let name = name.to_owned();
         match program {
             Program::BtfTracePoint(program) => {
