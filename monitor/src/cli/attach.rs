@@ -24,6 +24,10 @@ pub(super) struct Arguments {
     /// UDP or TCP port to match, or 'any' (repeatable; 4712 and 4713 where none is given)
     #[arg(long = "port", value_name = "N|any")]
     ports: Vec<Port>,
+    /// Where packets that come in are looked at: tc (the default), or xdp, which is earlier; some drivers reset their
+    /// queues when an XDP program is attached, and a VLAN tag that the card strips is not to be seen there
+    #[arg(long, value_name = "tc|xdp")]
+    hook: Option<Hook>,
     /// Name of the instance
     #[arg(long, value_name = "NAME", default_value_t, add = complete::instances())]
     instance: InstanceName,
@@ -36,8 +40,12 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
-    let given =
-        RunOptions { iface: arguments.iface.clone(), port: arguments.ports.clone(), ..RunOptions::default() };
+    let given = RunOptions {
+        iface: arguments.iface.clone(),
+        port: arguments.ports.clone(),
+        hook: arguments.hook,
+        ..RunOptions::default()
+    };
     let options = run::overlay(arguments.config.as_deref(), given)?;
     let name = arguments.instance.as_str();
     let mut names = options.iface.clone();
@@ -58,11 +66,14 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         Ports::Any => Matching::AnyPort,
         Ports::Set(ports) => Matching::Ports(ports),
     };
+    // An instance that is there keeps its hook unless another is asked for, which is refused.
+    let kept = pinned.map(|pinned| pinned.record().hook);
+    let hook = options.hook.or(kept).unwrap_or_default();
     let attached = pins::attach(&pins::AttachOptions {
         name: name.to_owned(),
         matching,
         ring_bytes: options.bounds.ring_bytes()?,
-        hook: Hook::Tc,
+        hook,
         interfaces,
     })
     .map_err(|error| error.to_string())?;

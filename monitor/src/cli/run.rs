@@ -11,6 +11,7 @@ use super::show::Show;
 use super::{Outcome, complete, demo, exit, output, signals};
 use crate::config::{Duration, OptionDoc, Port, RunOptions, ports};
 use crate::netns::Netns;
+use crate::probe::Hook;
 use crate::rt;
 use crate::session::{Plan, Reading, Session};
 
@@ -26,6 +27,10 @@ pub(super) struct Arguments {
     /// UDP or TCP port to match, or 'any' (repeatable; 4712 and 4713 where none is given)
     #[arg(long = "port", value_name = "N|any")]
     ports: Vec<Port>,
+    /// Where packets that come in are looked at: tc (the default), or xdp, which is earlier; some drivers reset their
+    /// queues when an XDP program is attached, and a VLAN tag that the card strips is not to be seen there
+    #[arg(long, value_name = "tc|xdp")]
+    hook: Option<Hook>,
     /// CPU that the real-time thread is bound to
     #[arg(long, value_name = "N")]
     cpu: Option<usize>,
@@ -63,6 +68,7 @@ impl Arguments {
         let given = RunOptions {
             iface: self.iface.clone(),
             port: self.ports.clone(),
+            hook: self.hook,
             cpu: self.cpu,
             priority: self.priority,
             promiscuous: self.promiscuous,
@@ -143,7 +149,7 @@ fn plan(
 ) -> Result<Plan, String> {
     Ok(Plan {
         interfaces,
-        hook: crate::probe::Hook::Tc,
+        hook: options.hook.unwrap_or_default(),
         ports: ports(&options.port),
         ring_bytes: options.bounds.ring_bytes()?,
         promiscuous: options.promiscuous,

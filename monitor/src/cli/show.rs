@@ -95,7 +95,7 @@ fn info(what: &str, session: &Session) -> RunInfo {
     RunInfo {
         what: what.to_owned(),
         expects,
-        hook: "tc".to_owned(),
+        hook: session.hook().to_string(),
         wait: "block".to_owned(),
         ..RunInfo::default()
     }

@@ -5,6 +5,8 @@ use std::{fs, io};
 
 use serde::Deserialize;
 
+use crate::probe::Hook;
+
 use super::{BoundsTable, CONVENTIONAL_PORTS, Duration, Port};
 use crate::rt;
 
@@ -38,6 +40,8 @@ pub struct RunOptions {
     pub iface: Vec<String>,
     /// Ports to match.
     pub port: Vec<Port>,
+    /// Hook for what comes in.
+    pub hook: Option<Hook>,
     /// CPU of the real-time thread.
     pub cpu: Option<usize>,
     /// Its `SCHED_FIFO` priority.
@@ -94,6 +98,7 @@ impl RunOptions {
         Self {
             iface: if given.iface.is_empty() { self.iface } else { given.iface },
             port: either(given.port, self.port),
+            hook: given.hook.or(self.hook),
             cpu: given.cpu.or(self.cpu),
             priority: given.priority.or(self.priority),
             promiscuous: given.promiscuous || self.promiscuous,

@@ -60,6 +60,7 @@ impl RunOptions {
         let Self {
             iface,
             port,
+            hook,
             cpu,
             priority,
             promiscuous,
@@ -73,6 +74,7 @@ impl RunOptions {
         vec![
             ("iface", Some(Value::Array(iface.iter().map(|name| name.as_str().into()).collect()))),
             ("port", Some(Value::Array(port.iter().copied().map(port_value).collect()))),
+            ("hook", hook.map(|hook| hook.to_string().into())),
             ("cpu", cpu.and_then(|cpu| i64::try_from(cpu).ok()).map(Value::from)),
             ("priority", priority.map(|priority| i64::from(priority).into())),
             ("promiscuous", Some((*promiscuous).into())),

@@ -14,7 +14,7 @@ use aya::{
 };
 use monitor_common::{ADDED_CLSACT, ATTACHED_CLSACT, InstanceInterface};
 
-use super::{Interface, ProbeError, error::chain};
+use super::{Hook, Interface, ProbeError, error::chain, xdp};
 use crate::netns::Links;
 
 /// Programs on tracepoints: name, tracepoint, and what is missing without it (none: the run cannot do without).
@@ -27,7 +27,7 @@ pub(super) const STAGES: [(&str, &str, Option<&str>); 6] = [
     ("irq_entry", "irq_handler_entry", Some("interrupt")),
 ];
 
-pub(super) const HOOKS: [(&str, TcAttachType); 2] =
+const HOOKS: [(&str, TcAttachType); 2] =
     [("ingress", TcAttachType::Ingress), ("egress", TcAttachType::Egress)];
 
 /// The first line of what the verifier prints after a refusal says the reason; this many of its last lines show it.
@@ -68,19 +68,27 @@ pub(super) fn kernel_btf() -> Result<Btf, ProbeError> {
         .map_err(|error| ProbeError::Btf { path: "/sys/kernel/btf".to_owned(), reason: chain(&error) })
 }
 
+/// The programs at tc: what comes in is left to XDP where that is the hook, what leaves is seen here either way.
+pub(super) const fn at_tc(hook: Hook) -> &'static [(&'static str, TcAttachType)] {
+    match hook {
+        Hook::Tc => &HOOKS,
+        Hook::Xdp => HOOKS.split_at(1).1,
+    }
+}
+
 /// Loads the programs that go onto interfaces.
-pub(super) fn load_hooks(ebpf: &mut Ebpf) -> Result<(), ProbeError> {
-    for (name, _) in HOOKS {
+pub(super) fn load_hooks(ebpf: &mut Ebpf, hook: Hook) -> Result<(), ProbeError> {
+    for &(name, _) in at_tc(hook) {
         let program: &mut SchedClassifier = program(ebpf, name)?;
         program.load().map_err(|error| refused(name, &error))?;
     }
-    Ok(())
+    if hook == Hook::Xdp { xdp::load(ebpf) } else { Ok(()) }
 }
 
-/// Attaches to an interface. Gives whether a clsact queueing discipline was added for it.
-pub(super) fn hooks(ebpf: &mut Ebpf, interface: &Interface) -> Result<bool, ProbeError> {
+/// Attaches the programs at tc to an interface. Gives whether a clsact queueing discipline was added for it.
+pub(super) fn hooks(ebpf: &mut Ebpf, interface: &Interface, hook: Hook) -> Result<bool, ProbeError> {
     let mut added = false;
-    for (name, way) in HOOKS {
+    for &(name, way) in at_tc(hook) {
         let program: &mut SchedClassifier = program(ebpf, name)?;
         added |= hook_in(program, interface, name, way)?.added_clsact;
     }

@@ -2,8 +2,9 @@
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
-use aya::{Ebpf, EbpfLoader};
+use aya::{Ebpf, EbpfLoader, programs::links::FdLink};
 use monitor_common::InterfaceSettings;
+use monitor_core::packet::InterfaceId;
 
 use super::{
     Hook, Interface, Kernel, ProbeError, attach,
@@ -14,7 +15,9 @@ use super::{
     object::{Object, object},
     offsets,
     selftest::SelfTest,
+    xdp,
 };
+
 use crate::sys::caps::{Capabilities, Capability};
 use crate::sys::namespace::in_initial_user_namespace;
 
@@ -41,10 +44,13 @@ pub struct Options {
 /// The programs of this process. Dropping it detaches them.
 pub struct Probe {
     ebpf: Ebpf,
+    hook: Hook,
     kernel: Arc<Kernel>,
     interfaces: Vec<Interface>,
     /// Interfaces whose clsact queueing discipline this program added.
     clsact: Vec<Interface>,
+    /// Links of the XDP program; dropping one detaches it.
+    xdp: Vec<(InterfaceId, FdLink)>,
     warnings: Vec<String>,
     log: Option<KernelLog>,
 }
@@ -73,9 +79,18 @@ impl Probe {
         kernel.set_matching(&options.matching)?;
         let btf = attach::kernel_btf()?;
         let warnings = attach::stages(&mut ebpf, &btf)?;
-        attach::load_hooks(&mut ebpf)?;
+        attach::load_hooks(&mut ebpf, options.hook)?;
         let kernel = Arc::new(kernel);
-        Ok(Self { ebpf, kernel, interfaces: Vec::new(), clsact: Vec::new(), warnings, log })
+        Ok(Self {
+            ebpf,
+            hook: options.hook,
+            kernel,
+            interfaces: Vec::new(),
+            clsact: Vec::new(),
+            xdp: Vec::new(),
+            warnings,
+            log,
+        })
     }
 
     /// The maps.
@@ -102,7 +117,12 @@ impl Probe {
         for &irq in &interface.irqs {
             self.kernel.own_irq(irq, interface.key)?;
         }
-        if attach::hooks(&mut self.ebpf, interface)? {
+        if self.hook == Hook::Xdp {
+            let attached = xdp::attach(&mut self.ebpf, interface)?;
+            self.warnings.extend(attached.warning);
+            self.xdp.push((interface.id, attached.link));
+        }
+        if attach::hooks(&mut self.ebpf, interface, self.hook)? {
             self.clsact.push(interface.clone());
         }
         self.interfaces.push(interface.clone());
@@ -113,6 +133,7 @@ impl Probe {
     pub fn forget(&mut self, interface: &Interface) {
         self.interfaces.retain(|one| one.id != interface.id);
         self.clsact.retain(|one| one.id != interface.id);
+        self.xdp.retain(|(id, _)| *id != interface.id);
         if let Err(error) = self.kernel.unwatch(interface.key) {
             tracing::debug!("{}: {error}", interface.name);
         }
@@ -123,6 +144,7 @@ impl Probe {
     /// # Errors
     /// Where the kernel does not let go; what vanished with its interface is no error.
     pub fn detach(&mut self) -> Result<(), ProbeError> {
+        self.xdp.clear();
         attach::detach(&mut self.ebpf)?;
         attach::remove_clsact(&std::mem::take(&mut self.clsact));
         Ok(())

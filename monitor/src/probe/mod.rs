@@ -16,6 +16,7 @@ pub mod pins;
 mod selftest;
 mod streams;
 mod trial;
+mod xdp;
 
 pub use error::ProbeError;
 pub use hook::Hook;

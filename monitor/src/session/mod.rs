@@ -156,6 +156,7 @@ impl Source {
 /// A run that is attached and about to begin.
 pub struct Session {
     source: Source,
+    hook: Hook,
     interfaces: Vec<Interface>,
     kernel: Arc<Kernel>,
     work: Loop<QueueSender>,
@@ -194,11 +195,14 @@ impl Session {
         let source = Source::Own(Box::new(probe));
         let mut session =
             Self::assemble(source, interfaces, kernel, &plan.ports, &plan.reading, sinks, notices)?;
+        session.hook = plan.hook;
         session.promiscuous = if plan.promiscuous { listen_to_all(&session.interfaces)? } else { Vec::new() };
         if let Source::Own(probe) = &mut session.source {
+            let told = probe.warnings().len();
             for interface in &session.interfaces {
                 probe.attach(interface)?;
             }
+            probe.warnings()[told..].iter().for_each(|warning| session.notices.say(warning.clone()));
         }
         Ok(session)
     }
@@ -217,14 +221,16 @@ impl Session {
         let lock = pinned.lock_reader()?;
         let here = Arc::new(Netns::current()?);
         let interfaces = pinned.record().interfaces.iter().map(|one| one.interface(&here)).collect();
-        let instance = pinned.followed();
+        let (instance, hook) = (pinned.followed(), pinned.record().hook);
         let kernel = Arc::new(pinned.into_kernel());
         let ports = match kernel.matching()? {
             Matching::AnyPort => Ports::Any,
             Matching::Ports(ports) => Ports::Set(ports),
         };
         let source = Source::Pinned { instance, _lock: lock };
-        Self::assemble(source, interfaces, kernel, &ports, reading, sinks, notices)
+        let mut session = Self::assemble(source, interfaces, kernel, &ports, reading, sinks, notices)?;
+        session.hook = hook;
+        Ok(session)
     }
 
     fn assemble(
@@ -256,6 +262,7 @@ impl Session {
             Loop::new(ring, records, pipeline, outlet, Arc::clone(&clock), control, Arc::clone(&board));
         Ok(Self {
             source,
+            hook: Hook::default(),
             watches: watch(&interfaces)?,
             interfaces,
             kernel,
@@ -279,6 +286,12 @@ impl Session {
     #[must_use]
     pub const fn ports(&self) -> &Ports {
         self.discovery.ports()
+    }
+
+    /// Where packets are taken on their way in.
+    #[must_use]
+    pub const fn hook(&self) -> Hook {
+        self.hook
     }
 
     /// The interfaces that are watched.

@@ -5,9 +5,10 @@ use std::{collections::HashMap, fs, path::Path};
 use aya::{
     Btf, Ebpf,
     programs::{
-        BtfTracePoint, ProgramInfo, SchedClassifier, TcAttachType,
+        BtfTracePoint, ProgramInfo, SchedClassifier, TcAttachType, Xdp,
         links::{FdLink, LinkError, PinnedLink},
         tc::{SchedClassifierLink, SchedClassifierLinkId},
+        xdp::XdpLink,
     },
 };
 use monitor_common::{ADDED_CLSACT, ATTACHED_CLSACT, INTERFACES_MAX, InstanceInterface, InterfaceSettings};
@@ -24,10 +25,10 @@ use super::{
 };
 use crate::probe::{
     Hook, Interface, Kernel, Matching, ProbeError, SelfTest,
-    attach::{self as hooks, HOOKS, STAGES},
+    attach::{self as hooks, STAGES},
     error::chain,
     kernel::missing,
-    load,
+    load, xdp,
 };
 use crate::sys::clock::realtime_ns;
 
@@ -162,7 +163,7 @@ impl<'a> Work<'a> {
                 tracing::debug!("{}", hooks::refused(name, &error));
             }
         }
-        hooks::load_hooks(&mut ebpf)?;
+        hooks::load_hooks(&mut ebpf, options.hook)?;
         let record = Record::new(options.hook, 0);
         Ok(Self { directory, ebpf, btf, kernel, map, record })
     }
@@ -237,7 +238,13 @@ impl<'a> Work<'a> {
             ..Default::default()
         };
         let mut record = InterfaceRecord { id, name: interface.name.clone(), key: interface.key, raw };
-        for (place, (name, way)) in HOOKS.into_iter().enumerate() {
+        if self.record.hook == Hook::Xdp {
+            let early = xdp::attach(&mut self.ebpf, interface)?;
+            attached.warnings.extend(early.warning);
+            self.pin_link(early.link, &format!("{}-{}", id.0, xdp::PROGRAM))?;
+        }
+        for &(name, way) in hooks::at_tc(self.record.hook) {
+            let place = usize::from(way == TcAttachType::Egress);
             let program: &mut SchedClassifier = hooks::program(&mut self.ebpf, name)?;
             let hooked = hooks::hook_in(program, interface, name, way)?;
             record.raw.flags |= if hooked.added_clsact { ADDED_CLSACT } else { 0 };
@@ -259,7 +266,7 @@ impl<'a> Work<'a> {
     }
 
     fn drop_interface(&mut self, record: &InterfaceRecord) -> Result<(), PinError> {
-        for (name, _) in HOOKS {
+        for name in open::programs_on_interfaces(self.record.hook) {
             let pin = self.directory.links().join(format!("{}-{name}", record.id.0));
             let _ = fs::remove_file(pin);
         }
@@ -270,7 +277,7 @@ impl<'a> Work<'a> {
     /// Whether an interface's links are there and still attached to it.
     fn is_linked(&self, record: &InterfaceRecord) -> bool {
         record.raw.flags & ATTACHED_CLSACT != 0
-            || HOOKS.iter().all(|(name, _)| {
+            || open::programs_on_interfaces(self.record.hook).all(|name| {
                 let pin = self.directory.links().join(format!("{}-{name}", record.id.0));
                 open::is_alive(&pin, record.key.ifindex)
             })
@@ -279,11 +286,15 @@ impl<'a> Work<'a> {
     /// Puts the new programs onto the links that are there, each at once: no packet passes unseen.
     fn replace_on_interfaces(&mut self) -> Result<(), PinError> {
         for record in self.record.interfaces.clone() {
-            for (name, _) in HOOKS {
+            for name in open::programs_on_interfaces(self.record.hook) {
                 let pin = self.directory.links().join(format!("{}-{name}", record.id.0));
-                let program: &mut SchedClassifier = hooks::program(&mut self.ebpf, name)?;
-                if pin.exists() && open::is_alive(&pin, record.key.ifindex) {
-                    replace(program, &pin, name, &record.name)?;
+                if !open::is_alive(&pin, record.key.ifindex) {
+                    continue;
+                }
+                if name == xdp::PROGRAM {
+                    replace_xdp(&mut self.ebpf, &pin, &record.name)?;
+                } else {
+                    replace(hooks::program(&mut self.ebpf, name)?, &pin, name, &record.name)?;
                 }
             }
         }
@@ -305,6 +316,15 @@ fn replace(program: &mut SchedClassifier, pin: &Path, name: &str, interface: &st
     let link =
         SchedClassifierLink::try_from(FdLink::from(link)).map_err(|error| not_pinnable(name, &error))?;
     program.attach_to_link(link).map_err(|error| hooks::attach_error(name, interface, &error))?;
+    Ok(())
+}
+
+fn replace_xdp(ebpf: &mut Ebpf, pin: &Path, interface: &str) -> Result<(), PinError> {
+    let program: &mut Xdp = hooks::program(ebpf, xdp::PROGRAM)?;
+    let link = PinnedLink::from_pin(pin).map_err(|error| not_pinnable(xdp::PROGRAM, &error))?;
+    let link = XdpLink::try_from(FdLink::from(link)).map_err(|error| not_pinnable(xdp::PROGRAM, &error))?;
+    let attached = program.attach_to_link(link);
+    attached.map_err(|error| hooks::attach_error(xdp::PROGRAM, interface, &error))?;
     Ok(())
 }
 

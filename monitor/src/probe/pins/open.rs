@@ -13,7 +13,7 @@ use super::{
     expected,
     record::{self, RecordMap},
 };
-use crate::probe::{Kernel, ProbeError, attach::HOOKS, kernel::map_error};
+use crate::probe::{Hook, Kernel, ProbeError, attach, kernel::map_error, xdp};
 use crate::reader::{ReaderError, RingState, RingView};
 use crate::sys::bpf;
 
@@ -167,11 +167,17 @@ impl Pinned {
     #[must_use]
     pub fn is_attached_to(&self, interface: &InterfaceRecord) -> bool {
         interface.raw.flags & monitor_common::ATTACHED_CLSACT != 0
-            || HOOKS.iter().all(|(name, _)| {
+            || programs_on_interfaces(self.record.hook).all(|name| {
                 let pin = self.directory.links().join(format!("{}-{name}", interface.id.0));
                 is_alive(&pin, interface.key.ifindex)
             })
     }
+}
+
+/// Names of the programs that each interface has, by the hook for what comes in.
+pub(super) fn programs_on_interfaces(hook: Hook) -> impl Iterator<Item = &'static str> {
+    let early = (hook == Hook::Xdp).then_some(xdp::PROGRAM);
+    early.into_iter().chain(attach::at_tc(hook).iter().map(|(name, _)| *name))
 }
 
 /// Whether a pinned link is still on its interface: it outlives the interface, but attached to index 0.
