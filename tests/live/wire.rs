@@ -131,7 +131,6 @@ pub(crate) const ETHERTYPE_SV: u16 = 0x88BA;
 pub(crate) const ETHERTYPE_VLAN: u16 = 0x8100;
 pub(crate) const ETHERTYPE_SERVICE_VLAN: u16 = 0x88A8;
 const UDP: u8 = 17;
-const TCP: u8 = 6;
 
 fn word(length: usize) -> [u8; 2] {
     u16::try_from(length).unwrap().to_be_bytes()
@@ -200,9 +199,4 @@ pub(crate) fn datagram_to(port: u16, payload: &[u8]) -> Vec<u8> {
 /// The same to the port by convention.
 pub(crate) fn datagram(payload: &[u8]) -> Vec<u8> {
     datagram_to(PORT, payload)
-}
-
-/// TCP over IPv4 over Ethernet, from a port of the PMU's.
-pub(crate) fn segment_from(port: u16, payload: &[u8]) -> Vec<u8> {
-    ethernet(ETHERTYPE_IPV4, &ipv4(0, &[], TCP, &tcp([port, EPHEMERAL], &[], payload)))
 }

@@ -6,7 +6,8 @@ use aya::{Ebpf, EbpfLoader};
 use monitor_common::InterfaceSettings;
 
 use super::{
-    Interface, Kernel, ProbeError, attach,
+    Interface, Kernel, ProbeError,
+    attach::{self, Attachment, Held},
     btf::KernelTypes,
     error::chain,
     kernel::missing,
@@ -33,15 +34,18 @@ pub struct Options {
     pub matching: Matching,
     /// Bytes of the ring: a power of two, at least a page.
     pub ring_bytes: u32,
+    /// How the programs go onto an interface.
+    pub attachment: Attachment,
 }
 
 /// The programs of this process. Dropping it detaches them.
 pub struct Probe {
     ebpf: Ebpf,
     kernel: Arc<Kernel>,
+    attachment: Attachment,
     interfaces: Vec<Interface>,
-    /// Interfaces whose clsact queueing discipline this program added.
-    clsact: Vec<Interface>,
+    /// What is on them.
+    held: Vec<Held>,
     warnings: Vec<String>,
     log: Option<KernelLog>,
 }
@@ -72,7 +76,8 @@ impl Probe {
         let warnings = attach::stages(&mut ebpf, &btf)?;
         attach::load_hooks(&mut ebpf)?;
         let kernel = Arc::new(kernel);
-        Ok(Self { ebpf, kernel, interfaces: Vec::new(), clsact: Vec::new(), warnings, log })
+        let attachment = options.attachment;
+        Ok(Self { ebpf, kernel, attachment, interfaces: Vec::new(), held: Vec::new(), warnings, log })
     }
 
     /// The maps.
@@ -99,9 +104,7 @@ impl Probe {
         for &irq in &interface.irqs {
             self.kernel.own_irq(irq, interface.key)?;
         }
-        if attach::hooks(&mut self.ebpf, interface)? {
-            self.clsact.push(interface.clone());
-        }
+        self.held.push(attach::hooks(&mut self.ebpf, interface, self.attachment)?);
         self.interfaces.push(interface.clone());
         Ok(())
     }
@@ -109,7 +112,7 @@ impl Probe {
     /// An interface is gone, and its programs with it.
     pub fn forget(&mut self, interface: &Interface) {
         self.interfaces.retain(|one| one.id != interface.id);
-        self.clsact.retain(|one| one.id != interface.id);
+        self.held.retain(|one| one.interface.id != interface.id);
         if let Err(error) = self.kernel.unwatch(interface.key) {
             tracing::debug!("{}: {error}", interface.name);
         }
@@ -120,9 +123,9 @@ impl Probe {
     /// # Errors
     /// Where the kernel does not let go; what vanished with its interface is no error.
     pub fn detach(&mut self) -> Result<(), ProbeError> {
-        attach::detach(&mut self.ebpf)?;
-        attach::remove_clsact(&std::mem::take(&mut self.clsact));
-        Ok(())
+        let released = self.held.iter_mut().map(Held::release).collect::<Result<Vec<()>, _>>();
+        attach::leave_stages(&mut self.ebpf)?;
+        released.map(drop)
     }
 
     /// Hands what the programs said of themselves to tracing, where the object was built to say anything.

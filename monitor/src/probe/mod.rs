@@ -15,6 +15,7 @@ pub mod offsets;
 pub mod pins;
 mod selftest;
 
+pub use attach::Attachment;
 pub use error::ProbeError;
 pub use hook::Hook;
 pub use interface::Interface;

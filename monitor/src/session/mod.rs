@@ -34,7 +34,7 @@ use crate::{
     live::{Board, Control, Live, Loop, LoopCounts},
     netns::{self, LinkChange, LinkWatch, Netns, Promiscuous},
     probe::{
-        Interface, Kernel, Matching, Options, Probe, ProbeError, SelfTest,
+        Attachment, Interface, Kernel, Matching, Options, Probe, ProbeError, SelfTest,
         pins::{Followed, PinError, Pinned, ReaderLock},
     },
     reader::{Interfaces, ReaderError, Records, Ring},
@@ -183,7 +183,8 @@ impl Session {
             Ports::Any => Matching::AnyPort,
             Ports::Set(ports) => Matching::Ports(ports.clone()),
         };
-        let probe = Probe::load(&Options { matching, ring_bytes: plan.ring_bytes })?;
+        let probe =
+            Probe::load(&Options { matching, ring_bytes: plan.ring_bytes, attachment: Attachment::Best })?;
         if let SelfTest::Skipped(reason) = probe.self_test()? {
             notices.say(format!("the self-test of the kernel stamps was skipped: {reason}"));
         }

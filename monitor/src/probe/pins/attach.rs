@@ -24,7 +24,7 @@ use super::{
 };
 use crate::probe::{
     Hook, Interface, Kernel, Matching, ProbeError, SelfTest,
-    attach::{self as hooks, HOOKS, STAGES},
+    attach::{self as hooks, Attachment, HOOKS, STAGES},
     error::chain,
     kernel::missing,
     load,
@@ -239,7 +239,7 @@ impl<'a> Work<'a> {
         let mut record = InterfaceRecord { id, name: interface.name.clone(), key: interface.key, raw };
         for (place, (name, way)) in HOOKS.into_iter().enumerate() {
             let program: &mut SchedClassifier = hooks::program(&mut self.ebpf, name)?;
-            let hooked = hooks::hook_in(program, interface, name, way)?;
+            let hooked = hooks::hook_in(program, interface, name, way, Attachment::Best)?;
             record.raw.flags |= if hooked.added_clsact { ADDED_CLSACT } else { 0 };
             let link = take(program, hooked.link, name, &interface.name)?;
             if let Some(filter) = clsact_filter(&link, way) {
