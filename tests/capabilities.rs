@@ -7,7 +7,7 @@ mod support;
 mod wire;
 
 use std::fs::{self, Permissions};
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Output, Stdio};
@@ -44,6 +44,9 @@ fn main() -> ExitCode {
         trial("the_self_test_takes_sys_admin", live, the_self_test_takes_sys_admin),
         trial("the_files_capabilities_are_enough", &file, the_files_capabilities_are_enough),
         trial("the_service_has_what_the_table_says", &[], the_service_has_what_the_table_says),
+        trial("an_instance_takes_what_a_run_takes", live, an_instance_takes_what_a_run_takes),
+        trial("pins_take_a_bpffs_of_ones_own", live, pins_take_a_bpffs_of_ones_own),
+        trial("a_containers_capabilities_are_told_from_the_hosts", live, a_containers_capabilities_are_told),
         trial("the_rest_takes_none", plain, the_rest_takes_none),
     ];
     run(&arguments, trials).exit_code()
@@ -293,6 +296,96 @@ fn the_files_capabilities_are_enough() {
 fn set_file_capabilities(capabilities: &str, file: &Path) {
     let status = Command::new("setcap").arg(capabilities).arg(file).status().unwrap();
     assert!(status.success(), "setcap: {status}");
+}
+
+fn a_containers_capabilities_are_told() {
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--user", "--map-root-user", "--net", env!("CARGO_BIN_EXE_pmu-monitor")]);
+    let output = unshare.args(["run", "--iface", "lo"]).output().unwrap();
+    assert_refused(&output, &["user namespace", "in the host's own"]);
+}
+
+/// A bpffs of its own at the usual place, in a mount namespace that lives as long as this does: pins made in there
+/// are nobody else's, and go with it.
+struct Bpffs(Child);
+
+impl Bpffs {
+    fn mounted(mode: &str) -> Self {
+        let script =
+            format!("mount -t bpf -o mode={mode} bpf /sys/fs/bpf && echo mounted && exec sleep infinity");
+        let mut unshare = Command::new("unshare");
+        unshare.args(["--mount", "sh", "-c", &script]).stdout(Stdio::piped());
+        let mut holder = unshare.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(holder.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "mounted\n");
+        Self(holder)
+    }
+
+    /// The same command where this file system is.
+    fn inside(&self, command: &Command) -> Command {
+        let mut nsenter = Command::new("nsenter");
+        nsenter.arg(format!("--mount=/proc/{}/ns/mnt", self.0.id()));
+        nsenter.arg(command.get_program()).args(command.get_args());
+        nsenter
+    }
+}
+
+impl Drop for Bpffs {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+const ATTACH: [&str; 3] = ["attach", "--iface", "eth1"];
+
+fn an_instance_takes_what_a_run_takes() {
+    const NEEDED: [&str; 3] = ["bpf", "perfmon", "net_admin"];
+    let (wire, program, bpffs) = (Wire::new(), Program::new(), Bpffs::mounted("1777"));
+    let done = |held: &[&str], arguments: &[&str]| {
+        let mut command = bpffs.inside(program.with(held).args(arguments));
+        wire.start(&mut command).wait_with_output().unwrap()
+    };
+    for missing in NEEDED {
+        let held: Vec<_> = NEEDED.into_iter().filter(|one| *one != missing).collect();
+        assert_refused(&done(&held, &ATTACH), &[&format!("CAP_{} missing", missing.to_uppercase())]);
+    }
+    let attached = done(&NEEDED, &ATTACH);
+    assert!(attached.status.success(), "{attached:?}");
+
+    let watched = watch(&wire, &mut bpffs.inside(program.with(&[]).args(["follow", "--json"])));
+    watched.assert_whole();
+    assert_eq!(watched.rights[1], mask(&[]));
+    assert_eq!(watched.summary["rt"]["policy"], "SCHED_OTHER");
+    for name in ["CAP_SYS_NICE", "CAP_IPC_LOCK"] {
+        assert!(watched.said.contains(&format!("{name} is missing")), "{}", watched.said);
+    }
+    let watched =
+        watch(&wire, &mut bpffs.inside(program.with(&["sys_nice", "ipc_lock"]).args(["follow", "--json"])));
+    assert_eq!(watched.status, Some(0), "{}", watched.said);
+    assert_eq!(watched.summary["rt"]["policy"], "SCHED_FIFO");
+    assert_eq!(watched.summary["rt"]["memory_locked"], true);
+
+    for arguments in [&["status"][..], &["detach"]] {
+        let output = done(&[], arguments);
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("default"), "{arguments:?}: {output:?}");
+    }
+}
+
+fn pins_take_a_bpffs_of_ones_own() {
+    let (wire, program, bpffs) = (Wire::new(), Program::new(), Bpffs::mounted("0700"));
+    let done = |held: &[&str], arguments: &[&str]| {
+        let mut command = bpffs.inside(program.with(held).args(arguments));
+        wire.start(&mut command).wait_with_output().unwrap()
+    };
+    assert_refused(&done(&FULL, &ATTACH), &["/sys/fs/bpf"]);
+    let more = [&FULL[..], &["dac_override"]].concat();
+    for arguments in [&ATTACH[..], &["detach"]] {
+        let output = done(&more, arguments);
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+    }
 }
 
 fn the_rest_takes_none() {

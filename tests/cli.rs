@@ -23,6 +23,7 @@ fn main() -> ExitCode {
             &[],
             bash_completes_verbs_options_and_interfaces,
         ),
+        trial("bash_completes_instances", &[Need::Root, Need::Bpffs], bash_completes_instances),
         trial("man_prints_what_it_writes", &[], man_prints_what_it_writes),
         trial("man_says_where_it_cannot_write", &[], man_says_where_it_cannot_write),
         trial("printed_options_read_back", &[], printed_options_read_back),
@@ -66,8 +67,12 @@ fn every_shell_gets_a_script_that_calls_back() {
     assert!(SHELLS.iter().all(|shell| said.contains(shell)), "{said}");
 }
 
-/// What bash would offer for the last of `words`, by the script that is printed for it.
 fn offered(words: &[&str]) -> Vec<String> {
+    offered_by(&["bash"], "", words)
+}
+
+/// What `shell`, which is bash, would offer for the last of `words` after `prepare`, by the script printed for it.
+fn offered_by(shell: &[&str], prepare: &str, words: &[&str]) -> Vec<String> {
     const ASK: &str = r#"
         source <(pmu-monitor completions bash)
         COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_TYPE=9
@@ -76,8 +81,9 @@ fn offered(words: &[&str]) -> Vec<String> {
     "#;
     let place = Path::new(env!("CARGO_BIN_EXE_pmu-monitor")).parent().unwrap();
     let path = format!("{}:{}", place.display(), std::env::var("PATH").unwrap_or_default());
-    let mut bash = Command::new("bash");
-    let output = bash.args(["-c", ASK, "ask", "pmu-monitor"]).args(words).env("PATH", path).output().unwrap();
+    let mut asked = Command::new(shell[0]);
+    asked.args(&shell[1..]).args(["-c", &format!("{prepare}\n{ASK}"), "ask", "pmu-monitor"]).args(words);
+    let output = asked.env("PATH", path).output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
     String::from_utf8(output.stdout).unwrap().lines().map(|word| word.trim().to_owned()).collect()
 }
@@ -93,6 +99,14 @@ fn bash_completes_verbs_options_and_interfaces() {
     names.sort_unstable();
     present.sort_unstable();
     assert_eq!(names, present);
+}
+
+/// In a mount namespace of its own, where bpffs holds what is made here.
+fn bash_completes_instances() {
+    const PREPARE: &str = "mount -t bpf bpf /sys/fs/bpf && mkdir -p /sys/fs/bpf/pmu-monitor/v1/{east,west}";
+    let private = ["unshare", "--mount", "bash"];
+    assert_eq!(offered_by(&private, PREPARE, &["detach", "--instance", ""]), ["east", "west"]);
+    assert_eq!(offered_by(&private, PREPARE, &["follow", "--instance", "w"]), ["west"]);
 }
 
 fn man_prints_what_it_writes() {

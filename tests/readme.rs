@@ -99,6 +99,7 @@ impl Block {
         write_capture(&place.path().join("capture.pcap"));
         let wire = Wire::new();
         let _sending = Stations(wire.start_stations(&["--pmus", "2", "--quiet"]));
+        let _clean = Instance;
         for command in &self.commands {
             let command = command.strip_prefix("sudo ").unwrap_or(command);
             match command.strip_prefix("cargo xtask ") {
@@ -116,6 +117,16 @@ impl Drop for Stations {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+/// What a block attached does not outlive a failure in the middle of it. An instance that is not there is no error.
+struct Instance;
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        let mut detach = Command::new(env!("CARGO_BIN_EXE_pmu-monitor"));
+        let _ = detach.args(["detach", "--instance", "readme"]).output();
     }
 }
 

@@ -27,9 +27,11 @@ pub struct PacketCounters {
     pub unattributed: u64,
     /// Packets whose interface, read through BTF offsets, was not the one the hook saw.
     pub offset_mismatch: u64,
+    /// Frames whose stream has no entry in the table of streams, because it was full.
+    pub streams_full: u64,
 }
 
-const _: () = assert!(size_of::<PacketCounters>() == 88);
+const _: () = assert!(size_of::<PacketCounters>() == 96);
 
 /// What readers have taken since the maps were made, and up to where in the ring.
 #[repr(C)]

@@ -11,6 +11,7 @@ mod interface;
 mod matching;
 mod record;
 mod stages;
+mod streams;
 
 pub use counters::{PacketCounters, ReaderPage, Taken};
 pub use instance::{
@@ -24,6 +25,7 @@ pub use record::{
     SIZE_CLASSES,
 };
 pub use stages::Stages;
+pub use streams::{StreamCounts, StreamKey};
 
 /// Version of every layout in this crate; pins stand under `v<ABI_VERSION>`.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;

@@ -28,7 +28,7 @@ impl Ports {
     }
 }
 
-/// Switches of the matching; `u32` each, 0 is off.
+/// Switches of the matching, 0 is off; and what saves the programs a search.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "pod", derive(bytemuck::Pod, bytemuck::Zeroable))]
@@ -37,4 +37,10 @@ pub struct Settings {
     pub any_port: u32,
     /// Count what does not match by ethertype, and emit as candidates what begins like a C37.118 frame.
     pub discover: u32,
+    /// Inode number of the network namespace of all monitored interfaces; 0 where they are in several.
+    pub netns: u32,
+    /// Zero.
+    pub reserved: u32,
 }
+
+const _: () = assert!(size_of::<Settings>() == 16);

@@ -1,12 +1,15 @@
 //! The kernel side of `pmu-monitor`: one file for each attach point, and what they share.
 //!
 //! Tracepoints leave their clock in a slot of their CPU (`stages`); the program on the interface (`tc`) looks at each
-//! packet (`matching`), and puts those that match into the ring, whole and with their stamps (`emitting`).
+//! packet (`matching`), puts those that match into the ring, whole and with their stamps (`emitting`), and counts the
+//! frames of each stream (`streams`). Where XDP was asked for, `xdp` does so in its place.
 #![no_std]
 #![no_main]
 #![expect(internal_features, reason = "core::intrinsics has the only atomic add that this target links")]
 #![feature(asm_experimental_arch, core_intrinsics)]
 
+mod baseline;
+mod bytes;
 mod counting;
 mod emitting;
 mod maps;
@@ -14,6 +17,7 @@ mod matching;
 mod offsets;
 mod packet;
 mod stages;
+mod streams;
 mod tc;
 mod xdp;
 

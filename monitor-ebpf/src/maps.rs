@@ -7,7 +7,7 @@ use aya_ebpf::{
 };
 use monitor_common::{
     INTERFACES_MAX, Instance, InterfaceKey, InterfaceSettings, PacketCounters, Ports, ReaderPage, Settings,
-    Stages,
+    Stages, StreamCounts, StreamKey,
 };
 
 /// Bytes of the ring unless user space sets another size at load: 54 ms of 128 000 small frames a second, twice.
@@ -16,6 +16,8 @@ const RING_BYTES: usize = 4 << 20;
 const IRQS_MAX: usize = 1024;
 /// Ethertypes told apart while discovering.
 const ETHERTYPES_MAX: usize = 256;
+/// Streams told apart; 128 bytes of the kernel's memory each.
+const STREAMS_MAX: usize = 4096;
 /// The reader maps this map's only page.
 const MMAPABLE: usize = BPF_F_MMAPABLE as usize;
 
@@ -58,3 +60,8 @@ pub static IRQS: HashMap<u32, InterfaceKey, IRQS_MAX> = HashMap::new();
 /// Packets that did not match, by ethertype, while discovering.
 #[btf_map]
 pub static ETHERTYPES: HashMap<u32, u64, ETHERTYPES_MAX> = HashMap::new();
+
+/// What was seen of each stream. Never emptied, and an entry that is there is never given up for a new one: who floods
+/// the wire with invented streams hides no real one, and `streams_full` tells of it.
+#[btf_map]
+pub static STREAMS: HashMap<StreamKey, StreamCounts, STREAMS_MAX> = HashMap::new();

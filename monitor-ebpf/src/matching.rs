@@ -1,23 +1,22 @@
 //! Is this packet one that was asked for? By direct packet access where the headers lie in the linear part, by
 //! copying them first where they do not.
 
-use core::arch::asm;
-
-use monitor_common::Settings;
+use monitor_common::Ports;
 
 use crate::{
+    bytes::{Bytes, Copied, Direct},
     maps::{PORTS, SETTINGS},
     packet::Packet,
 };
 
 const ETHERNET_HEADER: usize = 14;
 const VLAN_TAG: usize = 4;
-const ETHERTYPE_IPV4: u16 = 0x0800;
-const ETHERTYPE_IPV6: u16 = 0x86DD;
+pub const ETHERTYPE_IPV4: u16 = 0x0800;
+pub const ETHERTYPE_IPV6: u16 = 0x86DD;
 const ETHERTYPE_VLAN: u16 = 0x8100;
 const ETHERTYPE_SERVICE_VLAN: u16 = 0x88A8;
 const PROTOCOL_TCP: u8 = 6;
-const PROTOCOL_UDP: u8 = 17;
+pub const PROTOCOL_UDP: u8 = 17;
 const IPV6_HOP_BY_HOP: u8 = 0;
 const IPV6_ROUTING: u8 = 43;
 const IPV6_FRAGMENT: u8 = 44;
@@ -26,14 +25,14 @@ const IPV4_HEADER: usize = 20;
 const IPV6_HEADER: usize = 40;
 /// Where a TCP header says how long it is.
 const TCP_DATA_OFFSET: usize = 12;
-const UDP_HEADER: usize = 8;
+pub const UDP_HEADER: usize = 8;
 /// IPv6 extension headers looked through before ports are given up.
 const EXTENSION_HEADERS_MAX: usize = 4;
 /// Tags looked through in the packet's own bytes.
 const TAGS_MAX: usize = 2;
 
 /// First byte of every C37.118 frame.
-const SYNC: u8 = 0xAA;
+pub const SYNC: u8 = 0xAA;
 /// Frame type of a command (bits 6-4 of the second byte).
 const TYPE_COMMAND: u8 = 4;
 /// No frame begins here.
@@ -59,80 +58,60 @@ pub enum Way {
     Out,
 }
 
-/// A packet's bytes, wherever they are.
-trait Bytes {
-    /// `N` bytes (at least 2) from `at`; none where the packet is shorter.
-    fn header<const N: usize>(&self, at: usize) -> Option<[u8; N]>;
-}
-
-/// The linear part, read in place.
-struct Direct {
-    data: usize,
-    end: usize,
-}
-
-impl Bytes for Direct {
-    #[inline(always)]
-    fn header<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
-        let mut from = self.data + at;
-        // The verifier knows how far a pointer may go by the pointer that was compared with the end. So the compiler
-        // must not compute it anew for the reads, which it does unless it cannot see where it comes from.
-        // SAFETY: a move to itself; an empty statement would give two line records to one instruction, which the kernel
-        // refuses.
-        unsafe { asm!("{0} = {0}", inout(reg) from, options(pure, nomem, nostack, preserves_flags)) };
-        if from + N > self.end {
-            return None;
-        }
-        // SAFETY: between the packet's start and its end, as just checked; the verifier checks it again.
-        Some(unsafe { *(from as *const [u8; N]) })
-    }
-}
-
-/// A packet whose headers are in its fragments: every read is a copy.
-struct Copied<'a, P>(&'a P);
-
-impl<P: Packet> Bytes for Copied<'_, P> {
-    #[inline(always)]
-    fn header<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
-        let mut bytes = [0; N];
-        // SAFETY: `bytes` has room for `N`.
-        let read = unsafe { self.0.load(at as u32, bytes.as_mut_ptr().cast(), N as u32) };
-        (read == 0).then_some(bytes)
-    }
-}
-
 /// What the headers say. Filled field by field rather than returned in an `Option`: of an absent one the compiler
 /// leaves fields undefined, and the verifier refuses to see them copied.
-struct Headers {
-    ethertype: u16,
+pub struct Headers {
+    pub ethertype: u16,
     /// TCP, UDP, or 0 for anything else.
-    protocol: u8,
+    pub protocol: u8,
     /// A fragment of an IP packet: its ports may stand in another.
-    fragment: bool,
+    pub fragment: bool,
     source: u16,
     destination: u16,
+    /// Where the IP header begins.
+    pub network: usize,
     /// Where the payload begins.
-    payload: usize,
+    pub payload: usize,
 }
 
-/// Judges a packet. Gives its ethertype too.
+/// A packet that was looked at.
+pub struct Judged {
+    pub verdict: Verdict,
+    pub headers: Headers,
+    /// Its headers lie in the linear part.
+    pub linear: bool,
+}
+
+/// Judges a packet.
 #[inline(always)]
-pub fn judge(packet: &impl Packet, way: Way) -> (Verdict, u16) {
-    let mut found =
-        Headers { ethertype: 0, protocol: 0, fragment: false, source: 0, destination: 0, payload: 0 };
-    let direct = Direct { data: packet.start(), end: packet.end() };
-    let read = headers(&direct, &mut found).is_some();
-    if read {
-        return (verdict(&direct, &found, way), found.ethertype);
+pub fn judge(packet: &impl Packet, way: Way) -> Judged {
+    let mut judged = Judged {
+        verdict: Verdict::Ignored,
+        headers: Headers {
+            ethertype: 0,
+            protocol: 0,
+            fragment: false,
+            source: 0,
+            destination: 0,
+            network: 0,
+            payload: 0,
+        },
+        linear: true,
+    };
+    let direct = Direct::of(packet);
+    if headers(&direct, &mut judged.headers).is_some() {
+        judged.verdict = verdict(&direct, &judged.headers, way);
+        return judged;
     }
     if packet.length() as usize <= direct.end - direct.data {
-        return (Verdict::Ignored, found.ethertype);
+        return judged;
     }
+    judged.linear = false;
     let copied = Copied(packet);
-    if headers(&copied, &mut found).is_none() {
-        return (Verdict::Ignored, found.ethertype);
+    if headers(&copied, &mut judged.headers).is_some() {
+        judged.verdict = verdict(&copied, &judged.headers, way);
     }
-    (verdict(&copied, &found, way), found.ethertype)
+    judged
 }
 
 #[inline(always)]
@@ -140,18 +119,23 @@ fn verdict(bytes: &impl Bytes, found: &Headers, way: Way) -> Verdict {
     if found.protocol == 0 {
         return Verdict::Ignored;
     }
-    let Some(settings) = SETTINGS.get(0) else { return Verdict::Ignored };
     match way {
-        Way::In => incoming(bytes, found, settings),
-        Way::Out => outgoing(bytes, found, settings),
+        Way::In => incoming(bytes, found),
+        Way::Out => outgoing(bytes, found),
     }
 }
 
+/// Most packets that come in are decided by the ports alone: the switches are looked at for the rest.
 #[inline(always)]
-fn incoming(bytes: &impl Bytes, found: &Headers, settings: &Settings) -> Verdict {
-    if found.fragment || has_port(found.source) || has_port(found.destination) {
+fn incoming(bytes: &impl Bytes, found: &Headers) -> Verdict {
+    if found.fragment {
         return Verdict::Matched;
     }
+    let Some(ports) = PORTS.get(0) else { return Verdict::Ignored };
+    if has_port(ports, found.source) || has_port(ports, found.destination) {
+        return Verdict::Matched;
+    }
+    let Some(settings) = SETTINGS.get(0) else { return Verdict::Ignored };
     let wanted = settings.any_port != 0;
     if !wanted && settings.discover == 0 || frame_type(bytes, found) == NO_FRAME {
         return Verdict::Ignored;
@@ -162,9 +146,9 @@ fn incoming(bytes: &impl Bytes, found: &Headers, settings: &Settings) -> Verdict
 /// Of what leaves this host only commands to a PMU are of interest: all of a TCP connection to its port, and the
 /// datagrams that begin like a command.
 #[inline(always)]
-fn outgoing(bytes: &impl Bytes, found: &Headers, settings: &Settings) -> Verdict {
-    let asked_for = has_port(found.destination);
-    if found.fragment || !asked_for && settings.any_port == 0 {
+fn outgoing(bytes: &impl Bytes, found: &Headers) -> Verdict {
+    let asked_for = PORTS.get(0).is_some_and(|ports| has_port(ports, found.destination));
+    if found.fragment || !asked_for && SETTINGS.get(0).is_none_or(|settings| settings.any_port == 0) {
         return Verdict::Ignored;
     }
     let connection = found.protocol == PROTOCOL_TCP && asked_for;
@@ -172,8 +156,8 @@ fn outgoing(bytes: &impl Bytes, found: &Headers, settings: &Settings) -> Verdict
 }
 
 #[inline(always)]
-fn has_port(port: u16) -> bool {
-    PORTS.get(0).is_some_and(|ports| ports.words[usize::from(port >> 6) & 1023] >> (port & 63) & 1 == 1)
+fn has_port(ports: &Ports, port: u16) -> bool {
+    ports.words[usize::from(port >> 6) & 1023] >> (port & 63) & 1 == 1
 }
 
 /// The frame type where the payload begins with a SYNC word, else [`NO_FRAME`].
@@ -211,6 +195,7 @@ fn ethertype(bytes: &impl Bytes, at: usize) -> Option<u16> {
 
 #[inline(always)]
 fn ipv4(bytes: &impl Bytes, at: usize, found: &mut Headers) -> Option<()> {
+    found.network = at;
     let header: [u8; IPV4_HEADER] = bytes.header(at)?;
     let length = usize::from(header[0] & 0x0F) * 4;
     // "More fragments" and the offset; the two bits above them say nothing of the sort.
@@ -220,6 +205,7 @@ fn ipv4(bytes: &impl Bytes, at: usize, found: &mut Headers) -> Option<()> {
 
 #[inline(always)]
 fn ipv6(bytes: &impl Bytes, start: usize, found: &mut Headers) -> Option<()> {
+    found.network = start;
     let header: [u8; IPV6_HEADER] = bytes.header(start)?;
     let mut next = header[6];
     let mut at = start + IPV6_HEADER;

@@ -5,6 +5,8 @@
 
 use core::ptr;
 
+use crate::maps::SETTINGS;
+
 /// Declares offsets and a function to read each.
 macro_rules! offsets {
     ($($(#[$doc:meta])* $symbol:ident => $function:ident;)*) => {$(
@@ -70,9 +72,15 @@ pub unsafe fn typed_facts(skb: *const u8) -> PacketFacts {
     }
 }
 
-/// Reads a packet's network namespace in a program to which the packet is an opaque context (tc).
+/// The network namespace of a packet in a program to which the packet is an opaque context (tc): read from its
+/// structures, or, where all interfaces of the instance are in one, known without looking. An interface that is moved
+/// to another namespace keeps the programs attached to it and is still told as what it was attached as.
 #[inline(always)]
 pub fn netns_of(skb: *const u8) -> Option<u32> {
+    let only = only_netns();
+    if only != 0 {
+        return Some(only);
+    }
     if !known() {
         return None;
     }
@@ -84,6 +92,10 @@ pub fn netns_of(skb: *const u8) -> Option<u32> {
 /// The same in an XDP program, whose context is the kernel's `struct xdp_buff`.
 #[inline(always)]
 pub fn netns_of_buffer(buffer: *const u8) -> Option<u32> {
+    let only = only_netns();
+    if only != 0 {
+        return Some(only);
+    }
     if !known() || xdp_rxq() == 0 {
         return None;
     }
@@ -91,6 +103,11 @@ pub fn netns_of_buffer(buffer: *const u8) -> Option<u32> {
     let dev = probe::<*const u8>(queue, rxq_dev())?;
     let net = probe::<*const u8>(dev, dev_net())?;
     probe(net, net_inum())
+}
+
+#[inline(always)]
+fn only_netns() -> u32 {
+    SETTINGS.get(0).map_or(0, |settings| settings.netns)
 }
 
 /// # Safety

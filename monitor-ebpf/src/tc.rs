@@ -16,10 +16,10 @@ use crate::{
     counting::{add, count, counters},
     emitting,
     maps::{ETHERTYPES, SETTINGS},
-    matching::{self, Verdict, Way},
+    matching::{self, Judged, Verdict, Way},
     offsets,
     packet::Packet,
-    stages,
+    stages, streams,
 };
 
 #[classifier]
@@ -38,8 +38,8 @@ pub fn egress(ctx: TcContext) -> i32 {
 fn watch(ctx: &TcContext, way: Way) {
     let Some(counters) = counters() else { return };
     count!(counters, seen);
-    let (verdict, ethertype) = matching::judge(ctx, way);
-    let Some(kind) = kind_of(counters, verdict, ethertype, way) else { return };
+    let judged = matching::judge(ctx, way);
+    let Some(kind) = kind_of(counters, &judged, way) else { return };
     let mut header = RecordHeader { kind, ..RecordHeader::default() };
     describe(ctx, &mut header);
     match way {
@@ -47,6 +47,9 @@ fn watch(ctx: &TcContext, way: Way) {
         Way::Out => stamp_outgoing(ctx, &mut header),
     }
     emitting::emit(ctx, counters, &mut header);
+    if way == Way::In && kind == KIND_PACKET {
+        streams::count_frame(ctx, &judged, &header, counters);
+    }
     #[cfg(feature = "log")]
     aya_log_ebpf::debug!(
         ctx,
@@ -61,12 +64,12 @@ fn watch(ctx: &TcContext, way: Way) {
 
 /// The kind of record to emit, if any; what is not emitted is counted.
 #[inline(always)]
-pub fn kind_of(counters: *mut PacketCounters, verdict: Verdict, ethertype: u16, way: Way) -> Option<u8> {
-    if verdict == Verdict::Matched {
+pub fn kind_of(counters: *mut PacketCounters, judged: &Judged, way: Way) -> Option<u8> {
+    if judged.verdict == Verdict::Matched {
         return Some(KIND_PACKET);
     }
-    discover(ethertype, way);
-    if verdict == Verdict::Candidate {
+    discover(judged.headers.ethertype, way);
+    if judged.verdict == Verdict::Candidate {
         return Some(KIND_CANDIDATE);
     }
     count!(counters, ignored);

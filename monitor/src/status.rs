@@ -1,6 +1,7 @@
 //! What is attached, and how it does: read from pins, without taking a record.
 
 mod interface;
+mod stream;
 mod text;
 
 use std::time::Duration;
@@ -12,6 +13,7 @@ use crate::probe::pins::{self, PinError, Pinned, ProgramState};
 use crate::reader::RingState;
 
 pub use interface::{InterfaceState, InterfaceStatus};
+pub use stream::StreamStatus;
 
 /// Everything that is attached.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -51,6 +53,8 @@ pub struct InstanceStatus {
     pub interfaces: Vec<InterfaceStatus>,
     /// Its programs.
     pub programs: Vec<ProgramStatus>,
+    /// Streams as the kernel's side counts them, in the order of their identifiers.
+    pub streams: Vec<StreamStatus>,
     /// Packets and records since it was attached.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub counters: Option<InstanceCounters>,
@@ -161,6 +165,7 @@ impl InstanceStatus {
             attached_ns: Some(record.attached_ns),
             interfaces: record.interfaces.iter().map(|one| InterfaceStatus::of(pinned, one)).collect(),
             programs: pinned.programs()?.into_iter().map(program).collect(),
+            streams: stream::read(pinned)?,
             counters: Some(counters),
             ring: Some(RingStatus { bytes, used_bytes: state.used_bytes }),
             reader: Some(ReaderStatus {

@@ -3,11 +3,11 @@
 use aya::programs::tc::qdisc_add_clsact;
 use libtest_mimic::Trial;
 use monitor::netns::{End, Pair};
-use monitor::probe::{Attachment, Options};
+use monitor::probe::Attachment;
 use monitor::sys::packet::FrameSender;
 
 use crate::harness::until;
-use crate::probed::{Probed, options};
+use crate::probed::Probed;
 use crate::support::{Need, trial};
 use crate::wire::{Pmu, datagram, quiet_pair, sender};
 
@@ -24,7 +24,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 fn by_filter(pair: &Pair) -> Probed {
-    Probed::on(pair, &Options { attachment: Attachment::Filter, ..options() })
+    Probed::by(Attachment::Filter, pair)
 }
 
 fn detached(mut probed: Probed) {

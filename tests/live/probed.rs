@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use monitor::netns::{End, Pair};
-use monitor::probe::{Attachment, Interface, Matching, Options, Probe};
+use monitor::probe::{Attachment, Hook, Interface, Matching, Options, Probe};
 use monitor::reader::Ring;
 use monitor_common::PacketCounters;
 use monitor_core::packet::InterfaceId;
@@ -16,18 +16,21 @@ pub(crate) struct Probed {
 }
 
 pub(crate) fn options() -> Options {
-    Options {
-        matching: Matching::Ports(vec![PORT, TCP_PORT]),
-        ring_bytes: 4 << 20,
-        attachment: Attachment::Best,
-    }
+    Options { matching: Matching::Ports(vec![PORT, TCP_PORT]), ring_bytes: 4 << 20, hook: Hook::Tc }
 }
 
 impl Probed {
-    pub(crate) fn on(pair: &Pair, options: &Options) -> Self {
-        let mut probe = Probe::load(options).unwrap();
+    pub(crate) fn on(pair: &Pair) -> Self {
+        Self::by(Attachment::Best, pair)
+    }
+
+    pub(crate) fn by(attachment: Attachment, pair: &Pair) -> Self {
+        Self::with(Probe::load(&options()).unwrap(), attachment, pair)
+    }
+
+    pub(crate) fn with(mut probe: Probe, attachment: Attachment, pair: &Pair) -> Self {
         let interface = found(&pair.monitor);
-        probe.attach(&interface).unwrap();
+        probe.attach_by(attachment, &interface).unwrap();
         Self { probe, interface }
     }
 

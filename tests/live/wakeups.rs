@@ -12,7 +12,7 @@ use monitor::reader::{Ring, Sleep};
 use monitor::sys::sched::{affinity, set_affinity};
 
 use crate::harness::until;
-use crate::probed::{Probed, options};
+use crate::probed::Probed;
 use crate::support::{Need, trial};
 use crate::wire::{Pmu, datagram, quiet_pair, sender};
 
@@ -31,7 +31,7 @@ const LONG_NS: u64 = 10_000_000_000;
 fn nobody_wakes_a_reader_that_is_awake() {
     const PACKETS: u64 = 20_000;
     let mut pair = quiet_pair();
-    let probed = Probed::on(&pair, &options());
+    let probed = Probed::on(&pair);
     let (wire, mut ring) = (sender(&mut pair.stations), probed.ring());
     let packet = datagram(&Pmu::new(7).data());
     let mut read = 0;
@@ -66,7 +66,7 @@ fn each_sleep_is_ended_by_one_wake_up() {
     const SLEEPS: u64 = 100;
     const BURST: u64 = 7;
     let mut pair = quiet_pair();
-    let probed = Probed::on(&pair, &options());
+    let probed = Probed::on(&pair);
     let (wire, mut ring) = (sender(&mut pair.stations), probed.ring());
     let packet = datagram(&Pmu::new(7).data());
     // One CPU handles the packets, one after the other: on two, both may see that the reader sleeps.
@@ -115,7 +115,7 @@ impl Chance {
 fn no_wake_up_is_lost() {
     const PACKETS: u64 = 100_000;
     let mut pair = quiet_pair();
-    let probed = Probed::on(&pair, &options());
+    let probed = Probed::on(&pair);
     let (wire, mut ring) = (sender(&mut pair.stations), probed.ring());
     let packet = datagram(&Pmu::new(7).data());
     let [mut read, mut slept, mut lost] = [0_u64; 3];

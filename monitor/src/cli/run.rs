@@ -143,6 +143,7 @@ fn plan(
 ) -> Result<Plan, String> {
     Ok(Plan {
         interfaces,
+        hook: crate::probe::Hook::Tc,
         ports: ports(&options.port),
         ring_bytes: options.bounds.ring_bytes()?,
         promiscuous: options.promiscuous,

@@ -28,7 +28,8 @@ impl<'a> Show<'a> {
 
     /// Where a person is told what the numbers do not say.
     pub(super) fn notices(&self) -> Notices {
-        Notices::new(!self.screen)
+        // Plain lines and the screen show them; standard error is for those who do not look there.
+        Notices::new(self.options.json || self.options.quiet)
     }
 
     pub(super) fn sinks(&self) -> Result<Vec<Box<dyn Sink>>, String> {

@@ -7,15 +7,21 @@ use std::{
 };
 
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray};
-use monitor_common::{InterfaceKey, InterfaceSettings, PORT_WORDS, PacketCounters, Ports, Settings, Stages};
+use monitor_common::{
+    InterfaceKey, InterfaceSettings, PORT_WORDS, PacketCounters, Ports, Settings, Stages, StreamCounts,
+    StreamKey,
+};
 
-use super::{Matching, ProbeError};
+use super::{Matching, ProbeError, streams::Streams};
 
 /// Words of one CPU's counters.
 const COUNTER_WORDS: usize = size_of::<PacketCounters>() / size_of::<u64>();
 
-/// Two words as aya takes them: interfaces and their settings, the switches.
+/// Two words as aya takes them: interfaces and their settings.
 type Pair = [u32; 2];
+
+/// The switches as aya takes them.
+type Switches = [u32; 4];
 
 /// Every map by its meaning. All operations may be called from any thread but the real-time one.
 pub struct Kernel {
@@ -24,10 +30,11 @@ pub struct Kernel {
     counters: PerCpuArray<MapData, [u64; COUNTER_WORDS]>,
     stages: PerCpuArray<MapData, [u8; size_of::<Stages>()]>,
     ports: Mutex<Array<MapData, [u64; PORT_WORDS]>>,
-    settings: Mutex<Array<MapData, Pair>>,
+    settings: Mutex<Array<MapData, Switches>>,
     interfaces: Mutex<HashMap<MapData, Pair, Pair>>,
     irqs: Mutex<HashMap<MapData, u32, Pair>>,
     ethertypes: HashMap<MapData, u32, u64>,
+    streams: Streams,
 }
 
 impl Kernel {
@@ -48,6 +55,7 @@ impl Kernel {
             interfaces: Mutex::new(typed("INTERFACES", &mut map)?),
             irqs: Mutex::new(typed("IRQS", &mut map)?),
             ethertypes: typed("ETHERTYPES", &mut map)?,
+            streams: Streams::new(typed("STREAMS", &mut map)?),
         })
     }
 
@@ -93,7 +101,8 @@ impl Kernel {
 
     /// Says what the hooks let through.
     pub(super) fn set_matching(&self, matching: &Matching) -> Result<(), ProbeError> {
-        self.set_settings(Settings { any_port: u32::from(*matching == Matching::AnyPort), discover: 0 })?;
+        let any_port = u32::from(*matching == Matching::AnyPort);
+        self.set_settings(Settings { any_port, discover: 0, ..self.settings()? })?;
         let mut ports = Ports::EMPTY;
         if let Matching::Ports(wanted) = matching {
             for &port in wanted {
@@ -126,13 +135,13 @@ impl Kernel {
     }
 
     fn settings(&self) -> Result<Settings, ProbeError> {
-        let pair = lock(&self.settings).get(&0, 0).map_err(|error| map_error("SETTINGS", &error))?;
-        Ok(bytemuck::cast(pair))
+        let words = lock(&self.settings).get(&0, 0).map_err(|error| map_error("SETTINGS", &error))?;
+        Ok(bytemuck::cast(words))
     }
 
     fn set_settings(&self, settings: Settings) -> Result<(), ProbeError> {
-        let pair: Pair = bytemuck::cast(settings);
-        lock(&self.settings).set(0, pair, 0).map_err(|error| map_error("SETTINGS", &error))
+        let words: Switches = bytemuck::cast(settings);
+        lock(&self.settings).set(0, words, 0).map_err(|error| map_error("SETTINGS", &error))
     }
 
     /// Packets by ethertype (0: shorter than an Ethernet header) that did not match while discovery was on.
@@ -149,16 +158,36 @@ impl Kernel {
             .collect()
     }
 
+    /// What was seen of each stream since the maps were made, in no order.
+    ///
+    /// # Errors
+    /// Where the map cannot be read.
+    pub fn streams(&self) -> Result<Vec<(StreamKey, StreamCounts)>, ProbeError> {
+        self.streams.read()
+    }
+
     /// Puts an interface into the table of those whose packets get stamps.
     pub(super) fn watch(&self, key: InterfaceKey, settings: InterfaceSettings) -> Result<(), ProbeError> {
         let (key, settings): (Pair, Pair) = (bytemuck::cast(key), bytemuck::cast(settings));
-        lock(&self.interfaces).insert(key, settings, 0).map_err(|error| map_error("INTERFACES", &error))
+        lock(&self.interfaces).insert(key, settings, 0).map_err(|error| map_error("INTERFACES", &error))?;
+        self.tell_netns()
     }
 
     /// Takes an interface out of it.
     pub(super) fn unwatch(&self, key: InterfaceKey) -> Result<(), ProbeError> {
         let key: Pair = bytemuck::cast(key);
-        lock(&self.interfaces).remove(&key).map_err(|error| map_error("INTERFACES", &error))
+        lock(&self.interfaces).remove(&key).map_err(|error| map_error("INTERFACES", &error))?;
+        self.tell_netns()
+    }
+
+    /// Tells the programs the namespace of all interfaces, where it is one.
+    fn tell_netns(&self) -> Result<(), ProbeError> {
+        let keys: Result<Vec<Pair>, _> = lock(&self.interfaces).keys().collect();
+        let keys = keys.map_err(|error| map_error("INTERFACES", &error))?;
+        let mut spaces = keys.into_iter().map(|key| bytemuck::cast::<_, InterfaceKey>(key).netns);
+        let first = spaces.next().unwrap_or(0);
+        let netns = if spaces.all(|other| other == first) { first } else { 0 };
+        self.set_settings(Settings { netns, ..self.settings()? })
     }
 
     /// Says which interface an interrupt line belongs to.

@@ -6,7 +6,7 @@ use aya::{Ebpf, EbpfLoader};
 use monitor_common::InterfaceSettings;
 
 use super::{
-    Interface, Kernel, ProbeError,
+    Hook, Interface, Kernel, ProbeError,
     attach::{self, Attachment, Held},
     btf::KernelTypes,
     error::chain,
@@ -17,6 +17,7 @@ use super::{
     selftest::SelfTest,
 };
 use crate::sys::caps::{Capabilities, Capability};
+use crate::sys::namespace::in_initial_user_namespace;
 
 /// What the hooks let through.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,19 +31,18 @@ pub enum Matching {
 /// How to load.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// Where packets are taken on their way in.
+    pub hook: Hook,
     /// What to match.
     pub matching: Matching,
     /// Bytes of the ring: a power of two, at least a page.
     pub ring_bytes: u32,
-    /// How the programs go onto an interface.
-    pub attachment: Attachment,
 }
 
 /// The programs of this process. Dropping it detaches them.
 pub struct Probe {
     ebpf: Ebpf,
     kernel: Arc<Kernel>,
-    attachment: Attachment,
     interfaces: Vec<Interface>,
     /// What is on them.
     held: Vec<Held>,
@@ -76,8 +76,7 @@ impl Probe {
         let warnings = attach::stages(&mut ebpf, &btf)?;
         attach::load_hooks(&mut ebpf)?;
         let kernel = Arc::new(kernel);
-        let attachment = options.attachment;
-        Ok(Self { ebpf, kernel, attachment, interfaces: Vec::new(), held: Vec::new(), warnings, log })
+        Ok(Self { ebpf, kernel, interfaces: Vec::new(), held: Vec::new(), warnings, log })
     }
 
     /// The maps.
@@ -99,12 +98,20 @@ impl Probe {
     /// # Errors
     /// Where the kernel refuses.
     pub fn attach(&mut self, interface: &Interface) -> Result<(), ProbeError> {
+        self.attach_by(Attachment::Best, interface)
+    }
+
+    /// As [`Probe::attach`], by a way of the caller's choice.
+    ///
+    /// # Errors
+    /// As [`Probe::attach`].
+    pub fn attach_by(&mut self, attachment: Attachment, interface: &Interface) -> Result<(), ProbeError> {
         let number = interface.id.0.into();
         self.kernel.watch(interface.key, InterfaceSettings { number, reserved: 0 })?;
         for &irq in &interface.irqs {
             self.kernel.own_irq(irq, interface.key)?;
         }
-        self.held.push(attach::hooks(&mut self.ebpf, interface, self.attachment)?);
+        self.held.push(attach::hooks(&mut self.ebpf, interface, attachment)?);
         self.interfaces.push(interface.clone());
         Ok(())
     }
@@ -126,6 +133,15 @@ impl Probe {
         let released = self.held.iter_mut().map(Held::release).collect::<Result<Vec<()>, _>>();
         attach::leave_stages(&mut self.ebpf)?;
         released.map(drop)
+    }
+
+    /// The programs, for who hands them packets.
+    pub(super) const fn ebpf(&self) -> &Ebpf {
+        &self.ebpf
+    }
+
+    pub(super) const fn ebpf_mut(&mut self) -> &mut Ebpf {
+        &mut self.ebpf
     }
 
     /// Hands what the programs said of themselves to tracing, where the object was built to say anything.
@@ -163,9 +179,7 @@ pub(super) fn load_pinned(
     for (name, path) in pins {
         loader.map_pin_path(name, path);
     }
-    loader
-        .load(&object.bytes)
-        .map_err(|error| ProbeError::Load { object: object.origin.clone(), reason: chain(&error) })
+    loader.load(&object.bytes).map_err(|error| not_loaded(&object, &error))
 }
 
 fn load(object: &Object, options: &Options, offsets: &[(&str, u32)]) -> Result<Ebpf, ProbeError> {
@@ -174,9 +188,18 @@ fn load(object: &Object, options: &Options, offsets: &[(&str, u32)]) -> Result<E
         loader.override_global(symbol, offset, true);
     }
     loader.map_max_entries("RING", options.ring_bytes);
-    loader
-        .load(&object.bytes)
-        .map_err(|error| ProbeError::Load { object: object.origin.clone(), reason: chain(&error) })
+    loader.load(&object.bytes).map_err(|error| not_loaded(object, &error))
+}
+
+fn not_loaded(object: &Object, error: &aya::EbpfError) -> ProbeError {
+    let mut reason = chain(error);
+    if !in_initial_user_namespace() {
+        reason.push_str(
+            "; this is a user namespace (a container's), whose capabilities the kernel does not take for eBPF: run \
+             in the host's own",
+        );
+    }
+    ProbeError::Load { object: object.origin.clone(), reason }
 }
 
 pub(super) fn check_capabilities() -> Result<(), ProbeError> {

@@ -14,6 +14,8 @@ mod object;
 pub mod offsets;
 pub mod pins;
 mod selftest;
+mod streams;
+mod trial;
 
 pub use attach::Attachment;
 pub use error::ProbeError;
@@ -22,3 +24,4 @@ pub use interface::Interface;
 pub use kernel::Kernel;
 pub use load::{Matching, Options, Probe};
 pub use selftest::SelfTest;
+pub use trial::{Subject, Trial};

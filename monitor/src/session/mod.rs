@@ -34,7 +34,7 @@ use crate::{
     live::{Board, Control, Live, Loop, LoopCounts},
     netns::{self, LinkChange, LinkWatch, Netns, Promiscuous},
     probe::{
-        Attachment, Interface, Kernel, Matching, Options, Probe, ProbeError, SelfTest,
+        Hook, Interface, Kernel, Matching, Options, Probe, ProbeError, SelfTest,
         pins::{Followed, PinError, Pinned, ReaderLock},
     },
     reader::{Interfaces, ReaderError, Records, Ring},
@@ -82,6 +82,8 @@ pub enum SessionError {
 pub struct Plan {
     /// Interfaces to watch, by name, in their namespace.
     pub interfaces: Vec<(Arc<Netns>, String)>,
+    /// Where packets are taken on their way in.
+    pub hook: Hook,
     /// Ports to match.
     pub ports: Ports,
     /// Bytes of the ring.
@@ -178,13 +180,12 @@ impl Session {
     /// # Errors
     /// What this host lacks, or what was asked for and does not exist; nothing is left attached.
     pub fn prepare(plan: &Plan, sinks: Vec<Box<dyn Sink>>, notices: Notices) -> Result<Self, SessionError> {
-        let interfaces = find(&plan.interfaces)?;
+        let interfaces = Interface::find_all(&plan.interfaces)?;
         let matching = match &plan.ports {
             Ports::Any => Matching::AnyPort,
             Ports::Set(ports) => Matching::Ports(ports.clone()),
         };
-        let probe =
-            Probe::load(&Options { matching, ring_bytes: plan.ring_bytes, attachment: Attachment::Best })?;
+        let probe = Probe::load(&Options { hook: plan.hook, matching, ring_bytes: plan.ring_bytes })?;
         if let SelfTest::Skipped(reason) = probe.self_test()? {
             notices.say(format!("the self-test of the kernel stamps was skipped: {reason}"));
         }
@@ -371,14 +372,6 @@ impl Session {
         }
         Ok(Report { summary, failed })
     }
-}
-
-fn find(wanted: &[(Arc<Netns>, String)]) -> Result<Vec<Interface>, ProbeError> {
-    wanted
-        .iter()
-        .zip(0..)
-        .map(|((netns, name), id)| Interface::find(netns, name, monitor_core::packet::InterfaceId(id)))
-        .collect()
 }
 
 fn watch(interfaces: &[Interface]) -> Result<Vec<(Arc<Netns>, LinkWatch)>, netns::Error> {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use monitor_core::time::Nanos;
 
-use super::{InstanceStatus, InterfaceState, InterfaceStatus, Status};
+use super::{InstanceStatus, InterfaceState, InterfaceStatus, Status, StreamStatus};
 use crate::hub::Counters;
 use crate::sink::Utc;
 
@@ -46,6 +46,9 @@ fn write_instance(f: &mut fmt::Formatter<'_>, instance: &InstanceStatus) -> fmt:
         }
         writeln!(f)?;
     }
+    for stream in &instance.streams {
+        writeln!(f, "  stream {}", StreamWords(stream))?;
+    }
     if let Some(ring) = &instance.ring {
         writeln!(f, "  ring {} of {} bytes in use", ring.used_bytes, ring.bytes)?;
     }
@@ -69,6 +72,19 @@ fn write_counters(f: &mut fmt::Formatter<'_>, instance: &InstanceStatus) -> fmt:
         writeln!(f, "  {:<8} {equation}", equation.group)?;
     }
     writeln!(f, "  unaccounted {}", counted.packets.unaccounted + counted.records.unaccounted)
+}
+
+struct StreamWords<'a>(&'a StreamStatus);
+
+impl fmt::Display for StreamWords<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let StreamStatus { id, frames, bytes, last_ns_ago, gap_min_ns, gap_max_ns, .. } = self.0;
+        write!(f, "{id}  {frames} frames  {bytes} bytes  last {} ms ago", last_ns_ago / 1_000_000)?;
+        if let (Some(least), Some(most)) = (gap_min_ns, gap_max_ns) {
+            write!(f, "  gaps {} to {} us", least / 1_000, most / 1_000)?;
+        }
+        Ok(())
+    }
 }
 
 struct Words<'a>(&'a InterfaceStatus);

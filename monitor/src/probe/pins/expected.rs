@@ -3,7 +3,7 @@
 use aya::maps::{MapData, MapInfo, MapType};
 use monitor_common::{
     INTERFACES_MAX, Instance, InterfaceKey, InterfaceSettings, PacketCounters, Ports, ReaderPage, Settings,
-    Stages,
+    Stages, StreamCounts, StreamKey,
 };
 
 use super::record;
@@ -31,7 +31,7 @@ const fn hash(name: &'static str, key: usize, value: usize, entries: usize) -> E
 }
 
 /// Every map of an instance.
-pub(super) const MAPS: [Expected; 10] = [
+pub(super) const MAPS: [Expected; 11] = [
     Expected { name: "RING", kind: MapType::RingBuf, key: 0, value: 0, entries: None },
     per_cpu("COUNTERS", size_of::<PacketCounters>()),
     per_cpu("STAGES", size_of::<Stages>()),
@@ -42,6 +42,7 @@ pub(super) const MAPS: [Expected; 10] = [
     hash("INTERFACES", size_of::<InterfaceKey>(), size_of::<InterfaceSettings>(), INTERFACES_MAX),
     hash("IRQS", 4, size_of::<InterfaceKey>(), 1024),
     hash("ETHERTYPES", 4, 8, 256),
+    hash("STREAMS", size_of::<StreamKey>(), size_of::<StreamCounts>(), 4096),
 ];
 
 impl Expected {

@@ -1,0 +1,43 @@
+//! What the tracepoints cost every packet of the host, monitored or not: datagrams over a private loopback, with the
+//! programs on the tracepoints and without, in alternating blocks.
+
+use std::net::{Ipv4Addr, UdpSocket};
+use std::time::Instant;
+
+use monitor::netns::Netns;
+use monitor::probe::{Hook, Matching, Options, Probe};
+
+use crate::figures::{Figure, Report};
+
+/// Datagrams in one block.
+const DATAGRAMS: u32 = 20_000;
+/// Pairs of blocks.
+const BLOCKS: usize = 21;
+
+/// Adds the figure.
+pub(crate) fn measure(report: &mut Report) {
+    let netns = Netns::create().unwrap_or_else(|error| panic!("{error}"));
+    let (mut without, mut with) = (Vec::new(), Vec::new());
+    let options = Options { matching: Matching::Ports(vec![4713]), ring_bytes: 1 << 16, hook: Hook::Tc };
+    for _ in 0..BLOCKS {
+        without.push(netns.run(block).unwrap());
+        let probe = Probe::load(&options).unwrap_or_else(|error| panic!("{error}"));
+        with.push(netns.run(block).unwrap());
+        drop(probe);
+    }
+    report.push(Figure::difference("tracepoints: any packet of the host", &without, &with, None));
+}
+
+/// Nanoseconds for one datagram, sent and received.
+fn block() -> f64 {
+    let receiver = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let sender = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    sender.connect(receiver.local_addr().unwrap()).unwrap();
+    let mut buffer = [0; 64];
+    let start = Instant::now();
+    for _ in 0..DATAGRAMS {
+        sender.send(&buffer).unwrap();
+        receiver.recv(&mut buffer).unwrap();
+    }
+    start.elapsed().as_secs_f64() * 1e9 / f64::from(DATAGRAMS)
+}
