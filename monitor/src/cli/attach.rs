@@ -48,8 +48,8 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         return Err("attach needs an interface: attach --iface IF (`ip link` lists them)".to_owned());
     }
     let here = Arc::new(Netns::current().map_err(|error| error.to_string())?);
-    let named = names.into_iter().map(|name| (Arc::clone(&here), name)).collect::<Vec<_>>();
-    let interfaces = Interface::find_all(&named).map_err(|error| error.to_string())?;
+    let wanted = names.into_iter().map(|name| (Arc::clone(&here), name)).collect::<Vec<_>>();
+    let interfaces = Interface::find_all(&wanted).map_err(|error| error.to_string())?;
     let matching = match ports(&options.port) {
         Ports::Any => Matching::AnyPort,
         Ports::Set(ports) => Matching::Ports(ports),
