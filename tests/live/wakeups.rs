@@ -56,7 +56,7 @@ fn take(ring: &mut Ring) -> u64 {
     drained.delivered
 }
 
-/// The letter of proc_pid_stat(5) for the state of a thread.
+/// The letter of `proc_pid_stat(5)` for the state of a thread.
 fn state(thread: &str) -> char {
     let stat = fs::read_to_string(format!("/proc/{thread}/stat")).unwrap();
     stat.rsplit(") ").next().and_then(|rest| rest.chars().next()).unwrap()
