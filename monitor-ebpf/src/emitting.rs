@@ -9,7 +9,7 @@ use aya_ebpf::{
 use monitor_common::{PacketCounters, RecordHeader, SIZE_CLASSES};
 
 use crate::{
-    counting::{add, count},
+    counting::{add, count, next},
     maps::{READER, RING},
     packet::Packet,
 };
@@ -38,7 +38,8 @@ enum Lost {
 /// Puts a packet into the ring, in parts where it is longer than a record can be, and counts what became of it.
 #[inline(always)]
 pub fn emit(packet: &impl Packet, counters: *mut PacketCounters, header: &mut RecordHeader) {
-    header.packet = count!(counters, matched) + 1;
+    // SAFETY: a field of a map value.
+    header.packet = next(unsafe { &raw mut (*counters).matched });
     match parts(packet, counters, header) {
         Ok(()) => {
             count!(counters, submitted);
@@ -103,7 +104,8 @@ fn submit<const N: usize>(
     header: &mut RecordHeader,
 ) -> Result<(), Lost> {
     let Some(mut entry) = RING.reserve_untyped::<Class<N>>(0) else { return Err(Lost::NoRoom) };
-    header.sequence = count!(counters, records) + 1;
+    // SAFETY: a field of a map value.
+    header.sequence = next(unsafe { &raw mut (*counters).records });
     let record: *mut Class<N> = MaybeUninit::as_mut_ptr(&mut entry);
     // Read back through memory, or the compiler drops the check below, which only the verifier needs.
     // SAFETY: a field of the caller's header.

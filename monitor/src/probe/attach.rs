@@ -217,6 +217,10 @@ fn lacks_tcx(error: &ProgramError) -> bool {
 /// Takes the programs off their tracepoints.
 pub(super) fn leave_stages(ebpf: &mut Ebpf) -> Result<(), ProbeError> {
     for (name, program) in ebpf.programs_mut() {
+        if program.fd().is_err() {
+            // Not loaded: the other hook's, or a stage that this kernel refused.
+            continue;
+        }
         let name = name.to_owned();
         if let Program::BtfTracePoint(program) = program {
             program.unload().map_err(|error| attach_error(&name, "its tracepoint", &error))?;
