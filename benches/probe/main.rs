@@ -7,6 +7,7 @@
 
 mod figures;
 #[path = "../../tests/support/packets.rs"]
+#[expect(dead_code, reason = "tests need more kinds of packet than the bench")]
 mod packets;
 mod tracepoints;
 
@@ -56,9 +57,9 @@ fn main() -> ExitCode {
     drop(programs);
     tracepoints::measure(&mut report);
     if asked("--json") {
-        report.print_json()
+        report.print_json();
     } else {
-        report.print_table()
+        report.print_table();
     }
     if asked("--check") && !report.all_hold() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

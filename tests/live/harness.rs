@@ -18,7 +18,7 @@ use tempfile::NamedTempFile;
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_pmu-monitor");
 
 /// What has not come about after so long is not going to.
-const HANGS: Duration = Duration::from_secs(60);
+const HANGS: Duration = Duration::from_mins(1);
 /// Between two looks at what the kernel shows.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
@@ -155,9 +155,9 @@ impl Running {
 
     /// Waits until a counter, named as in `"packets.seen"`, has reached `least`, by what a window says of it.
     pub(crate) fn counted(&mut self, counter: &str, least: u64) {
-        let last = |said: &Report| said.lines.iter().rfind(|line| line["kind"] == "window").cloned();
+        let newest = |said: &Report| said.lines.iter().rfind(|line| line["kind"] == "window").cloned();
         self.until(&format!("{counter} of {least}"), |said| {
-            last(said).is_some_and(|window| at(&window["counters"], counter) >= Some(least))
+            newest(said).is_some_and(|window| at(&window["counters"], counter) >= Some(least))
         });
     }
 
@@ -180,7 +180,7 @@ impl Running {
         until("every thread is stopped", || self.thread_states().iter().all(|&state| state == 'T'));
     }
 
-    /// One letter for each thread, as proc_pid_stat(5) names its state.
+    /// One letter for each thread, as `proc_pid_stat(5)` names its state.
     fn thread_states(&self) -> Vec<char> {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
         let stat = |task: fs::DirEntry| fs::read_to_string(task.path().join("stat")).unwrap_or_default();

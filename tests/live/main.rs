@@ -4,13 +4,20 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod broken;
+mod clsact;
+mod discovery;
 mod endings;
 mod flood;
 mod harness;
+mod interfaces;
 mod matching;
+mod offsets;
+mod probed;
 mod refusals;
 mod replay;
 mod sizes;
+mod wakeups;
 mod wire;
 
 use std::process::ExitCode;
@@ -24,8 +31,14 @@ fn main() -> ExitCode {
         sizes::trials(),
         matching::trials(),
         flood::trials(),
+        wakeups::trials(),
+        offsets::trials(),
+        clsact::trials(),
+        interfaces::trials(),
         endings::trials(),
         refusals::trials(),
+        broken::trials(),
+        discovery::trials(),
     ];
     run(&arguments, trials.into_iter().flatten().collect()).exit_code()
 }

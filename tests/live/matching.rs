@@ -27,7 +27,7 @@ const ICMP: u8 = 1;
 const HOP_BY_HOP: u8 = 0;
 const DESTINATION: u8 = 60;
 const FRAGMENT: u8 = 44;
-/// Eight bytes of an IPv6 extension header: what follows, no more than these, a PadN option.
+/// Eight bytes of an IPv6 extension header: what follows, no more than these, a `PadN` option.
 fn extension(next: u8) -> [u8; 8] {
     [next, 0, 1, 4, 0, 0, 0, 0]
 }

@@ -33,7 +33,9 @@ fn replayed(capture: &Path) -> Report {
     let mut running = Monitor::on(&pair).args(["--frames"]).start().attached();
     let packets = packets_of(capture);
     let wire = sender(&mut pair.stations);
-    packets.iter().for_each(|packet| wire.send(packet).unwrap());
+    for packet in &packets {
+        wire.send(packet).unwrap();
+    }
     running.counted("packets.seen", packets.len() as u64);
     let report = running.stop().adds_up();
     assert_eq!(report.packets("seen"), packets.len() as u64);

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::process::Command;
 use std::thread;
 
 use libtest_mimic::Trial;
@@ -11,7 +10,7 @@ use monitor::netns::{End, Pair};
 
 use crate::harness::{Monitor, Report, ring_of};
 use crate::support::{Need, trial};
-use crate::wire::{EPHEMERAL, PDC, PDC_6, PMU, PORT, Pmu, TCP_PORT, addressed_pair};
+use crate::wire::{EPHEMERAL, PDC, PDC_6, PMU, PORT, Pmu, TCP_PORT, addressed_pair, allow_big_packets};
 
 const NEEDS: &[Need] = &[Need::Bpf, Need::Veth];
 
@@ -121,15 +120,8 @@ fn a_merged_tcp_packet_arrives_whole() {
 
 fn a_packet_above_64_kib_arrives_in_parts() {
     const BYTES: usize = 16 << 20;
-    const MOST: &str = "200000";
     let pair = addressed_pair();
-    for end in [&pair.stations, &pair.monitor] {
-        let ip = || {
-            let set = ["link", "set", end.name(), "gso_max_size", MOST, "gro_max_size", MOST];
-            Command::new("ip").args(set).status().unwrap()
-        };
-        assert!(end.run(ip).unwrap().success(), "BIG TCP");
-    }
+    allow_big_packets(&pair);
     let report = streamed(&pair, PDC_6.into(), BYTES);
     assert_eq!(report.count("bytes.received"), BYTES as u64);
     let (packets, records) = (report.packets("submitted"), report.count("records.submitted"));

@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::process::Command;
 
 use monitor::capture::Capture;
 use monitor::netns::{End, Pair, private_pair};
 use monitor::simulate::{Fleet, FleetPlan, Frames, ReportingInstant, ReportingRate};
 use monitor::sys::packet::FrameSender;
 use monitor_core::protocol::c37118::encode::{self, Preamble};
-use monitor_core::protocol::c37118::{Command, IdCode, NominalFrequency, TimeTag, Version};
+use monitor_core::protocol::c37118::{Command as Asked, IdCode, NominalFrequency, TimeTag, Version};
 
 /// Addresses kept for documentation (RFC 5737, RFC 3849).
 pub(crate) const PMU: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
@@ -46,6 +47,16 @@ pub(crate) fn addressed_pair() -> Pair {
         end.add_address(IpAddr::V6(six), 64).unwrap();
     }
     pair
+}
+
+/// Lets TCP over IPv6 hand packets to the wire that are larger than a record can be (BIG TCP, from Linux 5.19).
+pub(crate) fn allow_big_packets(pair: &Pair) {
+    const MOST: &str = "200000";
+    for end in [&pair.stations, &pair.monitor] {
+        let set = ["link", "set", end.name(), "gso_max_size", MOST, "gro_max_size", MOST];
+        let status = end.run(|| Command::new("ip").args(set).status().unwrap()).unwrap();
+        assert!(status.success(), "ip {set:?}: {status}");
+    }
 }
 
 /// Sends whole frames from one end.
@@ -110,7 +121,7 @@ impl Pmu {
     }
 
     /// A command to it.
-    pub(crate) fn command(&self, command: Command) -> Vec<u8> {
+    pub(crate) fn command(&self, command: Asked) -> Vec<u8> {
         let mut frame = vec![0; 18];
         encode::command(&mut frame, &self.preamble(), command, &[]).unwrap();
         frame
@@ -131,7 +142,6 @@ pub(crate) const ETHERTYPE_SV: u16 = 0x88BA;
 pub(crate) const ETHERTYPE_VLAN: u16 = 0x8100;
 pub(crate) const ETHERTYPE_SERVICE_VLAN: u16 = 0x88A8;
 const UDP: u8 = 17;
-const TCP: u8 = 6;
 
 fn word(length: usize) -> [u8; 2] {
     u16::try_from(length).unwrap().to_be_bytes()
@@ -200,9 +210,4 @@ pub(crate) fn datagram_to(port: u16, payload: &[u8]) -> Vec<u8> {
 /// The same to the port by convention.
 pub(crate) fn datagram(payload: &[u8]) -> Vec<u8> {
     datagram_to(PORT, payload)
-}
-
-/// TCP over IPv4 over Ethernet, from a port of the PMU's.
-pub(crate) fn segment_from(port: u16, payload: &[u8]) -> Vec<u8> {
-    ethernet(ETHERTYPE_IPV4, &ipv4(0, &[], TCP, &tcp([port, EPHEMERAL], &[], payload)))
 }

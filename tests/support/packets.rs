@@ -33,7 +33,9 @@ pub(crate) fn frame(second: u8, idcode: u16, size: u16) -> Vec<u8> {
 pub(crate) fn udp(source: u16, destination: u16, payload: &[u8]) -> Vec<u8> {
     let length = u16::try_from(8 + payload.len()).expect("a datagram");
     let mut bytes = Vec::new();
-    [source, destination, length, 0].into_iter().for_each(|word| bytes.extend(word.to_be_bytes()));
+    for word in [source, destination, length, 0] {
+        bytes.extend(word.to_be_bytes());
+    }
     bytes.extend(payload);
     bytes
 }
@@ -41,7 +43,9 @@ pub(crate) fn udp(source: u16, destination: u16, payload: &[u8]) -> Vec<u8> {
 /// A TCP header with `words` of 4 bytes (5 without options) and its payload.
 pub(crate) fn tcp(source: u16, destination: u16, words: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    [source, destination].into_iter().for_each(|word| bytes.extend(word.to_be_bytes()));
+    for word in [source, destination] {
+        bytes.extend(word.to_be_bytes());
+    }
     bytes.extend([0; 8]);
     // PSH and ACK.
     bytes.extend([words << 4, 0x18, 0xFF, 0xFF, 0, 0, 0, 0]);

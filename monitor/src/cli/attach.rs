@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use monitor_core::packet::InterfaceId;
 use monitor_core::pipeline::Ports;
 
 use super::{Outcome, complete, exit, output, run};
@@ -57,11 +56,8 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         return Err("attach needs an interface: attach --iface IF (`ip link` lists them)".to_owned());
     }
     let here = Arc::new(Netns::current().map_err(|error| error.to_string())?);
-    let interfaces = names
-        .iter()
-        .map(|name| Interface::find(&here, name, InterfaceId(0)))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| error.to_string())?;
+    let wanted = names.into_iter().map(|name| (Arc::clone(&here), name)).collect::<Vec<_>>();
+    let interfaces = Interface::find_all(&wanted).map_err(|error| error.to_string())?;
     let matching = match ports(&options.port) {
         Ports::Any => Matching::AnyPort,
         Ports::Set(ports) => Matching::Ports(ports),

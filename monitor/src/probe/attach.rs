@@ -3,13 +3,13 @@
 //! On an interface a tcx link where the kernel has it (6.6), which goes with this process; before that a filter on a
 //! clsact queueing discipline, which is removed by hand.
 
+use std::{io, mem};
+
 use aya::{
     Btf, Ebpf,
     programs::{
         BtfTracePoint, Link as _, LinkOrder, Program, ProgramError, SchedClassifier, TcAttachType,
-        tc::{
-            self, NlOptions, SchedClassifierLink, SchedClassifierLinkId, TcAttachOptions, TcError, TcHandle,
-        },
+        tc::{self, NlOptions, SchedClassifierLink, SchedClassifierLinkId, TcAttachOptions, TcHandle},
     },
 };
 use monitor_common::{ADDED_CLSACT, ATTACHED_CLSACT, InstanceInterface};
@@ -33,10 +33,75 @@ const HOOKS: [(&str, TcAttachType); 2] =
 /// The first line of what the verifier prints after a refusal says the reason; this many of its last lines show it.
 const VERIFIER_LINES: usize = 6;
 
+/// How programs go onto an interface.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Attachment {
+    /// By a tcx link, by a filter where this kernel has none.
+    #[default]
+    Best,
+    /// By a filter, as on every kernel before 6.6: how a newer one shows what happens there.
+    Filter,
+}
+
 /// What attaching to an interface left behind.
 pub(super) struct Hooked {
     pub(super) added_clsact: bool,
     pub(super) link: SchedClassifierLinkId,
+}
+
+/// What this process has on one interface; dropping it takes it off.
+pub(super) struct Held {
+    pub(super) interface: Interface,
+    links: Vec<SchedClassifierLink>,
+    added_clsact: bool,
+}
+
+impl Held {
+    /// Takes it off. In the interface's own namespace: the kernel knows a filter by the interface's index, which is
+    /// another interface's elsewhere.
+    ///
+    /// # Errors
+    /// Where the kernel does not let go; what vanished with its interface is no error.
+    pub(super) fn release(&mut self) -> Result<(), ProbeError> {
+        let Self { interface, links, added_clsact } = self;
+        let (links, added) = (mem::take(links), mem::take(added_clsact));
+        if links.is_empty() && !added {
+            return Ok(());
+        }
+        let taken_off = interface.netns.run(|| take_off(interface, links, added));
+        taken_off
+            .map_err(|error| namespace_error(interface, error))?
+            .map_err(|error| attach_error("the programs", &interface.name, &error))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Err(error) = self.release() {
+            tracing::debug!("{error}");
+        }
+    }
+}
+
+/// Removes links or filters, and the queueing discipline where it was added for them.
+fn take_off(
+    interface: &Interface,
+    links: Vec<SchedClassifierLink>,
+    added_clsact: bool,
+) -> Result<(), ProgramError> {
+    let all = Links::open().ok().and_then(|mut links| links.interfaces().ok()).unwrap_or_default();
+    // By its index: it may have been renamed.
+    let name = all.into_iter().find(|one| one.index == interface.key.ifindex).map(|one| one.name);
+    let refused: Vec<_> = links.into_iter().filter_map(|link| link.detach().err()).collect();
+    let Some(name) = name else { return Ok(()) };
+    if added_clsact && let Err(error) = Links::open().and_then(|mut links| links.remove_clsact(&name)) {
+        tracing::debug!("clsact of {name}: {error}");
+    }
+    refused.into_iter().next().map_or(Ok(()), Err)
+}
+
+fn namespace_error(interface: &Interface, error: crate::netns::Error) -> ProbeError {
+    ProbeError::Namespace { name: interface.name.clone(), source: io::Error::other(error) }
 }
 
 /// Loads and attaches the programs on tracepoints. Gives a sentence for each stage that this kernel does not grant:
@@ -85,14 +150,22 @@ pub(super) fn load_hooks(ebpf: &mut Ebpf, hook: Hook) -> Result<(), ProbeError> 
     if hook == Hook::Xdp { xdp::load(ebpf) } else { Ok(()) }
 }
 
-/// Attaches the programs at tc to an interface. Gives whether a clsact queueing discipline was added for it.
-pub(super) fn hooks(ebpf: &mut Ebpf, interface: &Interface, hook: Hook) -> Result<bool, ProbeError> {
-    let mut added = false;
+/// Attaches the programs at tc to an interface.
+pub(super) fn hooks(
+    ebpf: &mut Ebpf,
+    interface: &Interface,
+    hook: Hook,
+    attachment: Attachment,
+) -> Result<Held, ProbeError> {
+    let mut held = Held { interface: interface.clone(), links: Vec::new(), added_clsact: false };
     for &(name, way) in at_tc(hook) {
         let program: &mut SchedClassifier = program(ebpf, name)?;
-        added |= hook_in(program, interface, name, way)?.added_clsact;
+        let hooked = hook_in(program, interface, name, way, attachment)?;
+        held.added_clsact |= hooked.added_clsact;
+        let link = program.take_link(hooked.link);
+        held.links.push(link.map_err(|error| attach_error(name, &interface.name, &error))?);
     }
-    Ok(added)
+    Ok(held)
 }
 
 /// Attaches one program, in the interface's own namespace.
@@ -101,25 +174,31 @@ pub(super) fn hook_in(
     interface: &Interface,
     name: &str,
     way: TcAttachType,
+    attachment: Attachment,
 ) -> Result<Hooked, ProbeError> {
-    let namespace =
-        |error| ProbeError::Namespace { name: interface.name.clone(), source: std::io::Error::other(error) };
-    let hooked = interface.netns.run(|| hook(program, &interface.name, way)).map_err(namespace)?;
-    hooked.map_err(|error| attach_error(name, &interface.name, &error))
+    let hooked = interface.netns.run(|| match attachment {
+        Attachment::Best => link(program, &interface.name, way),
+        Attachment::Filter => filter(program, &interface.name, way),
+    });
+    hooked
+        .map_err(|error| namespace_error(interface, error))?
+        .map_err(|error| attach_error(name, &interface.name, &error))
 }
 
-fn hook(program: &mut SchedClassifier, interface: &str, way: TcAttachType) -> Result<Hooked, ProgramError> {
+fn link(program: &mut SchedClassifier, interface: &str, way: TcAttachType) -> Result<Hooked, ProgramError> {
     let tcx = TcAttachOptions::TcxOrder(LinkOrder::default());
     match program.attach_with_options(interface, way, tcx) {
         Ok(link) => Ok(Hooked { added_clsact: false, link }),
-        Err(error) if lacks_tcx(&error) => {
-            let added_clsact = tc::qdisc_add_clsact(interface).is_ok();
-            let netlink = TcAttachOptions::Netlink(NlOptions::default());
-            let link = program.attach_with_options(interface, way, netlink)?;
-            Ok(Hooked { added_clsact, link })
-        }
+        Err(error) if lacks_tcx(&error) => filter(program, interface, way),
         Err(error) => Err(error),
     }
+}
+
+fn filter(program: &mut SchedClassifier, interface: &str, way: TcAttachType) -> Result<Hooked, ProgramError> {
+    let added_clsact = tc::qdisc_add_clsact(interface).is_ok();
+    let netlink = TcAttachOptions::Netlink(NlOptions::default());
+    let link = program.attach_with_options(interface, way, netlink)?;
+    Ok(Hooked { added_clsact, link })
 }
 
 /// Removes filters that a record tells of, and the queueing discipline where it was added for them.
@@ -144,36 +223,19 @@ fn lacks_tcx(error: &ProgramError) -> bool {
     matches!(error, ProgramError::SyscallError(call) if call.io_error.raw_os_error() == Some(libc::EINVAL))
 }
 
-/// Takes all programs off. An interface that is gone has taken its own with it.
-pub(super) fn detach(ebpf: &mut Ebpf) -> Result<(), ProbeError> {
+/// Takes the programs off their tracepoints.
+pub(super) fn leave_stages(ebpf: &mut Ebpf) -> Result<(), ProbeError> {
     for (name, program) in ebpf.programs_mut() {
         if program.fd().is_err() {
             // Not loaded: the other hook's, or a stage that this kernel refused.
             continue;
         }
         let name = name.to_owned();
-        match program {
-            Program::BtfTracePoint(program) => {
-                program.unload().map_err(|error| attach_error(&name, "its tracepoint", &error))?;
-            }
-            Program::SchedClassifier(program) => match program.unload() {
-                Err(ProgramError::TcError(TcError::NetlinkError(_) | TcError::IoError(_))) | Ok(()) => {}
-                Err(error) => return Err(attach_error(&name, "its interfaces", &error)),
-            },
-            _ => {}
+        if let Program::BtfTracePoint(program) = program {
+            program.unload().map_err(|error| attach_error(&name, "its tracepoint", &error))?;
         }
     }
     Ok(())
-}
-
-/// Removes the queueing disciplines that [`hooks`] added; one that went with its interface is gone already.
-pub(super) fn remove_clsact(interfaces: &[Interface]) {
-    for interface in interfaces {
-        if let Err(error) = interface.netns.links().and_then(|mut links| links.remove_clsact(&interface.name))
-        {
-            tracing::debug!("clsact of {}: {error}", interface.name);
-        }
-    }
 }
 
 pub(super) fn program<'a, P>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut P, ProbeError>

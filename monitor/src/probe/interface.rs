@@ -39,6 +39,22 @@ impl Interface {
         let key = InterfaceKey { netns: netns.inode(), ifindex };
         Ok(Self { id, name: name.to_owned(), key, irqs, netns: Arc::clone(netns) })
     }
+
+    /// Looks up all of them, numbered from 0. One that is named twice, or by another of its names too, is found once.
+    ///
+    /// # Errors
+    /// As [`Interface::find`].
+    pub fn find_all(wanted: &[(Arc<Netns>, String)]) -> Result<Vec<Self>, ProbeError> {
+        let mut found: Vec<Self> = Vec::new();
+        let mut ids = (0..).map(InterfaceId);
+        for (netns, name) in wanted {
+            let interface = Self::find(netns, name, InterfaceId::default())?;
+            if found.iter().all(|one| one.key != interface.key) {
+                found.extend(ids.next().map(|id| Self { id, ..interface }));
+            }
+        }
+        Ok(found)
+    }
 }
 
 fn present(netns: &Netns) -> String {

@@ -7,7 +7,8 @@ use monitor_common::InterfaceSettings;
 use monitor_core::packet::InterfaceId;
 
 use super::{
-    Hook, Interface, Kernel, ProbeError, attach,
+    Hook, Interface, Kernel, ProbeError,
+    attach::{self, Attachment, Held},
     btf::KernelTypes,
     error::chain,
     kernel::missing,
@@ -47,10 +48,10 @@ pub struct Probe {
     hook: Hook,
     kernel: Arc<Kernel>,
     interfaces: Vec<Interface>,
-    /// Interfaces whose clsact queueing discipline this program added.
-    clsact: Vec<Interface>,
     /// Links of the XDP program; dropping one detaches it.
     xdp: Vec<(InterfaceId, FdLink)>,
+    /// What is on them at tc.
+    held: Vec<Held>,
     warnings: Vec<String>,
     log: Option<KernelLog>,
 }
@@ -86,7 +87,7 @@ impl Probe {
             hook: options.hook,
             kernel,
             interfaces: Vec::new(),
-            clsact: Vec::new(),
+            held: Vec::new(),
             xdp: Vec::new(),
             warnings,
             log,
@@ -112,6 +113,14 @@ impl Probe {
     /// # Errors
     /// Where the kernel refuses.
     pub fn attach(&mut self, interface: &Interface) -> Result<(), ProbeError> {
+        self.attach_by(Attachment::Best, interface)
+    }
+
+    /// As [`Probe::attach`], by a way of the caller's choice.
+    ///
+    /// # Errors
+    /// As [`Probe::attach`].
+    pub fn attach_by(&mut self, attachment: Attachment, interface: &Interface) -> Result<(), ProbeError> {
         let number = interface.id.0.into();
         self.kernel.watch(interface.key, InterfaceSettings { number, reserved: 0 })?;
         for &irq in &interface.irqs {
@@ -122,9 +131,7 @@ impl Probe {
             self.warnings.extend(attached.warning);
             self.xdp.push((interface.id, attached.link));
         }
-        if attach::hooks(&mut self.ebpf, interface, self.hook)? {
-            self.clsact.push(interface.clone());
-        }
+        self.held.push(attach::hooks(&mut self.ebpf, interface, self.hook, attachment)?);
         self.interfaces.push(interface.clone());
         Ok(())
     }
@@ -132,8 +139,8 @@ impl Probe {
     /// An interface is gone, and its programs with it.
     pub fn forget(&mut self, interface: &Interface) {
         self.interfaces.retain(|one| one.id != interface.id);
-        self.clsact.retain(|one| one.id != interface.id);
         self.xdp.retain(|(id, _)| *id != interface.id);
+        self.held.retain(|one| one.interface.id != interface.id);
         if let Err(error) = self.kernel.unwatch(interface.key) {
             tracing::debug!("{}: {error}", interface.name);
         }
@@ -145,9 +152,9 @@ impl Probe {
     /// Where the kernel does not let go; what vanished with its interface is no error.
     pub fn detach(&mut self) -> Result<(), ProbeError> {
         self.xdp.clear();
-        attach::detach(&mut self.ebpf)?;
-        attach::remove_clsact(&std::mem::take(&mut self.clsact));
-        Ok(())
+        let released = self.held.iter_mut().map(Held::release).collect::<Result<Vec<()>, _>>();
+        attach::leave_stages(&mut self.ebpf)?;
+        released.map(drop)
     }
 
     /// The programs, for who hands them packets.

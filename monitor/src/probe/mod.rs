@@ -18,6 +18,7 @@ mod streams;
 mod trial;
 mod xdp;
 
+pub use attach::Attachment;
 pub use error::ProbeError;
 pub use hook::Hook;
 pub use interface::Interface;

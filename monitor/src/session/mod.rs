@@ -181,7 +181,7 @@ impl Session {
     /// # Errors
     /// What this host lacks, or what was asked for and does not exist; nothing is left attached.
     pub fn prepare(plan: &Plan, sinks: Vec<Box<dyn Sink>>, notices: Notices) -> Result<Self, SessionError> {
-        let interfaces = find(&plan.interfaces)?;
+        let interfaces = Interface::find_all(&plan.interfaces)?;
         let matching = match &plan.ports {
             Ports::Any => Matching::AnyPort,
             Ports::Set(ports) => Matching::Ports(ports.clone()),
@@ -385,14 +385,6 @@ impl Session {
         }
         Ok(Report { summary, failed })
     }
-}
-
-fn find(wanted: &[(Arc<Netns>, String)]) -> Result<Vec<Interface>, ProbeError> {
-    wanted
-        .iter()
-        .zip(0..)
-        .map(|((netns, name), id)| Interface::find(netns, name, monitor_core::packet::InterfaceId(id)))
-        .collect()
 }
 
 fn watch(interfaces: &[Interface]) -> Result<Vec<(Arc<Netns>, LinkWatch)>, netns::Error> {

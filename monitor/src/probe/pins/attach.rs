@@ -25,7 +25,7 @@ use super::{
 };
 use crate::probe::{
     Hook, Interface, Kernel, Matching, ProbeError, SelfTest,
-    attach::{self as hooks, STAGES},
+    attach::{self as hooks, Attachment, STAGES},
     error::chain,
     kernel::missing,
     load, xdp,
@@ -246,7 +246,7 @@ impl<'a> Work<'a> {
         for &(name, way) in hooks::at_tc(self.record.hook) {
             let place = usize::from(way == TcAttachType::Egress);
             let program: &mut SchedClassifier = hooks::program(&mut self.ebpf, name)?;
-            let hooked = hooks::hook_in(program, interface, name, way)?;
+            let hooked = hooks::hook_in(program, interface, name, way, Attachment::Best)?;
             record.raw.flags |= if hooked.added_clsact { ADDED_CLSACT } else { 0 };
             let link = take(program, hooked.link, name, &interface.name)?;
             if let Some(filter) = clsact_filter(&link, way) {

@@ -1,0 +1,49 @@
+//! The kernel side in the test's own process: programs on the monitor's end of a pair, and their ring.
+
+use std::sync::Arc;
+
+use monitor::netns::{End, Pair};
+use monitor::probe::{Attachment, Hook, Interface, Matching, Options, Probe};
+use monitor::reader::Ring;
+use monitor_common::PacketCounters;
+use monitor_core::packet::InterfaceId;
+
+use crate::wire::{PORT, TCP_PORT};
+
+pub(crate) struct Probed {
+    pub(crate) probe: Probe,
+    pub(crate) interface: Interface,
+}
+
+pub(crate) fn options() -> Options {
+    Options { matching: Matching::Ports(vec![PORT, TCP_PORT]), ring_bytes: 4 << 20, hook: Hook::Tc }
+}
+
+impl Probed {
+    pub(crate) fn on(pair: &Pair) -> Self {
+        Self::by(Attachment::Best, pair)
+    }
+
+    pub(crate) fn by(attachment: Attachment, pair: &Pair) -> Self {
+        Self::with(Probe::load(&options()).unwrap(), attachment, pair)
+    }
+
+    pub(crate) fn with(mut probe: Probe, attachment: Attachment, pair: &Pair) -> Self {
+        let interface = found(&pair.monitor);
+        probe.attach_by(attachment, &interface).unwrap();
+        Self { probe, interface }
+    }
+
+    pub(crate) fn ring(&self) -> Ring {
+        let kernel = self.probe.kernel();
+        Ring::map(kernel.ring(), kernel.ring_bytes().unwrap(), kernel.reader_page()).unwrap()
+    }
+
+    pub(crate) fn counters(&self) -> PacketCounters {
+        self.probe.kernel().counters().unwrap()
+    }
+}
+
+fn found(end: &End) -> Interface {
+    Interface::find(&Arc::clone(&end.shared_netns()), end.name(), InterfaceId(0)).unwrap()
+}

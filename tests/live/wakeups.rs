@@ -1,0 +1,158 @@
+//! The sleep protocol between probe and reader, with the real ones: nobody is woken who is awake, whoever sleeps is
+//! woken once, and no wake-up is lost.
+
+use std::fs;
+use std::hint;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use libtest_mimic::Trial;
+use monitor::reader::{Ring, Sleep};
+use monitor::sys::sched::{affinity, set_affinity};
+
+use crate::harness::until;
+use crate::probed::Probed;
+use crate::support::{Need, trial};
+use crate::wire::{Pmu, datagram, quiet_pair, sender};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    const NEEDS: &[Need] = &[Need::Bpf, Need::Veth];
+    vec![
+        trial("nobody_wakes_a_reader_that_is_awake", NEEDS, nobody_wakes_a_reader_that_is_awake),
+        trial("each_sleep_is_ended_by_one_wake_up", NEEDS, each_sleep_is_ended_by_one_wake_up),
+        trial("no_wake_up_is_lost", NEEDS, no_wake_up_is_lost),
+    ]
+}
+
+/// Long enough that a sleep which lasts as long was not ended by anybody.
+const LONG_NS: u64 = 10_000_000_000;
+
+fn nobody_wakes_a_reader_that_is_awake() {
+    const PACKETS: u64 = 20_000;
+    let mut pair = quiet_pair();
+    let probed = Probed::on(&pair);
+    let (wire, mut ring) = (sender(&mut pair.stations), probed.ring());
+    let packet = datagram(&Pmu::new(7).data());
+    let mut read = 0;
+    for _ in 0..PACKETS {
+        wire.send(&packet).unwrap();
+        read += take(&mut ring);
+    }
+    until("all is read", || {
+        read += take(&mut ring);
+        read == PACKETS
+    });
+    let counters = probed.counters();
+    assert_eq!((counters.submitted, counters.ring_full, counters.wakeups), (PACKETS, 0, 0));
+    assert_eq!(ring.sleeps(), 0);
+}
+
+/// Reads what there is and gives the room back.
+fn take(ring: &mut Ring) -> u64 {
+    let drained = ring.drain(usize::MAX, |_| {});
+    ring.commit(&ring.taken_before());
+    assert_eq!(drained.discarded, 0);
+    drained.delivered
+}
+
+/// The letter of `proc_pid_stat(5)` for the state of a thread.
+fn state(thread: &str) -> char {
+    let stat = fs::read_to_string(format!("/proc/{thread}/stat")).unwrap();
+    stat.rsplit(") ").next().and_then(|rest| rest.chars().next()).unwrap()
+}
+
+fn each_sleep_is_ended_by_one_wake_up() {
+    const SLEEPS: u64 = 100;
+    const BURST: u64 = 7;
+    let mut pair = quiet_pair();
+    let probed = Probed::on(&pair);
+    let (wire, mut ring) = (sender(&mut pair.stations), probed.ring());
+    let packet = datagram(&Pmu::new(7).data());
+    // One CPU handles the packets, one after the other: on two, both may see that the reader sleeps.
+    set_affinity(affinity().unwrap().iter().next().unwrap()).unwrap();
+
+    let (going, done) = (AtomicU64::new(0), AtomicU64::new(0));
+    thread::scope(|scope| {
+        let (name, named) = std::sync::mpsc::channel();
+        let (going, done) = (&going, &done);
+        scope.spawn(move || {
+            name.send(fs::read_link("/proc/thread-self").unwrap().to_str().unwrap().to_owned()).unwrap();
+            for sleep in 1..=SLEEPS {
+                // From here to the sleep nothing else can block.
+                going.store(sleep, Ordering::SeqCst);
+                assert_eq!(ring.sleep(&[], LONG_NS).unwrap(), Sleep::Ring);
+                let mut read = 0;
+                while read < BURST {
+                    read += take(&mut ring);
+                }
+                done.store(sleep, Ordering::SeqCst);
+            }
+            assert_eq!(ring.sleeps(), SLEEPS);
+        });
+        let reader = named.recv().unwrap();
+        for sleep in 1..=SLEEPS {
+            until("the reader sleeps", || going.load(Ordering::SeqCst) == sleep && state(&reader) == 'S');
+            (0..BURST).for_each(|_| wire.send(&packet).unwrap());
+            until("the reader has read", || done.load(Ordering::SeqCst) == sleep);
+            assert_eq!(probed.counters().wakeups, sleep);
+        }
+    });
+}
+
+/// Numbers that look like chance, the same in every run (Marsaglia's xorshift).
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+}
+
+fn no_wake_up_is_lost() {
+    const PACKETS: u64 = 100_000;
+    let mut pair = quiet_pair();
+    let probed = Probed::on(&pair);
+    let (wire, mut ring) = (sender(&mut pair.stations), probed.ring());
+    let packet = datagram(&Pmu::new(7).data());
+    let [mut read, mut slept, mut lost] = [0_u64; 3];
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut chance = Chance(0x2545_F491_4F6C_DD1D);
+            for _ in 0..PACKETS {
+                wire.send(&packet).unwrap();
+                pause(&mut chance);
+            }
+        });
+        while read < PACKETS {
+            let taken = take(&mut ring);
+            read += taken;
+            if taken == 0 {
+                match ring.sleep(&[], LONG_NS).unwrap() {
+                    Sleep::Ring => slept += 1,
+                    Sleep::TimedOut => lost += 1,
+                    Sleep::NotNeeded | Sleep::Other => {}
+                }
+            }
+        }
+    });
+    let counters = probed.counters();
+    assert_eq!((counters.submitted, counters.ring_full), (PACKETS, 0));
+    assert_eq!(lost, 0, "of {slept} sleeps");
+    assert!(slept > 100, "only {slept} sleeps: nothing was tested");
+    // At most one more for each sleep that two CPUs ended at the same time.
+    assert!((slept..=2 * ring.sleeps()).contains(&counters.wakeups), "{slept} sleeps: {counters:?}");
+}
+
+/// Often none, sometimes long enough for the reader to fall asleep, mostly about as long as it takes to.
+fn pause(chance: &mut Chance) {
+    const MOST_NS: [u64; 8] = [0, 0, 1_000, 3_000, 10_000, 20_000, 40_000, 100_000];
+    let most = MOST_NS[usize::try_from(chance.below(8)).unwrap()];
+    let (begun, time) = (Instant::now(), Duration::from_nanos(chance.below(most + 1)));
+    while begun.elapsed() < time {
+        hint::spin_loop();
+    }
+}
