@@ -53,6 +53,9 @@ pub struct InstanceStatus {
     pub interfaces: Vec<InterfaceStatus>,
     /// Its programs.
     pub programs: Vec<ProgramStatus>,
+    /// Programs that somebody has taken off their tracepoints: the stamps they give are absent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing_stages: Vec<&'static str>,
     /// Streams as the kernel's side counts them, in the order of their identifiers.
     pub streams: Vec<StreamStatus>,
     /// Packets and records since it was attached.
@@ -157,6 +160,7 @@ impl InstanceStatus {
     fn of(name: &str, pinned: &Pinned) -> Result<Self, PinError> {
         let record = pinned.record();
         let (counters, state) = counters(pinned)?;
+        let reader = pinned.reader()?;
         let bytes = pinned.kernel().ring_bytes()? as u64;
         Ok(Self {
             name: name.to_owned(),
@@ -165,12 +169,13 @@ impl InstanceStatus {
             attached_ns: Some(record.attached_ns),
             interfaces: record.interfaces.iter().map(|one| InterfaceStatus::of(pinned, one)).collect(),
             programs: pinned.programs()?.into_iter().map(program).collect(),
+            missing_stages: pinned.missing_stages(),
             streams: stream::read(pinned)?,
             counters: Some(counters),
             ring: Some(RingStatus { bytes, used_bytes: state.used_bytes }),
             reader: Some(ReaderStatus {
-                reading: pinned.is_being_read()?,
-                pid: Some(state.reader_pid).filter(|&pid| pid != 0),
+                reading: reader.is_some(),
+                pid: reader.map(u64::from).or(Some(state.reader_pid)).filter(|&pid| pid != 0),
                 sleeping: state.sleeping,
             }),
         })
@@ -182,8 +187,7 @@ fn program(state: ProgramState) -> ProgramStatus {
     let counted = (run_count > 0).then_some(run_count);
     let mean =
         |runs: u64| u64::try_from(Duration::as_nanos(&run_time) / u128::from(runs)).unwrap_or(u64::MAX);
-    // The kernel keeps the tag as bytes; bpftool prints them in their order.
-    let tag = format!("{:016x}", tag.swap_bytes());
+    let tag = format!("{tag:016x}");
     ProgramStatus { name, id, tag, run_count: counted, mean_run_time_ns: counted.map(mean) }
 }
 

@@ -38,6 +38,10 @@ pub(crate) enum Need {
     Iproute,
     /// setcap (libcap), to give capabilities to a program's file.
     Setcap,
+    /// nsenter (util-linux), to run where another process is.
+    Nsenter,
+    /// bpftool, as an independent eye on what the kernel has.
+    Bpftool,
     /// The captures, which are not part of the project.
     Captures,
 }
@@ -57,7 +61,7 @@ type Found = Result<(), String>;
 type Check = fn() -> Found;
 
 /// How each need is looked for; what was found is kept for the rest of the process.
-static CHECKS: [(Need, Check, OnceLock<Found>); 13] = [
+static CHECKS: [(Need, Check, OnceLock<Found>); 15] = [
     (Need::Root, root, OnceLock::new()),
     (Need::Bpf, bpf, OnceLock::new()),
     (Need::Bpffs, bpffs, OnceLock::new()),
@@ -70,6 +74,8 @@ static CHECKS: [(Need, Check, OnceLock<Found>); 13] = [
     (Need::Unshare, unshare, OnceLock::new()),
     (Need::Iproute, iproute, OnceLock::new()),
     (Need::Setcap, setcap, OnceLock::new()),
+    (Need::Nsenter, nsenter, OnceLock::new()),
+    (Need::Bpftool, bpftool, OnceLock::new()),
     (Need::Captures, captured, OnceLock::new()),
 ];
 
@@ -166,6 +172,14 @@ fn iproute() -> Found {
 
 fn setcap() -> Found {
     demand(on_path("setcap"), "setcap (libcap2-bin)")
+}
+
+fn nsenter() -> Found {
+    demand(on_path("nsenter"), "nsenter (util-linux)")
+}
+
+fn bpftool() -> Found {
+    demand(on_path("bpftool"), "bpftool")
 }
 
 fn on_path(program: &str) -> bool {

@@ -20,7 +20,7 @@ pub(super) struct Arguments {
     /// Interface to attach to (repeatable)
     #[arg(long, value_name = "IF", add = complete::interface_names())]
     iface: Vec<String>,
-    /// UDP or TCP port to match, or 'any' (repeatable; 4712 and 4713 where none is given)
+    /// UDP or TCP port to match, or 'any' (repeatable; 4712 and 4713 where none is given for a new instance)
     #[arg(long = "port", value_name = "N|any")]
     ports: Vec<Port>,
     /// Where packets that come in are looked at: tc (the default), or xdp, which is earlier; some drivers reset their
@@ -68,6 +68,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     let attached = pins::attach(&pins::AttachOptions {
         name: name.to_owned(),
         matching,
+        rematch: !options.port.is_empty(),
         ring_bytes: options.bounds.ring_bytes()?,
         hook,
         interfaces,

@@ -180,6 +180,18 @@ impl Kernel {
         self.tell_netns()
     }
 
+    /// The interfaces in that table with their numbers: those that are watched, and those that were and may have
+    /// records in the ring.
+    ///
+    /// # Errors
+    /// Where the map cannot be read.
+    pub fn watched(&self) -> Result<Vec<(InterfaceKey, u32)>, ProbeError> {
+        let entries: Result<Vec<(Pair, Pair)>, _> = lock(&self.interfaces).iter().collect();
+        let entries = entries.map_err(|error| map_error("INTERFACES", &error))?;
+        let number = |settings| bytemuck::cast::<Pair, InterfaceSettings>(settings).number;
+        Ok(entries.into_iter().map(|(key, settings)| (bytemuck::cast(key), number(settings))).collect())
+    }
+
     /// Tells the programs the namespace of all interfaces, where it is one.
     fn tell_netns(&self) -> Result<(), ProbeError> {
         let keys: Result<Vec<Pair>, _> = lock(&self.interfaces).keys().collect();

@@ -21,6 +21,7 @@ use std::{
 
 use monitor_common::Taken;
 use monitor_core::{
+    packet::InterfaceId,
     pipeline::{Bounds, Pipeline, Ports},
     time::Nanos,
 };
@@ -244,7 +245,7 @@ impl Session {
     ) -> Result<Self, SessionError> {
         let system = |what| move |source| SessionError::System { what, source };
         let ring = Ring::map(kernel.ring(), kernel.ring_bytes()?, kernel.reader_page())?;
-        let records = Records::new(Interfaces::new(interfaces.iter().map(|one| (one.key, one.id))));
+        let records = Records::new(known_to_the_ring(&interfaces, &kernel)?);
         let discovery = Discovery::new(ports, &interfaces);
         sinks.push(discovery.sink());
         let output_ended = Arc::new(AtomicBool::new(false));
@@ -385,6 +386,19 @@ impl Session {
         }
         Ok(Report { summary, failed })
     }
+}
+
+/// The interfaces that are watched, and those that were before they went and came back: the ring may hold records of
+/// both.
+fn known_to_the_ring(interfaces: &[Interface], kernel: &Kernel) -> Result<Interfaces, ProbeError> {
+    let mut known: Vec<_> = interfaces.iter().map(|one| (one.key, one.id)).collect();
+    for (key, number) in kernel.watched()? {
+        let is_known = known.iter().any(|(one, _)| *one == key);
+        if let (false, Ok(number)) = (is_known, u16::try_from(number)) {
+            known.push((key, InterfaceId(number)));
+        }
+    }
+    Ok(Interfaces::new(known))
 }
 
 fn watch(interfaces: &[Interface]) -> Result<Vec<(Arc<Netns>, LinkWatch)>, netns::Error> {

@@ -19,6 +19,8 @@ pub enum InterfaceState {
     },
     /// It is attached, in a network namespace that is not this one.
     Elsewhere,
+    /// It is there, but somebody has taken programs off it: attaching to it again puts them back.
+    Detached,
     /// It has gone.
     Gone,
     /// It has gone, and another of its name is there: `attach --reattach` attaches to that.
@@ -67,6 +69,7 @@ fn state(attached: bool, record: &InterfaceRecord) -> InterfaceState {
         };
     }
     match ifname::index_of(&record.name) {
+        Ok(ifindex) if here && ifindex == record.key.ifindex => InterfaceState::Detached,
         Ok(ifindex) if here => InterfaceState::Replaced { ifindex },
         _ => InterfaceState::Gone,
     }

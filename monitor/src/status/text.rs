@@ -37,7 +37,11 @@ fn write_instance(f: &mut fmt::Formatter<'_>, instance: &InstanceStatus) -> fmt:
     }
     writeln!(f)?;
     for interface in &instance.interfaces {
-        writeln!(f, "  interface {}", Words(interface))?;
+        writeln!(f, "  interface {}", Words { instance: &instance.name, interface })?;
+    }
+    for name in &instance.missing_stages {
+        let remedy = format!("`pmu-monitor attach --instance {}`", instance.name);
+        writeln!(f, "  program {name} is not on its tracepoint, and its stamps are absent: {remedy}")?;
     }
     for program in &instance.programs {
         write!(f, "  program {:<14} id {} tag {}", program.name, program.id, program.tag)?;
@@ -87,20 +91,28 @@ impl fmt::Display for StreamWords<'_> {
     }
 }
 
-struct Words<'a>(&'a InterfaceStatus);
+struct Words<'a> {
+    instance: &'a str,
+    interface: &'a InterfaceStatus,
+}
 
 impl fmt::Display for Words<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let InterfaceStatus { name, ifindex, netns, state } = self.0;
+        let Self { instance, interface: InterfaceStatus { name, ifindex, netns, state } } = self;
         write!(f, "{name} (index {ifindex} of namespace {netns}): ")?;
         match state {
             InterfaceState::Attached => write!(f, "attached"),
             InterfaceState::Renamed { now } => write!(f, "attached; it is called {now} now"),
             InterfaceState::Elsewhere => write!(f, "attached, in another network namespace"),
+            InterfaceState::Detached => write!(
+                f,
+                "there, but not all programs are on it: `pmu-monitor attach --instance {instance} --iface {name}`"
+            ),
             InterfaceState::Gone => write!(f, "gone"),
-            InterfaceState::Replaced { ifindex } => {
-                write!(f, "gone; another {name} (index {ifindex}) is there: `attach --reattach`")
-            }
+            InterfaceState::Replaced { ifindex } => write!(
+                f,
+                "gone; another {name} (index {ifindex}) is there: `pmu-monitor attach --instance {instance} --reattach`"
+            ),
         }
     }
 }

@@ -5,13 +5,15 @@ use std::{collections::HashMap, fs, path::Path};
 use aya::{
     Btf, Ebpf,
     programs::{
-        BtfTracePoint, ProgramInfo, SchedClassifier, TcAttachType, Xdp,
+        BtfTracePoint, SchedClassifier, TcAttachType, Xdp,
         links::{FdLink, LinkError, PinnedLink},
         tc::{SchedClassifierLink, SchedClassifierLinkId},
         xdp::XdpLink,
     },
 };
-use monitor_common::{ADDED_CLSACT, ATTACHED_CLSACT, INTERFACES_MAX, InstanceInterface, InterfaceSettings};
+use monitor_common::{
+    ADDED_CLSACT, ATTACHED_CLSACT, INTERFACES_MAX, InstanceInterface, InterfaceKey, InterfaceSettings,
+};
 use monitor_core::packet::InterfaceId;
 
 use super::{
@@ -22,6 +24,7 @@ use super::{
     lock::ChangeLock,
     open::{self, Pinned},
     record::{self, RecordMap},
+    upkeep,
 };
 use crate::probe::{
     Hook, Interface, Kernel, Matching, ProbeError, SelfTest,
@@ -39,6 +42,8 @@ pub struct AttachOptions {
     pub name: String,
     /// What to match.
     pub matching: Matching,
+    /// Whether an instance that is there already is to match that too, rather than go on with what it matches.
+    pub rematch: bool,
     /// Bytes of the ring, for a new instance.
     pub ring_bytes: u32,
     /// Hook for what comes in.
@@ -69,18 +74,28 @@ pub fn attach(options: &AttachOptions) -> Result<Attached, PinError> {
     load::check_capabilities()?;
     let _lock = ChangeLock::take()?;
     let directory = Directory::of(&options.name);
-    let there = directory.exists() && Pinned::open(&options.name).is_ok();
-    if directory.exists() && !there {
-        // What a crash, or somebody's hand, has left: it cannot be brought up to date, only removed.
-        remove(&directory)?;
+    let mut warnings = Vec::new();
+    if directory.exists() {
+        match Pinned::open(&options.name) {
+            Ok(_) => return renew(options, &directory),
+            // What a crash, or somebody's hand, has left: it cannot be brought up to date, only removed.
+            Err(PinError::Broken { name, reason }) => {
+                warnings
+                    .push(format!("instance {name} was not whole, so a new one takes its place: {reason}"));
+                remove(&directory)?;
+            }
+            Err(error) => return Err(error),
+        }
     }
     directory.create()?;
-    let attached = if there { renew(options, &directory) } else { begin(options, &directory) };
-    if attached.is_err() && !there {
-        let _ = remove(&directory);
-        super::directory::remove_empty_roots();
+    match begin(options, &directory) {
+        Ok(attached) => Ok(Attached { warnings: [warnings, attached.warnings].concat(), ..attached }),
+        Err(error) => {
+            let _ = remove(&directory);
+            super::directory::remove_empty_roots();
+            Err(error)
+        }
     }
-    attached
 }
 
 fn begin(options: &AttachOptions, directory: &Directory) -> Result<Attached, PinError> {
@@ -89,8 +104,8 @@ fn begin(options: &AttachOptions, directory: &Directory) -> Result<Attached, Pin
     work.map.write(&work.record)?;
     work.kernel.set_matching(&options.matching)?;
     let mut attached = Attached::default();
-    work.pin_programs(&mut attached)?;
-    work.pin_stages(&mut attached)?;
+    work.pin_programs()?;
+    work.pin_stages(&[], &mut attached)?;
     if let SelfTest::Skipped(reason) = SelfTest::run(&work.kernel)? {
         attached.warnings.push(format!("the self-test of the kernel stamps was skipped: {reason}"));
     }
@@ -111,29 +126,15 @@ fn renew(options: &AttachOptions, directory: &Directory) -> Result<Attached, Pin
             format!("it is attached with the hook {}; detach it first to change that", work.record.hook);
         return Err(PinError::Broken { name: options.name.clone(), reason });
     }
-    work.kernel.set_matching(&options.matching)?;
-    work.pin_programs(&mut attached)?;
-    if !attached.replaced.is_empty() {
-        work.pin_stages(&mut attached)?;
-        work.replace_on_interfaces()?;
+    if options.rematch {
+        work.kernel.set_matching(&options.matching)?;
     }
+    upkeep::tidy(directory, &work.record.interfaces, work.record.hook)?;
+    attached.replaced = work.pin_programs()?;
+    work.pin_stages(&attached.replaced.clone(), &mut attached)?;
+    work.replace_on_interfaces(&attached.replaced)?;
     for interface in &options.interfaces {
-        let known = work.record.interfaces.iter().find(|one| one.key == interface.key).cloned();
-        match known {
-            Some(record) if work.is_linked(&record) => {}
-            Some(record) => {
-                // The interface has gone and come back under the same index: its links are dead.
-                work.drop_interface(&record)?;
-                work.add_interface(interface, &mut attached)?;
-            }
-            None => {
-                let lost = work.record.interfaces.iter().find(|one| one.name == interface.name).cloned();
-                if let Some(lost) = lost.filter(|lost| !work.is_linked(lost)) {
-                    work.drop_interface(&lost)?;
-                }
-                work.add_interface(interface, &mut attached)?;
-            }
-        }
+        work.renew_interface(interface, &mut attached)?;
     }
     work.map.write(&work.record)?;
     Ok(attached)
@@ -168,28 +169,33 @@ impl<'a> Work<'a> {
         Ok(Self { directory, ebpf, btf, kernel, map, record })
     }
 
-    /// Pins every program that is loaded; where another of that name is pinned, takes its place.
-    fn pin_programs(&mut self, attached: &mut Attached) -> Result<(), PinError> {
+    /// Pins every program that is loaded, but where the same is pinned and in use already. Gives the names of those that
+    /// were not: their links are to have them too.
+    fn pin_programs(&mut self) -> Result<Vec<String>, PinError> {
         let programs = self.directory.programs();
+        let mut pinned = Vec::new();
         for (name, program) in self.ebpf.programs_mut() {
             let Ok(info) = program.info() else { continue };
-            let pin = programs.join(name);
-            match ProgramInfo::from_pin(&pin) {
-                Ok(pinned) if pinned.tag() == info.tag() => continue,
-                Ok(_) => attached.replaced.push(name.to_owned()),
-                Err(_) => {}
+            if upkeep::is_current(self.directory, &self.record.interfaces, name, info.tag()) {
+                continue;
             }
+            let pin = programs.join(name);
             let next = programs.join(format!("{name}-next"));
             let _ = fs::remove_file(&next);
             program.pin(&next).map_err(|error| not_pinnable(name, &error))?;
             fs::rename(&next, &pin).map_err(PinError::path(&pin, "pin a program there"))?;
+            pinned.push(name.to_owned());
         }
-        Ok(())
+        Ok(pinned)
     }
 
-    /// Attaches the programs on tracepoints; a link that is there goes once the new one is.
-    fn pin_stages(&mut self, attached: &mut Attached) -> Result<(), PinError> {
+    /// Attaches the programs on tracepoints that are replaced, or not attached; a link that is there goes once the new
+    /// one is.
+    fn pin_stages(&mut self, replaced: &[String], attached: &mut Attached) -> Result<(), PinError> {
         for (name, tracepoint, optional) in STAGES {
+            if self.directory.stage_link(name).exists() && !replaced.iter().any(|one| one == name) {
+                continue;
+            }
             match (self.pin_stage(name, tracepoint), optional) {
                 (Ok(()), _) => {}
                 (Err(error), Some(stage)) => {
@@ -210,15 +216,26 @@ impl<'a> Work<'a> {
         let failed = |error| hooks::attach_error(name, tracepoint, &error);
         let id = program.attach().map_err(failed)?;
         let link = FdLink::from(program.take_link(id).map_err(failed)?);
-        self.pin_link(link, &format!("stage-{name}"))
+        pin_link(link, &self.directory.stage_link(name), name)
     }
 
-    fn pin_link(&self, link: FdLink, name: &str) -> Result<(), PinError> {
-        let links = self.directory.links();
-        let (next, pin) = (links.join(format!("{name}-next")), links.join(name));
-        let _ = fs::remove_file(&next);
-        link.pin(&next).map_err(|error| not_pinnable(name, &error))?;
-        fs::rename(&next, &pin).map_err(PinError::path(&pin, "pin a link there"))
+    /// Attaches to an interface that the instance knows or not; programs that are on it already stay.
+    fn renew_interface(&mut self, interface: &Interface, attached: &mut Attached) -> Result<(), PinError> {
+        let (key, name) = (interface.key, &interface.name);
+        if let Some(place) = self.record.interfaces.iter().position(|one| one.key == key) {
+            if self.is_linked(&self.record.interfaces[place]) {
+                self.record.interfaces[place].name.clone_from(name);
+                return Ok(());
+            }
+            // Its links are dead, or somebody has removed one.
+            self.drop_interface(place)?;
+        } else {
+            let lost = |one: &InterfaceRecord| one.name == *name && !self.is_linked(one);
+            if let Some(place) = self.record.interfaces.iter().position(lost) {
+                self.drop_interface(place)?;
+            }
+        }
+        self.add_interface(interface, attached)
     }
 
     fn add_interface(&mut self, interface: &Interface, attached: &mut Attached) -> Result<(), PinError> {
@@ -228,6 +245,7 @@ impl<'a> Work<'a> {
             what: interface.name.clone(),
             reason: format!("the instance has {INTERFACES_MAX} interfaces, which is all that it can have"),
         })?;
+        self.make_room()?;
         self.kernel.watch(interface.key, InterfaceSettings { number: id.0.into(), reserved: 0 })?;
         for &irq in &interface.irqs {
             self.kernel.own_irq(irq, interface.key)?;
@@ -241,7 +259,7 @@ impl<'a> Work<'a> {
         if self.record.hook == Hook::Xdp {
             let early = xdp::attach(&mut self.ebpf, interface)?;
             attached.warnings.extend(early.warning);
-            self.pin_link(early.link, &format!("{}-{}", id.0, xdp::PROGRAM))?;
+            pin_link(early.link, &self.directory.hook_link(id, xdp::PROGRAM), xdp::PROGRAM)?;
         }
         for &(name, way) in hooks::at_tc(self.record.hook) {
             let place = usize::from(way == TcAttachType::Egress);
@@ -256,7 +274,7 @@ impl<'a> Work<'a> {
                 std::mem::forget(link);
             } else {
                 let link = FdLink::try_from(link).map_err(|error: LinkError| not_pinnable(name, &error))?;
-                self.pin_link(link, &format!("{}-{name}", id.0))?;
+                pin_link(link, &self.directory.hook_link(id, name), name)?;
             }
         }
         self.record.interfaces.push(record);
@@ -265,29 +283,39 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    fn drop_interface(&mut self, record: &InterfaceRecord) -> Result<(), PinError> {
+    /// Its line in the table of interfaces stays: the ring may hold records of it.
+    fn drop_interface(&mut self, place: usize) -> Result<(), PinError> {
+        let record = self.record.interfaces.remove(place);
         for name in open::programs_on_interfaces(self.record.hook) {
-            let pin = self.directory.links().join(format!("{}-{name}", record.id.0));
-            let _ = fs::remove_file(pin);
+            let _ = fs::remove_file(self.directory.hook_link(record.id, name));
         }
-        self.record.interfaces.retain(|one| one.id != record.id);
         Ok(self.map.write(&self.record)?)
+    }
+
+    /// Takes interfaces that are gone out of the table where it is full.
+    fn make_room(&self) -> Result<(), PinError> {
+        let watched = self.kernel.watched()?;
+        if watched.len() < INTERFACES_MAX {
+            return Ok(());
+        }
+        let is_gone = |key: &InterfaceKey| !self.record.interfaces.iter().any(|one| one.key == *key);
+        for (key, _) in watched.into_iter().filter(|(key, _)| is_gone(key)) {
+            self.kernel.unwatch(key)?;
+        }
+        Ok(())
     }
 
     /// Whether an interface's links are there and still attached to it.
     fn is_linked(&self, record: &InterfaceRecord) -> bool {
-        record.raw.flags & ATTACHED_CLSACT != 0
-            || open::programs_on_interfaces(self.record.hook).all(|name| {
-                let pin = self.directory.links().join(format!("{}-{name}", record.id.0));
-                open::is_alive(&pin, record.key.ifindex)
-            })
+        open::is_linked(self.directory, record, self.record.hook)
     }
 
     /// Puts the new programs onto the links that are there, each at once: no packet passes unseen.
-    fn replace_on_interfaces(&mut self) -> Result<(), PinError> {
-        for record in self.record.interfaces.clone() {
-            for name in open::programs_on_interfaces(self.record.hook) {
-                let pin = self.directory.links().join(format!("{}-{name}", record.id.0));
+    fn replace_on_interfaces(&mut self, replaced: &[String]) -> Result<(), PinError> {
+        let names = open::programs_on_interfaces(self.record.hook);
+        for name in names.filter(|name| replaced.iter().any(|one| one == name)) {
+            for record in &self.record.interfaces {
+                let pin = self.directory.hook_link(record.id, name);
                 if !open::is_alive(&pin, record.key.ifindex) {
                     continue;
                 }
@@ -300,6 +328,15 @@ impl<'a> Work<'a> {
         }
         Ok(())
     }
+}
+
+fn pin_link(link: FdLink, pin: &Path, program: &str) -> Result<(), PinError> {
+    // bpffs keeps names with dots for itself.
+    let mut next = pin.as_os_str().to_owned();
+    next.push("-next");
+    let _ = fs::remove_file(&next);
+    link.pin(&next).map_err(|error| not_pinnable(program, &error))?;
+    fs::rename(&next, pin).map_err(PinError::path(pin, "pin a link there"))
 }
 
 fn take(

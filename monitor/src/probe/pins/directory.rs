@@ -8,6 +8,7 @@ use std::{
 };
 
 use monitor_common::ABI_VERSION;
+use monitor_core::packet::InterfaceId;
 
 use super::PinError;
 use crate::sys::mount;
@@ -44,8 +45,8 @@ pub struct Instances {
 pub fn instances() -> Result<Instances, PinError> {
     check_mounted()?;
     let mut found = Instances::default();
-    for version in names(Path::new(ROOT))? {
-        let instances = names(&Path::new(ROOT).join(&version))?;
+    for version in directories(Path::new(ROOT))? {
+        let instances = directories(&Path::new(ROOT).join(&version))?;
         if version == own_version() {
             found.own = instances;
         } else {
@@ -87,6 +88,16 @@ impl Directory {
         self.path.join("links")
     }
 
+    /// The link of a program on a tracepoint.
+    pub(super) fn stage_link(&self, program: &str) -> PathBuf {
+        self.links().join(format!("stage-{program}"))
+    }
+
+    /// The link of a program on an interface.
+    pub(super) fn hook_link(&self, interface: InterfaceId, program: &str) -> PathBuf {
+        self.links().join(format!("{}-{program}", interface.0))
+    }
+
     pub(super) fn map(&self, name: &str) -> PathBuf {
         self.maps().join(name)
     }
@@ -97,6 +108,13 @@ impl Directory {
         }
         Ok(())
     }
+}
+
+/// Names of directories in one, sorted: what else lies there is not ours.
+fn directories(path: &Path) -> Result<Vec<String>, PinError> {
+    let mut names = names(path)?;
+    names.retain(|name| path.join(name).is_dir());
+    Ok(names)
 }
 
 /// Names in a directory, sorted; none where it does not exist.
@@ -133,7 +151,7 @@ fn own_version() -> String {
     format!("v{ABI_VERSION}")
 }
 
-fn check_mounted() -> Result<(), PinError> {
+pub(super) fn check_mounted() -> Result<(), PinError> {
     match mount::is_bpf(Path::new(BPFFS)) {
         Ok(true) => Ok(()),
         _ => Err(PinError::NotMounted(BPFFS.into())),

@@ -13,6 +13,7 @@ mod expected;
 mod lock;
 mod open;
 mod record;
+mod upkeep;
 
 pub use attach::{AttachOptions, Attached, attach};
 pub use detach::{Detached, detach, detach_all};

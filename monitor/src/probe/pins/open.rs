@@ -1,6 +1,6 @@
 //! An instance that somebody attached: its maps, compared with what they must be, and what it says of itself.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, io, os::unix::fs::MetadataExt, path::Path, time::Duration};
 
 use aya::{
     maps::{Map, MapData},
@@ -10,10 +10,15 @@ use aya::{
 use super::{
     InterfaceRecord, PinError, ReaderLock, Record,
     directory::{self, Directory},
-    expected,
+    expected, lock,
     record::{self, RecordMap},
 };
-use crate::probe::{Hook, Kernel, ProbeError, attach, kernel::map_error, xdp};
+use crate::probe::{
+    Hook, Kernel, ProbeError,
+    attach::{self, STAGES},
+    kernel::map_error,
+    xdp,
+};
 use crate::reader::{ReaderError, RingState, RingView};
 use crate::sys::bpf;
 
@@ -27,6 +32,8 @@ pub struct Pinned {
 /// An instance that is being read.
 pub struct Followed {
     directory: Directory,
+    /// Inode number of the pin that says what is attached.
+    inode: Option<u64>,
 }
 
 impl Followed {
@@ -36,10 +43,10 @@ impl Followed {
         &self.directory.name
     }
 
-    /// Whether somebody has detached it.
+    /// Whether somebody has detached it; another of its name may be there already.
     #[must_use]
     pub fn gone(&self) -> bool {
-        !self.directory.map(record::MAP).exists()
+        inode(&self.directory) != self.inode
     }
 }
 
@@ -64,6 +71,7 @@ impl Pinned {
     /// # Errors
     /// Where there is none of that name, or a pin of it is missing or not what this version makes.
     pub fn open(name: &str) -> Result<Self, PinError> {
+        directory::check_mounted()?;
         let directory = Directory::of(name);
         if !directory.exists() {
             return Err(not_attached(name));
@@ -88,7 +96,7 @@ impl Pinned {
     /// A handle by which to notice that it is detached.
     #[must_use]
     pub fn followed(&self) -> Followed {
-        Followed { directory: self.directory.clone() }
+        Followed { inode: inode(&self.directory), directory: self.directory.clone() }
     }
 
     /// What it says of itself.
@@ -115,15 +123,19 @@ impl Pinned {
     /// [`PinError::BeingRead`], which names the reader that there is.
     pub fn lock_reader(&self) -> Result<ReaderLock, PinError> {
         let lock = ReaderLock::take(self.directory.path())?;
-        lock.ok_or_else(|| PinError::BeingRead { name: self.directory.name.clone(), reader: self.reader() })
+        lock.ok_or_else(|| PinError::BeingRead {
+            name: self.directory.name.clone(),
+            reader: self.named_reader(),
+        })
     }
 
-    /// Whether somebody reads it.
+    /// Process that reads it now. Looking keeps no reader out.
     ///
     /// # Errors
-    /// Where its directory cannot be opened.
-    pub fn is_being_read(&self) -> Result<bool, PinError> {
-        Ok(ReaderLock::take(self.directory.path())?.is_none())
+    /// Where the kernel's list of locks cannot be read.
+    pub fn reader(&self) -> Result<Option<u32>, PinError> {
+        let path = self.directory.path();
+        lock::holder(path).map_err(PinError::path(path, "find who reads it in /proc/locks"))
     }
 
     /// The ring and its reader, without taking anything.
@@ -134,10 +146,9 @@ impl Pinned {
         Ok(RingView::map(self.kernel.ring(), self.kernel.reader_page())?.state())
     }
 
-    /// Who reads it, or read it last.
-    #[must_use]
-    pub fn reader(&self) -> String {
-        let pid = self.ring_state().map(|state| state.reader_pid).unwrap_or_default();
+    /// Who reads it, by name and number.
+    fn named_reader(&self) -> String {
+        let Ok(Some(pid)) = self.reader() else { return "another process".to_owned() };
         match fs::read_to_string(format!("/proc/{pid}/comm")) {
             Ok(name) => format!("{} (process {pid})", name.trim_end()),
             Err(_) => format!("process {pid}"),
@@ -163,14 +174,21 @@ impl Pinned {
         Ok(directory::names(&programs)?.into_iter().filter_map(state).collect())
     }
 
+    /// Programs on tracepoints whose link is not pinned any more: the stamps they give are absent. One that this kernel
+    /// did not grant is not among them.
+    #[must_use]
+    pub fn missing_stages(&self) -> Vec<&'static str> {
+        let programs = self.directory.programs();
+        let expected =
+            STAGES.iter().filter(|(name, _, optional)| optional.is_none() || programs.join(name).exists());
+        let names = expected.map(|&(name, ..)| name);
+        names.filter(|name| !self.directory.stage_link(name).exists()).collect()
+    }
+
     /// Whether an interface's programs are still on it.
     #[must_use]
     pub fn is_attached_to(&self, interface: &InterfaceRecord) -> bool {
-        interface.raw.flags & monitor_common::ATTACHED_CLSACT != 0
-            || programs_on_interfaces(self.record.hook).all(|name| {
-                let pin = self.directory.links().join(format!("{}-{name}", interface.id.0));
-                is_alive(&pin, interface.key.ifindex)
-            })
+        is_linked(&self.directory, interface, self.record.hook)
     }
 }
 
@@ -180,14 +198,32 @@ pub(super) fn programs_on_interfaces(hook: Hook) -> impl Iterator<Item = &'stati
     early.into_iter().chain(attach::at_tc(hook).iter().map(|(name, _)| *name))
 }
 
+/// Whether an interface's links are pinned and still attached to it.
+pub(super) fn is_linked(directory: &Directory, interface: &InterfaceRecord, hook: Hook) -> bool {
+    interface.raw.flags & monitor_common::ATTACHED_CLSACT != 0
+        || programs_on_interfaces(hook)
+            .all(|name| is_alive(&directory.hook_link(interface.id, name), interface.key.ifindex))
+}
+
 /// Whether a pinned link is still on its interface: it outlives the interface, but attached to index 0.
 pub(super) fn is_alive(pin: &Path, ifindex: u32) -> bool {
     let told = bpf::open_pin(pin).and_then(|link| bpf::told_of(&link, "ifindex"));
     told.is_ok_and(|found| found == u64::from(ifindex))
 }
 
+fn inode(directory: &Directory) -> Option<u64> {
+    fs::metadata(directory.map(record::MAP)).ok().map(|pin| pin.ino())
+}
+
 fn pinned_map(directory: &Directory, name: &str) -> Result<MapData, PinError> {
-    MapData::from_pin(directory.map(name)).map_err(|error| {
+    let path = directory.map(name);
+    // An instance that this user may not open, or that the file system does not let be opened, may well be whole.
+    if let Err(error) = bpf::open_pin(&path)
+        && matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+    {
+        return Err(PinError::path(path, "open it")(error));
+    }
+    MapData::from_pin(path).map_err(|error| {
         let reason = crate::probe::error::chain(&error);
         broken(directory, format!("the pin of map {name} is missing or no map ({reason})"))
     })

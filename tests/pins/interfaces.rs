@@ -1,0 +1,148 @@
+//! Interfaces go away, come back, are renamed, are moved; the instance says so, and goes on.
+
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use libtest_mimic::Trial;
+use monitor_common::INTERFACES_MAX;
+
+use crate::NEEDS;
+use crate::room::{IFACE, Room};
+use crate::support::{Need, trial};
+use crate::wire::Pmu;
+
+const MOVING: &[Need] =
+    &[Need::Root, Need::Bpf, Need::Veth, Need::Unshare, Need::Nsenter, Need::Bpftool, Need::Iproute];
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial("an_interface_goes_and_comes_back", NEEDS, an_interface_goes_and_comes_back),
+        trial("interfaces_come_back_any_number_of_times", NEEDS, interfaces_come_back_any_number_of_times),
+        trial("a_renamed_interface_is_said", NEEDS, a_renamed_interface_is_said),
+        trial("a_moved_interface_is_said", MOVING, a_moved_interface_is_said),
+        trial("another_namespace_is_said", NEEDS, another_namespace_is_said),
+    ]
+}
+
+fn state(room: &Room) -> String {
+    room.status_of("default")["interfaces"][0]["state"].as_str().unwrap().to_owned()
+}
+
+fn delete(room: &mut Room, station: &str) {
+    room.pair.stations.links().delete(station).unwrap();
+}
+
+fn create(room: &mut Room, station: &str) {
+    let netns = Arc::clone(&room.pair.monitor.shared_netns());
+    room.pair.stations.links().create_veth(station, IFACE, &netns).unwrap();
+    room.raise(station, IFACE);
+    let links = room.pair.stations.links();
+    links.add_address(station, crate::wire::PMU.into(), 24).unwrap();
+    links.add_neighbour(station, crate::wire::NOBODY.into(), crate::wire::NOBODY_MAC).unwrap();
+}
+
+fn an_interface_goes_and_comes_back() {
+    let mut room = Room::new();
+    room.attach();
+    Pmu::new(&room.pair.stations).send(10);
+    delete(&mut room, "stations0");
+    assert_eq!(state(&room), "gone");
+    assert!(room.does(&["status"]).text().contains("gone"));
+    // Nothing to attach again to yet; what was counted and kept is there.
+    room.does(&["attach", "--reattach"]);
+    assert_eq!(room.status_of("default")["counters"]["records"]["pending"], 10);
+
+    create(&mut room, "stations0");
+    assert_eq!(state(&room), "replaced");
+    assert!(room.does(&["status"]).text().contains("attach --instance default --reattach"));
+    let mut pmu = Pmu::new(&room.pair.stations);
+    pmu.send(5);
+    assert_eq!(room.counters("default").seen, 10, "nothing is attached to it");
+    let text = room.does(&["attach", "--reattach"]).text();
+    assert!(text.contains("its counters go on; interfaces: eth1"), "{text}");
+    assert_eq!(state(&room), "attached");
+    assert_eq!(room.status_of("default")["interfaces"].as_array().unwrap().len(), 1);
+    assert_eq!(room.names("default", "links").iter().filter(|name| !name.starts_with("stage")).count(), 2);
+    pmu.send(10);
+    assert_eq!(room.counters("default").submitted, 20);
+    // What was kept of the one that went is read as well.
+    let report = room.does(&["follow", "--json", "--frames", "--duration", "10ms"]).adds_up();
+    assert_eq!(report.count("records.carried"), 20, "{:#}", report.summary());
+    assert_eq!(report.lines.iter().filter(|line| line["kind"] == "c37118.data").count(), 20);
+    room.does(&["detach"]);
+    assert_eq!(room.pins(), [""; 0]);
+}
+
+fn interfaces_come_back_any_number_of_times() {
+    let mut room = Room::new();
+    room.attach();
+    // As after so many times that the table of interfaces has no line left.
+    let table = room.map("default", "INTERFACES");
+    let mut table = aya::maps::HashMap::<_, [u32; 2], [u32; 2]>::try_from(table).unwrap();
+    let here = room.pair.monitor.netns().inode();
+    for gone in 1..u32::try_from(INTERFACES_MAX).unwrap() {
+        table.insert([here, 1000 + gone], [0, 0], 0).unwrap();
+    }
+    delete(&mut room, "stations0");
+    create(&mut room, "stations0");
+    room.does(&["attach", "--reattach"]);
+    Pmu::new(&room.pair.stations).send(5);
+    let report = room.does(&["follow", "--json", "--duration", "10ms"]).adds_up();
+    assert_eq!(report.count("records.carried"), 5);
+    assert_eq!(state(&room), "attached");
+    assert_eq!(table.keys().count(), 1, "only what is there now");
+    room.does(&["detach"]);
+}
+
+fn a_renamed_interface_is_said() {
+    let mut room = Room::new();
+    room.attach();
+    let mut pmu = Pmu::new(&room.pair.stations);
+    let links = room.pair.monitor.links();
+    links.set_down(IFACE).unwrap();
+    links.rename(IFACE, "mirror0").unwrap();
+    room.raise("stations0", "mirror0");
+    assert_eq!(state(&room), "renamed");
+    assert_eq!(room.status_of("default")["interfaces"][0]["now"], "mirror0");
+    assert!(room.does(&["status"]).text().contains("it is called mirror0 now"));
+    pmu.send(5);
+    assert_eq!(room.counters("default").submitted, 5);
+    // Attached again under its new name, it is the same one.
+    room.does(&["attach", "--iface", "mirror0"]);
+    assert_eq!(room.status_of("default")["interfaces"].as_array().unwrap().len(), 1);
+    pmu.send(5);
+    assert_eq!(room.counters("default").seen, 10);
+    assert_eq!(state(&room), "attached");
+    assert_eq!(room.does(&["follow", "--json", "--duration", "10ms"]).adds_up().count("records.carried"), 10);
+    room.does(&["detach"]);
+    assert_eq!(room.pins(), [""; 0]);
+}
+
+fn a_moved_interface_is_said() {
+    let room = Room::new();
+    room.attach();
+    // A process by which `ip` finds the namespace of the stations.
+    let mut there = Command::new("cat");
+    there.stdin(Stdio::piped()).stdout(Stdio::null());
+    let mut there = room.pair.stations.run(move || there.spawn().unwrap()).unwrap();
+    let moved = room.tool("ip", &["link", "set", IFACE, "netns", &there.id().to_string()]);
+    assert!(moved.status.success(), "{moved:?}");
+    let said = state(&room);
+    assert!(["elsewhere", "gone"].contains(&said.as_str()), "{said}");
+    let text = room.does(&["status"]).text();
+    assert!(text.contains("another network namespace") || text.contains("gone"), "{text}");
+    drop(there.stdin.take());
+    there.wait().unwrap();
+    room.does(&["detach"]);
+    assert_eq!(room.pins(), [""; 0]);
+}
+
+/// Looked at from elsewhere, an interface is not mistaken for one of its name that is here.
+fn another_namespace_is_said() {
+    let mut room = Room::new();
+    room.attach();
+    let mut other = Room::new();
+    std::mem::swap(&mut room.pair, &mut other.pair);
+    assert_eq!(state(&room), "elsewhere");
+    assert!(room.does(&["status"]).text().contains("another network namespace"));
+}
