@@ -11,6 +11,7 @@ mod figures;
 mod packets;
 mod tracepoints;
 
+use std::cell::RefCell;
 use std::process::ExitCode;
 
 use monitor::netns::{Pair, private_pair};
@@ -104,22 +105,23 @@ fn cases() -> Vec<Case> {
 /// The programs, attached as in a run to an interface on which nothing happens, and the ring that they fill.
 struct Programs {
     probe: Probe,
-    _pair: Pair,
-    ring: std::cell::RefCell<Ring>,
+    ring: RefCell<Ring>,
+    _pairs: [Pair; 2],
 }
 
 impl Programs {
     fn load() -> Self {
         let options =
-            Options { matching: Matching::Ports(vec![4712, PORT]), ring_bytes: RING_BYTES, hook: Hook::Tc };
+            Options { hook: Hook::Xdp, matching: Matching::Ports(vec![4712, PORT]), ring_bytes: RING_BYTES };
         let mut probe = Probe::load(&options).unwrap_or_else(|error| panic!("{error}"));
         probe.load_all_subjects().unwrap_or_else(|error| panic!("{error}"));
-        let pair = private_pair("stations0", "eth1").unwrap();
-        let interface = Interface::find(&pair.monitor.shared_netns(), "eth1", InterfaceId(0)).unwrap();
-        probe.attach(&interface).unwrap_or_else(|error| panic!("{error}"));
+        let pairs = [pair(), pair()];
+        let [watched, other] = [interface(&pairs[0], 0), interface(&pairs[1], 1)];
+        probe.attach(&watched).unwrap_or_else(|error| panic!("{error}"));
+        probe.attach_empty_early(&other).unwrap_or_else(|error| panic!("{error}"));
         let kernel = probe.kernel();
         let ring = Ring::map(kernel.ring(), kernel.ring_bytes().unwrap(), kernel.reader_page()).unwrap();
-        Self { probe, _pair: pair, ring: ring.into() }
+        Self { probe, ring: RefCell::new(ring), _pairs: pairs }
     }
 
     /// Mean of one run, nanoseconds.
@@ -134,6 +136,15 @@ impl Programs {
         ring.drain(usize::MAX, |_| ());
         ring.commit(&Taken::default());
     }
+}
+
+fn pair() -> Pair {
+    private_pair("stations0", "eth1").unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn interface(pair: &Pair, id: u16) -> Interface {
+    let netns = pair.monitor.shared_netns();
+    Interface::find(&netns, "eth1", InterfaceId(id)).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn measure(programs: &Programs, cases: &[Case], report: &mut Report) {

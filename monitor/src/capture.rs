@@ -132,6 +132,7 @@ impl<R: Read> Capture<R> {
             kind: RecordKind::Packet,
             link: found.link,
             vlan: None,
+            vlan_unknown: false,
             segments: 0,
             segment_size: 0,
             wire_length: found.wire_length,

@@ -100,7 +100,11 @@ fn tags_in_the_data_and_outside() {
         let bytes = ethernet(&tags, [8, 0], &ipv4());
         let packet = Packet::parse(&Record { vlan: outside, ..record(&bytes, 0) }).expect("a packet");
         assert_eq!([packet.vlan, packet.inner_vlan], expected);
+        assert!(!packet.vlan_unknown);
         assert_eq!(payload(&packet), PAYLOAD);
+        let blind = Record { vlan: outside, vlan_unknown: true, ..record(&bytes, 0) };
+        let packet = Packet::parse(&blind).expect("a packet");
+        assert_eq!(packet.vlan_unknown, expected == [None, None], "unknown only where none was found");
     }
 }
 

@@ -47,6 +47,8 @@ pub struct Interface {
     pub mac: Option<MacAddress>,
     /// How many hold it in promiscuous mode; `IFF_PROMISC` shows only those who set the flag by hand.
     pub promiscuity: u32,
+    /// Number of the XDP program on it, where there is one.
+    pub xdp_program: Option<u32>,
 }
 
 /// Every interface of the current network namespace.
@@ -65,6 +67,8 @@ mod ifla {
     pub(super) const OPERSTATE: u16 = 16;
     pub(super) const LINKINFO: u16 = 18;
     pub(super) const PROMISCUITY: u16 = 30;
+    pub(super) const XDP: u16 = 43;
+    pub(super) const XDP_PROG_ID: u16 = 4;
     pub(super) const INFO_KIND: u16 = 1;
 }
 
@@ -88,6 +92,7 @@ pub(super) fn parse(body: &[u8]) -> Option<Interface> {
         mtu: 0,
         mac: None,
         promiscuity: 0,
+        xdp_program: None,
     };
     let mut state = State::Unknown;
     for attribute in NlasIterator::new(body.get(HEADER..)?).map_while(Result::ok) {
@@ -96,6 +101,7 @@ pub(super) fn parse(body: &[u8]) -> Option<Interface> {
             ifla::IFNAME => interface.name = parse_string(value).unwrap_or_default(),
             ifla::MTU => interface.mtu = parse_u32(value).unwrap_or_default(),
             ifla::PROMISCUITY => interface.promiscuity = parse_u32(value).unwrap_or_default(),
+            ifla::XDP => interface.xdp_program = xdp_program(value),
             ifla::OPERSTATE => state = value.first().map_or(State::Unknown, |&byte| State::from(byte)),
             ifla::LINKINFO => interface.kind = kind(value),
             ifla::ADDRESS if header.link_layer_type == LinkLayerType::Ether => {
@@ -115,6 +121,13 @@ fn kind(link_info: &[u8]) -> Option<String> {
         .and_then(|attribute| parse_string(attribute.value()).ok())
 }
 
+fn xdp_program(xdp: &[u8]) -> Option<u32> {
+    NlasIterator::new(xdp)
+        .map_while(Result::ok)
+        .find(|attribute| attribute.kind() == ifla::XDP_PROG_ID)
+        .and_then(|attribute| parse_u32(attribute.value()).ok())
+}
+
 /// `IFF_RUNNING` also stands while the operational state is unknown. A veth always tells its state, but only some
 /// time after it is switched on; until then its queue discards what is sent.
 fn running(flags: LinkFlags, state: State, kind: Option<&str>) -> bool {
@@ -124,7 +137,7 @@ fn running(flags: LinkFlags, state: State, kind: Option<&str>) -> bool {
 #[cfg(test)]
 pub(super) mod tests {
     use netlink_packet_core::Emitable;
-    use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage};
+    use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage, LinkXdp, XdpAttached};
 
     use super::*;
 
@@ -140,6 +153,7 @@ pub(super) mod tests {
             LinkAttribute::OperState(state),
             LinkAttribute::Address(vec![2, 0, 0, 0, 0, 0x1f]),
             LinkAttribute::Promiscuity(1),
+            LinkAttribute::Xdp(vec![LinkXdp::Attached(XdpAttached::Driver), LinkXdp::ProgId(77)]),
             LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Veth)]),
         ];
         message
@@ -166,6 +180,7 @@ pub(super) mod tests {
             mtu: 1500,
             mac: Some(MacAddress([2, 0, 0, 0, 0, 0x1f])),
             promiscuity: 1,
+            xdp_program: Some(77),
         };
         assert_eq!(interface, wanted);
         assert_eq!(interface.mac.unwrap().to_string(), "02:00:00:00:00:1f");

@@ -1,14 +1,14 @@
 //! Changes to the interfaces of one namespace.
 
 use std::net::IpAddr;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
 use netlink_packet_route::link::{
-    InfoData, InfoKind, InfoVeth, InfoVlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+    InfoData, InfoKind, InfoVeth, InfoVlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, LinkXdp,
 };
 use netlink_packet_route::neighbour::{NeighbourAttribute, NeighbourMessage, NeighbourState};
 use netlink_packet_route::tc::{TcHandle, TcMessage};
@@ -21,6 +21,10 @@ use super::{Error, Interface, MacAddress, Netns};
 const NAME_LIMIT: usize = 15;
 /// As the number of an interface to be made: the kernel takes the next free one.
 const KERNELS_CHOICE: u32 = 0;
+/// In place of an XDP program: none.
+const NO_PROGRAM: i32 = -1;
+/// Only where the program that is on it is the one expected (`include/uapi/linux/if_link.h`).
+const XDP_FLAGS_REPLACE: u32 = 1 << 4;
 /// Between two looks at an interface that is coming up.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
@@ -122,6 +126,18 @@ impl Links {
         message.header.index = self.interface(name)?.index.cast_signed();
         message.header.parent = TcHandle::CLSACT;
         self.change(name, "remove clsact from it", RouteNetlinkMessage::DelQueueDiscipline(message), 0)
+    }
+
+    /// Takes an XDP program off an interface that was attached through netlink, if it is `program`.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchInterface`]; [`Error::Interface`] where another program, or one held by a link, is on it.
+    pub fn remove_xdp(&mut self, name: &str, program: BorrowedFd<'_>) -> Result<(), Error> {
+        let expected = LinkXdp::ExpectedFd(program.as_raw_fd().cast_unsigned());
+        let none = vec![LinkXdp::Fd(NO_PROGRAM), expected, LinkXdp::Flags(XDP_FLAGS_REPLACE)];
+        self.set(name, "take the XDP program off it", |message| {
+            message.attributes.push(LinkAttribute::Xdp(none));
+        })
     }
 
     /// Switches an interface on.

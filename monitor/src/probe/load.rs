@@ -162,6 +162,11 @@ impl Probe {
         &self.ebpf
     }
 
+    /// Detaches the program behind a link together with the others.
+    pub(super) fn keep_link(&mut self, interface: InterfaceId, link: FdLink) {
+        self.xdp.push((interface, link));
+    }
+
     pub(super) const fn ebpf_mut(&mut self) -> &mut Ebpf {
         &mut self.ebpf
     }

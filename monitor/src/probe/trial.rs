@@ -8,7 +8,7 @@ use aya::{
     programs::{Program, ProgramError, SchedClassifier, TestRun as _, TestRunOptions, Xdp},
 };
 
-use super::{Probe, ProbeError, error::chain};
+use super::{Interface, Probe, ProbeError, error::chain, xdp};
 
 /// A program that takes packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +62,18 @@ impl Probe {
         for subject in Subject::ALL {
             load(self.ebpf_mut(), subject.program())?;
         }
+        Ok(())
+    }
+
+    /// Attaches the XDP program that does nothing to an interface, as another's would be. Test runs of an XDP program
+    /// that is attached nowhere have the kernel rewrite its own code and wait for all CPUs, each time
+    /// (`kernel/bpf/dispatcher.c`): what is then measured runs on cold caches.
+    ///
+    /// # Errors
+    /// Where the program has not been loaded, or the kernel refuses.
+    pub fn attach_empty_early(&mut self, interface: &Interface) -> Result<(), ProbeError> {
+        let attached = xdp::attach_program(self.ebpf_mut(), Subject::EmptyEarly.program(), interface)?;
+        self.keep_link(interface.id, attached.link);
         Ok(())
     }
 

@@ -131,6 +131,8 @@ fn describe<'a>(
         },
         link: LinkType::Ethernet,
         vlan: (header.flags & FLAG_VLAN != 0).then(|| VlanTag::from_tci(header.vlan_tci)),
+        // The card may have stripped the tag, and at XDP it has nobody to tell.
+        vlan_unknown: header.hook == HOOK_XDP,
         segments: header.segments,
         segment_size: header.segment_size,
         wire_length: header.packet_length,
@@ -187,6 +189,14 @@ mod tests {
         let mut records = records();
         let packet = records.take(&bytes, None, 0).expect("a packet");
         assert_eq!((packet.arrival, packet.stamps.receive), (Nanos(2_000), None));
+    }
+
+    #[test]
+    fn at_xdp_a_stripped_tag_is_unknown_rather_than_absent() {
+        let bytes = record(&RecordHeader { hook: HOOK_XDP, ..header() }, b"abcd");
+        assert!(records().take(&bytes, None, 0).is_some_and(|packet| packet.vlan_unknown));
+        let bytes = record(&header(), b"abcd");
+        assert!(records().take(&bytes, None, 0).is_some_and(|packet| !packet.vlan_unknown));
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub struct Packet<'a> {
     pub vlan: Option<VlanTag>,
     /// The next tag inside (IEEE 802.1ad, stacked).
     pub inner_vlan: Option<VlanTag>,
+    /// No tag was found, and whether there was one is not known.
+    pub vlan_unknown: bool,
     /// What it carries.
     pub content: Content<'a>,
 }
@@ -114,7 +116,8 @@ impl<'a> Packet<'a> {
             None => [first, second],
         };
         let content = Content::parse(&linked, record)?;
-        Ok(Self { macs: linked.macs, vlan, inner_vlan, content })
+        let vlan_unknown = record.vlan_unknown && vlan.is_none();
+        Ok(Self { macs: linked.macs, vlan, inner_vlan, vlan_unknown, content })
     }
 }
 

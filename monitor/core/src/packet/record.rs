@@ -95,6 +95,9 @@ pub struct Record<'a> {
     pub link: LinkType,
     /// A tag that stood outside its bytes.
     pub vlan: Option<VlanTag>,
+    /// Whether a tag may have been taken out where it could not be seen: at XDP, by the card. One that stands in the
+    /// bytes is taken for the outermost.
+    pub vlan_unknown: bool,
     /// Segments merged into it by the kernel (0 or 1: none was).
     pub segments: u16,
     /// Payload bytes of each of these.

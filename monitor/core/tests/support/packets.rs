@@ -36,6 +36,7 @@ pub(crate) fn record(bytes: &[u8], arrival: i64) -> Record<'_> {
         kind: monitor_core::packet::RecordKind::default(),
         link: LinkType::Ethernet,
         vlan: None,
+        vlan_unknown: false,
         segments: 1,
         segment_size: 0,
         wire_length: u32::try_from(bytes.len()).expect("a packet"),
