@@ -27,7 +27,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 /// Numbers of the programs that a monitor holds, which the kernel does not give out again soon.
-fn programs(running: &Running) -> BTreeSet<u32> {
+pub(crate) fn programs(running: &Running) -> BTreeSet<u32> {
     let entries = fs::read_dir(format!("/proc/{}/fdinfo", running.pid())).unwrap();
     let told = entries.filter_map(|entry| fs::read_to_string(entry.unwrap().path()).ok());
     let number =
@@ -70,6 +70,7 @@ fn signals_end_it_with_a_summary() {
     for signal in ["INT", "TERM", "HUP"] {
         let mut pair = quiet_pair();
         let running = with_a_frame(&mut pair, &[]);
+        assert_eq!(pair.monitor.interface().unwrap().promiscuity, 0, "it was not asked for");
         let report = leaves_nothing(&pair, running, |running| {
             running.signal(signal);
             running.finish().adds_up()
@@ -168,8 +169,4 @@ fn promiscuous_mode_lasts_as_long_as_the_run() {
         end(running);
         until("nobody holds it", || holders(&mut pair) == 0);
     }
-    let mut pair = quiet_pair();
-    let running = with_a_frame(&mut pair, &[]);
-    assert_eq!(holders(&mut pair), 0, "only where it is asked for");
-    running.stop().adds_up();
 }

@@ -6,6 +6,7 @@ mod support;
 
 mod broken;
 mod clsact;
+mod demo;
 mod discovery;
 mod endings;
 mod flood;
@@ -17,6 +18,7 @@ mod probed;
 mod refusals;
 mod replay;
 mod sizes;
+mod verifier;
 mod wakeups;
 mod wire;
 
@@ -24,8 +26,12 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, run};
 
+/// Most of a test's time is spent waiting for a monitor's next window.
+const THREADS: usize = 4;
+
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(THREADS);
     let trials = [
         replay::trials(),
         sizes::trials(),
@@ -39,6 +45,8 @@ fn main() -> ExitCode {
         refusals::trials(),
         broken::trials(),
         discovery::trials(),
+        demo::trials(),
+        verifier::trials(),
     ];
     run(&arguments, trials.into_iter().flatten().collect()).exit_code()
 }

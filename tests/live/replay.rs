@@ -16,6 +16,7 @@ const LIVE: [&str; 4] = ["arrival_ns", "lateness_ns", "iface", "stages_ns"];
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("the_capture_is_seen_live_as_in_its_file", NEEDS, the_capture_is_seen_live_as_in_its_file),
+        trial("the_capture_is_seen_at_xdp_as_in_its_file", NEEDS, the_capture_is_seen_at_xdp_as_in_its_file),
         trial("every_capture_counts_live_as_in_its_file", NEEDS, every_capture_counts_live_as_in_its_file),
     ]
 }
@@ -25,12 +26,14 @@ fn capture(name: &str) -> PathBuf {
 }
 
 /// Puts a capture's packets on a wire that a monitor watches.
-fn replayed(capture: &Path) -> Report {
+fn replayed(capture: &Path, hook: &str) -> Report {
     /// The captures were taken where segments had been merged already.
     const MTU: u32 = 65_535;
     let mut pair = quiet_pair();
-    pair.set_mtu(MTU).unwrap();
-    let mut running = Monitor::on(&pair).args(["--frames"]).start().attached();
+    if packets_of(capture).iter().any(|packet| packet.len() > 1_514) {
+        pair.set_mtu(MTU).unwrap();
+    }
+    let mut running = Monitor::on(&pair).args(["--frames", "--hook", hook]).start().attached();
     let packets = packets_of(capture);
     let wire = sender(&mut pair.stations);
     for packet in &packets {
@@ -49,8 +52,16 @@ fn decoded(capture: &Path, options: &[&str]) -> Report {
 }
 
 fn the_capture_is_seen_live_as_in_its_file() {
+    seen_as_in_its_file("tc");
+}
+
+fn the_capture_is_seen_at_xdp_as_in_its_file() {
+    seen_as_in_its_file("xdp");
+}
+
+fn seen_as_in_its_file(hook: &str) {
     let file = capture("C37.118_1PMU_UDP.pcap");
-    let live = replayed(&file);
+    let live = replayed(&file, hook);
     for (kind, count) in [("data", 356), ("config", 1), ("command", 4), ("invalid", 0)] {
         assert_eq!(live.frames(&format!("c37118.{kind}")), count, "{kind}");
     }
@@ -90,7 +101,7 @@ fn common(line: &Value) -> Value {
 fn every_capture_counts_live_as_in_its_file() {
     for name in ["C37.118_1PMU_TCP.pcap", "C37.118_4in1PMU_TCP.pcap", "c37_1100_clean_tcp.pcap"] {
         let file = capture(name);
-        let (live, offline) = (replayed(&file), decoded(&file, &["--summary"]));
+        let (live, offline) = (replayed(&file, "tc"), decoded(&file, &["--summary"]));
         for group in ["bytes", "frames"] {
             let of = |report: &Report| report.summary()["counters"][group].clone();
             assert_eq!(of(&live), of(&offline), "{name}");
