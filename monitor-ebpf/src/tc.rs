@@ -46,10 +46,12 @@ fn watch(ctx: &TcContext, way: Way) {
         Way::In => stamp_incoming(ctx, counters, &mut header),
         Way::Out => stamp_outgoing(ctx, &mut header),
     }
-    emitting::emit(ctx, counters, &mut header);
+    // Counted before it is emitted: what the headers say is then forgotten, or the verifier would follow every way
+    // through them into every size class.
     if way == Way::In && kind == KIND_PACKET {
         streams::count_frame(ctx, &judged, &header, counters);
     }
+    emitting::emit(ctx, counters, &mut header);
     #[cfg(feature = "log")]
     aya_log_ebpf::debug!(
         ctx,

@@ -52,8 +52,9 @@ fn watch(ctx: &XdpContext, counters: *mut PacketCounters) {
         cpu: unsafe { bpf_get_smp_processor_id() },
         ..RecordHeader::default()
     };
-    emitting::emit(ctx, counters, &mut header);
+    // Before it is emitted, as at tc.
     if kind == KIND_PACKET {
         streams::count_frame(ctx, &judged, &header, counters);
     }
+    emitting::emit(ctx, counters, &mut header);
 }
