@@ -237,7 +237,9 @@ fn attaches_and_detaches_at_once() {
             .iter()
             .flat_map(|name| ["attach", "detach", "detach"].map(|word| one(word, name)))
             .collect();
-        all.into_iter().for_each(|one| drop(one.finish().done()));
+        for one in all {
+            drop(one.finish().done());
+        }
     }
     room.does(&["detach", "--all"]);
     assert_eq!(room.pins(), [""; 0]);

@@ -27,7 +27,7 @@ pub(crate) const IFACE: &str = "eth1";
 pub(crate) const ROOT: &str = "/sys/fs/bpf/pmu-monitor";
 
 /// What has not come about after so long is not going to.
-pub(crate) const HANGS: Duration = Duration::from_secs(60);
+pub(crate) const HANGS: Duration = Duration::from_mins(1);
 /// Between two looks at what the kernel shows.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
