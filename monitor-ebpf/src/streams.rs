@@ -125,7 +125,7 @@ fn note(key: &StreamKey, size: u64, at: u64, counters: *mut PacketCounters) {
     }
     let first = StreamCounts { frames: 1, bytes: size, last_ns: at, ..StreamCounts::default() };
     // No flag: where another CPU was first with this very stream, one of its first two frames is not counted.
-    if STREAMS.insert(key, &first, 0).is_err() {
+    if STREAMS.insert(key, first, 0).is_err() {
         count!(counters, streams_full);
     }
 }
