@@ -81,7 +81,7 @@ impl Board {
             }
             EventKind::StreamCounts(counts) => self.0.entry(id).or_default().0 = counts,
             EventKind::StreamTiming(timing) => self.0.entry(id).or_default().1 = timing,
-            EventKind::Packet | EventKind::Frame(..) | EventKind::Candidate(_) => {}
+            EventKind::Packet | EventKind::Frame(..) | EventKind::Config(_) | EventKind::Candidate(_) => {}
         }
     }
 
