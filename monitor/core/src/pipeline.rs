@@ -26,7 +26,7 @@ pub use tick::STREAMS_PER_TICK;
 
 use crate::event::{
     Addresses, Candidate, Class, ConfigId, Counts, Event, EventKind, FrameEvent, Outcome, Outlet, Protocol,
-    Stages, StreamCounts, StreamId, StreamKey, StreamTiming, Transport, UndecodedReason,
+    Stages, StreamCounts, StreamId, StreamKey, StreamReport, StreamTiming, Transport, UndecodedReason,
 };
 use crate::packet::{Content, Datagram, Fragment, Packet, Record, RecordKind, Segment};
 use crate::protocol::c37118::{FrameView, LayoutBounds};
@@ -45,6 +45,8 @@ pub struct StreamSummary {
     pub counts: StreamCounts,
     /// How it ran; the rate is that of the whole run.
     pub timing: StreamTiming,
+    /// All else that is known of it.
+    pub report: StreamReport,
 }
 
 /// Takes records, gives events. All that it needs is allocated by [`Pipeline::new`].
@@ -171,6 +173,7 @@ impl Pipeline {
             key: *key,
             counts: stream.counts,
             timing: stream.timing_of_run(),
+            report: stream.report(),
         })
     }
 

@@ -6,7 +6,7 @@ use crate::event::{
 };
 use crate::flow::{Finder, Found, Invalid};
 use crate::protocol::c37118::{ConfigError, ConfigView, DataView, FrameHeader, FrameKind, FrameView};
-use crate::stream::{Cadence, Configs, Learned, Reading, SourceKey, Stream, Streams};
+use crate::stream::{Cadence, ClockState, Configs, Learned, Reading, SourceKey, Stream, Streams};
 use crate::time::Clock;
 
 /// What became of a sound frame, and what its event refers to.
@@ -181,6 +181,7 @@ impl Pipeline {
             return Judged::undecoded(UndecodedReason::SizeMismatch, Some(id));
         };
         stream.take_reading(Reading::take(&view));
+        stream.take_clock(ClockState::of_view(&view), arrival);
         Judged { config: Some(config), ..Judged::decoded(Some(id)) }
     }
 
