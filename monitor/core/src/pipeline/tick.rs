@@ -1,6 +1,6 @@
 //! Once a second, each stream tells how it runs.
 
-use super::Pipeline;
+use super::{Judge, Pipeline};
 use crate::event::{BytesAt, Class, Event, EventKind, Outlet, Stages, StreamId};
 use crate::packet::InterfaceId;
 use crate::time::Nanos;
@@ -13,6 +13,12 @@ impl Pipeline {
     /// Tells how streams run ([`EventKind::StreamCounts`], [`EventKind::StreamTiming`], [`EventKind::StreamReport`]): each
     /// stream once a second, a bounded number of them ([`STREAMS_PER_TICK`]) in one call. To be called at least ten times a second.
     pub fn tick<O: Outlet>(&mut self, now: Nanos, out: &mut O) {
+        self.judge.tick(now, out);
+    }
+}
+
+impl Judge {
+    fn tick<O: Outlet>(&mut self, now: Nanos, out: &mut O) {
         for _ in 0..STREAMS_PER_TICK.min(self.streams.len()) {
             self.teller = (self.teller + 1) % self.streams.len();
             if let Some(id) = self.streams.id_at(self.teller) {
