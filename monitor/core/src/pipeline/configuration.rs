@@ -1,15 +1,15 @@
 //! Which configuration lays out a DATA frame, and what is told where none does.
 
 use super::c37118::{Judged, open};
-use super::{About, Carrier, Pipeline};
+use super::{About, Carrier, Judge};
 use crate::event::{ConfigNews, EventKind, Outlet, StreamId, UndecodedReason};
 use crate::protocol::c37118::{ConfigError, ConfigView, DataView, FrameKind, FrameView};
-use crate::stream::{Cadence, Learned, Reading, SourceId};
+use crate::stream::{Cadence, ClockState, Learned, Reading, SourceId};
 
-impl Pipeline {
+impl Judge {
     pub(super) fn judge_data<O: Outlet>(
         &mut self,
-        carrier: &Carrier<'_>,
+        carrier: &Carrier,
         frame: FrameView<'_>,
         out: &mut O,
     ) -> Judged {
@@ -27,7 +27,7 @@ impl Pipeline {
         let Some((_, stream)) = streams.get_mut(id) else {
             return Judged::undecoded(UndecodedReason::TooManyStreams, None);
         };
-        let arrival = carrier.record.arrival;
+        let arrival = carrier.seen.arrival;
         let Some((config, layout)) = configs.current(source) else {
             stream.take_data(arrival, None);
             stream.counts.undecoded = stream.counts.undecoded.saturating_add(1);
@@ -45,12 +45,13 @@ impl Pipeline {
             stream.lay_out_by(content);
         }
         stream.take_reading(Reading::take(&view));
+        stream.take_clock(ClockState::of_view(&view), arrival);
         Judged { config: Some(config), ..Judged::decoded(Some(id)) }
     }
 
     pub(super) fn judge_config<O: Outlet>(
         &mut self,
-        carrier: &Carrier<'_>,
+        carrier: &Carrier,
         frame: FrameView<'_>,
         out: &O,
     ) -> Judged {
@@ -80,7 +81,7 @@ impl Pipeline {
     /// The configuration in use, if any, does not fit: takes up another, or tells why there is none.
     fn look_further<O: Outlet>(
         &mut self,
-        carrier: &Carrier<'_>,
+        carrier: &Carrier,
         id: StreamId,
         source: SourceId,
         framesize: u16,
@@ -96,7 +97,7 @@ impl Pipeline {
         if let Some(misfit) = misfit {
             self.tell_news(carrier, id, ConfigNews::Misfit(misfit), out);
         } else if self.configs.current(source).is_none() {
-            let arrival = carrier.record.arrival;
+            let arrival = carrier.seen.arrival;
             let overdue =
                 self.streams.get_mut(id).is_some_and(|(_, stream)| stream.lacks_config_since(arrival));
             if overdue {
@@ -106,13 +107,7 @@ impl Pipeline {
     }
 
     /// Tells of the configuration in use where it did not come over the wire and nobody could be told before.
-    fn tell_adopted<O: Outlet>(
-        &mut self,
-        carrier: &Carrier<'_>,
-        id: StreamId,
-        source: SourceId,
-        out: &mut O,
-    ) {
+    fn tell_adopted<O: Outlet>(&mut self, carrier: &Carrier, id: StreamId, source: SourceId, out: &mut O) {
         let Some((config, _)) = self.configs.current(source) else { return };
         if self.configs.is_announced(config) {
             return;
@@ -122,14 +117,14 @@ impl Pipeline {
         self.tell_opened(carrier, id, out);
         let Some(bytes) = self.configs.preloaded_bytes(config) else { return };
         let about = About { stream: Some(id), config: Some(config), ..About::default() };
-        let event = about.event(carrier.record, EventKind::Config(ConfigNews::Adopted(from)));
+        let event = about.event(&carrier.seen, EventKind::Config(ConfigNews::Adopted(from)));
         let announced = out.announce(&event, bytes);
         self.configs.set_announced(config, announced);
     }
 
-    fn tell_news<O: Outlet>(&mut self, carrier: &Carrier<'_>, id: StreamId, news: ConfigNews, out: &mut O) {
+    fn tell_news<O: Outlet>(&mut self, carrier: &Carrier, id: StreamId, news: ConfigNews, out: &mut O) {
         self.tell_opened(carrier, id, out);
         let about = About { stream: Some(id), ..About::default() };
-        out.announce(&about.event(carrier.record, EventKind::Config(news)), &[]);
+        out.announce(&about.event(&carrier.seen, EventKind::Config(news)), &[]);
     }
 }

@@ -3,8 +3,12 @@
 use hdrhistogram::Histogram;
 
 use super::config::Content;
+use super::quality::ClockWatch;
 use super::table::{Entry, KeyTable};
-use super::{Cadence, Reading, Sequence, SourceId, StreamCounts, StreamId, StreamKey, StreamTiming};
+use super::{
+    Cadence, ClockState, ClockTimes, Reading, Sequence, SourceId, StreamCounts, StreamId, StreamKey,
+    StreamReport, StreamTiming,
+};
 use crate::packet::Transport;
 use crate::time::Nanos;
 
@@ -17,6 +21,9 @@ const WINDOW_NS: i64 = 1_000_000_000;
 /// How long DATA come without a configuration before that is told: longer than a PDC takes to ask for one, shorter
 /// than a person waits.
 pub const UNCONFIGURED_NS: i64 = 5_000_000_000;
+
+/// A silence longer than this is a stall.
+const STALL_NS: i64 = 1_000_000_000;
 
 /// What is known of one stream.
 #[derive(Clone, Debug)]
@@ -32,6 +39,8 @@ pub struct Stream {
     first: Option<Nanos>,
     last: Option<Nanos>,
     told: Told,
+    clock: ClockWatch,
+    clock_times: ClockTimes,
     latency: Histogram<u32>,
     /// The configuration that its last DATA frame was laid out by.
     laid_out_by: Option<Content>,
@@ -65,6 +74,8 @@ impl Stream {
             first: None,
             last: None,
             told: Told::default(),
+            clock: ClockWatch::new(),
+            clock_times: ClockTimes::default(),
             latency,
             laid_out_by: None,
             lack_told: false,
@@ -106,6 +117,17 @@ impl Stream {
     /// Keeps what the last decoded frame said.
     pub const fn take_reading(&mut self, reading: Reading) {
         self.reading = reading;
+    }
+
+    /// Takes what a decoded frame says of its clock.
+    pub fn take_clock(&mut self, state: ClockState, arrival: Nanos) {
+        self.clock.take(state, arrival, arrival.0, STALL_NS, &mut self.clock_times);
+    }
+
+    /// All else that is known of it.
+    #[must_use]
+    pub fn report(&self) -> StreamReport {
+        StreamReport { clock: self.clock.times(&self.clock_times), ..StreamReport::default() }
     }
 
     /// Counts a latency from `netif_receive_skb` to decoded, in nanoseconds.
