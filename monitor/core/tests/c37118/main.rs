@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod config3;
+#[cfg(test)]
 mod frames;
 #[cfg(test)]
 mod properties;
