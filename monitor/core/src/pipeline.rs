@@ -13,12 +13,14 @@
 //! A packet's own event comes first, then a new stream's, then its frames' in the order in which they stand. A
 //! configuration that is new goes by [`Outlet::announce`]; its repetitions, which change nothing, go with the data.
 
+mod alignment;
 mod bounds;
 mod c37118;
 mod histograms;
 mod ports;
 mod tick;
 
+pub use alignment::AlignmentSummary;
 pub use bounds::Bounds;
 pub use histograms::{Percentiles, StageHistograms};
 pub use ports::Ports;
@@ -26,12 +28,13 @@ pub use tick::STREAMS_PER_TICK;
 
 use crate::event::{
     Addresses, Candidate, Class, ConfigId, Counts, Event, EventKind, FrameEvent, Outcome, Outlet, Protocol,
-    Stages, StreamCounts, StreamId, StreamKey, StreamTiming, Transport, UndecodedReason,
+    Stages, StreamAlignment, StreamCounts, StreamId, StreamKey, StreamTiming, Transport, UndecodedReason,
 };
 use crate::packet::{Content, Datagram, Fragment, Packet, Record, RecordKind, Segment};
 use crate::protocol::c37118::{FrameView, LayoutBounds};
 use crate::stream::{Configs, Streams};
 use crate::time::Clock;
+use alignment::Alignment;
 use ports::PortMap;
 
 /// One stream as the summary shows it.
@@ -45,6 +48,8 @@ pub struct StreamSummary {
     pub counts: StreamCounts,
     /// How it ran; the rate is that of the whole run.
     pub timing: StreamTiming,
+    /// Its part in alignment; none where that is not asked for.
+    pub alignment: Option<StreamAlignment>,
 }
 
 /// Takes records, gives events. All that it needs is allocated by [`Pipeline::new`].
@@ -57,6 +62,8 @@ pub struct Pipeline {
     counts: Counts,
     /// The place of the stream that told last.
     teller: usize,
+    /// Boxed, so that a pipeline without it is no larger.
+    alignment: Option<Box<Alignment>>,
 }
 
 /// What all frames of one packet share.
@@ -127,6 +134,7 @@ impl Pipeline {
             stages: StageHistograms::new(),
             counts: Counts::default(),
             teller: 0,
+            alignment: None,
         }
     }
 
@@ -158,6 +166,7 @@ impl Pipeline {
     #[must_use]
     pub fn counts(&self) -> Counts {
         Counts {
+            alignment: self.alignment.as_ref().map(|alignment| alignment.aligner().counts()),
             streams_refused: self.streams.refused(),
             configs_refused: self.configs.refused(),
             ..self.counts
@@ -171,6 +180,7 @@ impl Pipeline {
             key: *key,
             counts: stream.counts,
             timing: stream.timing_of_run(),
+            alignment: self.alignment.as_ref().map(|alignment| alignment.aligner().stream(id)),
         })
     }
 

@@ -1,5 +1,6 @@
 //! The kinds of event.
 
+use super::InstantEvent;
 use crate::flow::InvalidReason;
 use crate::packet::{Addresses, Transport};
 use crate::stream::{StreamCounts, StreamKey, StreamTiming};
@@ -118,6 +119,8 @@ pub enum EventKind {
     StreamTiming(StreamTiming),
     /// A packet that did not match looks like C37.118.
     Candidate(Candidate),
+    /// An instant of all streams is over.
+    Instant(InstantEvent),
 }
 
 impl EventKind {
@@ -131,6 +134,7 @@ impl EventKind {
             Self::StreamOpened(_) => Class::Opened,
             Self::StreamCounts(_) | Self::StreamTiming(_) => Class::StreamState,
             Self::Candidate(_) => Class::Candidate,
+            Self::Instant(_) => Class::Instant,
         }
     }
 }
@@ -151,12 +155,21 @@ pub enum Class {
     StreamState,
     /// Candidates found while discovering.
     Candidate,
+    /// Aligned instants.
+    Instant,
 }
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Packet, Self::Frame, Self::Config, Self::Opened, Self::StreamState, Self::Candidate];
+    pub const ALL: [Self; 7] = [
+        Self::Packet,
+        Self::Frame,
+        Self::Config,
+        Self::Opened,
+        Self::StreamState,
+        Self::Candidate,
+        Self::Instant,
+    ];
 
     /// Its name in counters.
     #[must_use]
@@ -168,13 +181,14 @@ impl Class {
             Self::Opened => "opened",
             Self::StreamState => "stream_state",
             Self::Candidate => "candidate",
+            Self::Instant => "instant",
         }
     }
 }
 
 /// A set of classes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Classes(u8);
+pub struct Classes(u16);
 
 impl Classes {
     /// The set without a class.

@@ -11,10 +11,22 @@ pub struct Bounds {
     pub pmus_per_config: usize,
     /// Phasors and analogs that one configuration may hold, all its PMUs together.
     pub channels_per_config: usize,
+    /// Instants that may be open at the same time, where streams are aligned: each costs 24 bytes for every stream and
+    /// every PMU of which values are kept, and 1.5 bytes for every stream. Memory that is not used is not resident.
+    pub instants: usize,
+    /// PMUs of which values are kept for one instant.
+    pub pmus_per_instant: usize,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { streams: 2_048, configs: 512, pmus_per_config: 128, channels_per_config: 1_024 }
+        Self {
+            streams: 2_048,
+            configs: 512,
+            pmus_per_config: 128,
+            channels_per_config: 1_024,
+            instants: 128,
+            pmus_per_instant: 4_096,
+        }
     }
 }

@@ -106,6 +106,7 @@ impl Pipeline {
         let stages = Stages::new(&carrier.record.stamps, at);
         self.count_frame(frame, &judged, &stages);
         self.tell_frame(carrier, frame, &judged, stages, out);
+        self.tell_instants(out);
     }
 
     fn count_frame(&mut self, frame: FrameView<'_>, judged: &Judged, stages: &Stages) {
@@ -162,7 +163,7 @@ impl Pipeline {
     }
 
     fn judge_data(&mut self, carrier: &Carrier<'_>, frame: FrameView<'_>) -> Judged {
-        let Self { streams, configs, .. } = self;
+        let Self { streams, configs, alignment, .. } = self;
         let Some((id, stream)) = open(streams, configs, carrier, frame) else {
             return Judged::undecoded(UndecodedReason::TooManyStreams, None);
         };
@@ -181,6 +182,9 @@ impl Pipeline {
             return Judged::undecoded(UndecodedReason::SizeMismatch, Some(id));
         };
         stream.take_reading(Reading::take(&view));
+        if let Some(alignment) = alignment {
+            alignment.take(id, arrival, instant, &view);
+        }
         Judged { config: Some(config), ..Judged::decoded(Some(id)) }
     }
 
