@@ -17,7 +17,7 @@ pub use stages::{Stage, Stages};
 pub use crate::flow::InvalidReason;
 pub use crate::packet::{Addresses, Endpoint, Transport};
 pub use crate::stream::align::{AlignCounts, End, StreamAlignment, Wait};
-pub use crate::stream::{ConfigId, StreamCounts, StreamId, StreamKey, StreamTiming};
+pub use crate::stream::{ConfigId, StreamCounts, StreamId, StreamKey, StreamReport, StreamTiming};
 
 use crate::{packet::InterfaceId, time::Nanos};
 

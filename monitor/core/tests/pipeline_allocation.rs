@@ -147,7 +147,14 @@ fn push_all(pipeline: &mut Pipeline, packets: &[Vec<u8>], out: &mut Lossy) {
 
 #[test]
 fn nothing_is_allocated_after_the_pools_are_made() {
-    let bounds = Bounds { streams: 8, configs: 3, pmus_per_config: 1, channels_per_config: 8 };
+    let bounds = Bounds {
+        streams: 8,
+        configs: 3,
+        pmus_per_config: 1,
+        channels_per_config: 8,
+        instants: 8,
+        pmus_per_instant: 16,
+    };
     let packets = packets();
     for ports in [Ports::Set(vec![PORT]), Ports::Any] {
         let mut out = Lossy::default();

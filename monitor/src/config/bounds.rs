@@ -59,8 +59,25 @@ const CHANNELS: Bound = Bound {
     meaning: "phasors, and as many analogs, in one configuration; 16 bytes each in every slot",
 };
 
+const INSTANTS: Bound = Bound {
+    name: "instants",
+    least: 1,
+    default: 128,
+    most: 16_383,
+    meaning: "instants waited for at the same time, with --align alone; 24 bytes each for every stream and every PMU \
+              whose values are kept, and 1.5 bytes for every stream; what is not used is not resident",
+};
+
+const PMUS_PER_INSTANT: Bound = Bound {
+    name: "pmus-per-instant",
+    least: 1,
+    default: 4_096,
+    most: 1 << 20,
+    meaning: "PMUs whose values are kept for one instant, with --align alone; 24 bytes each for every instant",
+};
+
 /// Every bound.
-pub const BOUNDS: [Bound; 5] = [RING, STREAMS, CONFIGURATIONS, PMUS, CHANNELS];
+pub const BOUNDS: [Bound; 7] = [RING, STREAMS, CONFIGURATIONS, PMUS, CHANNELS, INSTANTS, PMUS_PER_INSTANT];
 
 /// `[bounds]` of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -71,15 +88,32 @@ pub struct BoundsTable {
     configurations: Option<usize>,
     pmus_per_configuration: Option<usize>,
     channels_per_configuration: Option<usize>,
+    instants: Option<usize>,
+    pmus_per_instant: Option<usize>,
 }
 
 impl BoundsTable {
     /// What was given, in the order of [`BOUNDS`].
     #[must_use]
     pub fn values(&self) -> [Option<usize>; BOUNDS.len()] {
-        let Self { ring_bytes, streams, configurations, pmus_per_configuration, channels_per_configuration } =
-            *self;
-        [ring_bytes, streams, configurations, pmus_per_configuration, channels_per_configuration]
+        let Self {
+            ring_bytes,
+            streams,
+            configurations,
+            pmus_per_configuration,
+            channels_per_configuration,
+            instants,
+            pmus_per_instant,
+        } = *self;
+        [
+            ring_bytes,
+            streams,
+            configurations,
+            pmus_per_configuration,
+            channels_per_configuration,
+            instants,
+            pmus_per_instant,
+        ]
     }
 
     /// These, with the default in the place of each that was not given.
@@ -92,6 +126,8 @@ impl BoundsTable {
             configurations: or_default(CONFIGURATIONS, self.configurations),
             pmus_per_configuration: or_default(PMUS, self.pmus_per_configuration),
             channels_per_configuration: or_default(CHANNELS, self.channels_per_configuration),
+            instants: or_default(INSTANTS, self.instants),
+            pmus_per_instant: or_default(PMUS_PER_INSTANT, self.pmus_per_instant),
         }
     }
 
@@ -105,6 +141,8 @@ impl BoundsTable {
             configs: within(CONFIGURATIONS, self.configurations)?,
             pmus_per_config: within(PMUS, self.pmus_per_configuration)?,
             channels_per_config: within(CHANNELS, self.channels_per_configuration)?,
+            instants: within(INSTANTS, self.instants)?,
+            pmus_per_instant: within(PMUS_PER_INSTANT, self.pmus_per_instant)?,
         })
     }
 

@@ -139,6 +139,8 @@ mod tests {
         configurations = 7
         pmus-per-configuration = 9
         channels-per-configuration = 11
+        instants = 13
+        pmus-per-instant = 15
     "#;
 
     #[test]

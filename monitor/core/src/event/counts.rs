@@ -78,8 +78,8 @@ pub struct Counts {
     pub bytes: ByteCounts,
     /// Frames.
     pub frames: FrameCounts,
-    /// Alignment; none where it is not asked for.
-    pub alignment: Option<AlignCounts>,
+    /// Alignment; all 0 where it is not asked for.
+    pub alignment: AlignCounts,
     /// Streams that found no place in the table; as many as there are places can be told apart.
     pub streams_refused: u64,
     /// Configurations that found no slot, or were too large for one.

@@ -117,6 +117,8 @@ pub enum EventKind {
     StreamCounts(StreamCounts),
     /// How a stream runs.
     StreamTiming(StreamTiming),
+    /// All else that is known of a stream: its bytes are a [`StreamReport`](crate::stream::StreamReport).
+    StreamReport,
     /// A packet that did not match looks like C37.118.
     Candidate(Candidate),
     /// An instant of all streams is over.
@@ -132,7 +134,7 @@ impl EventKind {
             Self::Frame(frame, _) if frame.is_configuration() => Class::Config,
             Self::Frame(..) => Class::Frame,
             Self::StreamOpened(_) => Class::Opened,
-            Self::StreamCounts(_) | Self::StreamTiming(_) => Class::StreamState,
+            Self::StreamCounts(_) | Self::StreamTiming(_) | Self::StreamReport => Class::StreamState,
             Self::Candidate(_) => Class::Candidate,
             Self::Instant(_) => Class::Instant,
         }

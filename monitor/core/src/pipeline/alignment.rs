@@ -3,7 +3,7 @@
 use hdrhistogram::Histogram;
 
 use super::histograms::{self, Percentiles};
-use super::{Bounds, Pipeline};
+use super::{Bounds, Judge, Pipeline};
 use crate::event::{
     Absent, AbsentRoom, AlignCounts, BytesAt, Class, Event, EventKind, InstantEvent, NO_ABSENT, Outlet,
     Stages, StreamId, Wait,
@@ -75,14 +75,14 @@ impl Pipeline {
     /// Aligns streams as well, with this window: memory as the table of bounds says.
     #[must_use]
     pub fn with_alignment(mut self, wait: Wait, bounds: &Bounds) -> Self {
-        self.alignment = Some(Box::new(Alignment::new(wait, bounds)));
+        self.judge.alignment = Some(Box::new(Alignment::new(wait, bounds)));
         self
     }
 
     /// It is `now`, and every packet that arrived before was pushed: instants whose window has ended are over. Where
     /// packets may be waiting it is not to be called, or their frames would come too late.
     pub fn caught_up<O: Outlet>(&mut self, now: Nanos, out: &mut O) {
-        if let Some(alignment) = &mut self.alignment {
+        if let Some(alignment) = &mut self.judge.alignment {
             alignment.aligner.advance(now);
             alignment.tell(out);
         }
@@ -90,7 +90,7 @@ impl Pipeline {
 
     /// Nothing more will come: tells of the instants that are open, as they are.
     pub fn finish<O: Outlet>(&mut self, out: &mut O) {
-        if let Some(alignment) = &mut self.alignment {
+        if let Some(alignment) = &mut self.judge.alignment {
             alignment.aligner.finish();
             alignment.tell(out);
         }
@@ -99,14 +99,16 @@ impl Pipeline {
     /// What alignment amounts to; none where it was not asked for.
     #[must_use]
     pub fn alignment(&self) -> Option<AlignmentSummary> {
-        let Alignment { aligner, skew, .. } = &**self.alignment.as_ref()?;
+        let Alignment { aligner, skew, .. } = &**self.judge.alignment.as_ref()?;
         Some(AlignmentSummary {
             wait: aligner.wait(),
             counts: aligner.counts(),
             skew: histograms::percentiles(skew),
         })
     }
+}
 
+impl Judge {
     /// Tells of the instants that are over.
     pub(super) fn tell_instants<O: Outlet>(&mut self, out: &mut O) {
         if let Some(alignment) = &mut self.alignment {
