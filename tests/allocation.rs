@@ -84,6 +84,8 @@ fn allocations_are_counted() {
 const BOUNDS: Bounds = Bounds {
     streams: 40,
     configs: 10,
+    pmus: 10,
+    channels: 200,
     pmus_per_config: 4,
     channels_per_config: 64,
     instants: 8,

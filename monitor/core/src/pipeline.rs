@@ -16,6 +16,7 @@
 mod alignment;
 mod bounds;
 mod c37118;
+mod configuration;
 mod histograms;
 mod ports;
 mod tick;
@@ -33,8 +34,8 @@ use crate::event::{
 };
 use crate::flow::Seen;
 use crate::packet::{Content, Datagram, Fragment, Packet, Record, RecordKind, Segment};
-use crate::protocol::c37118::{FrameView, LayoutBounds};
-use crate::stream::{Configs, Streams};
+use crate::protocol::c37118::FrameView;
+use crate::stream::{Configs, Preload, Streams};
 use crate::time::Clock;
 use alignment::Alignment;
 use ports::PortMap;
@@ -132,23 +133,36 @@ impl Pipeline {
     /// Makes the pools: memory as the table of bounds says.
     #[must_use]
     pub fn new(ports: Ports, bounds: &Bounds) -> Self {
-        let narrow = |wide: usize| u16::try_from(wide).unwrap_or(u16::MAX);
-        let layout = LayoutBounds {
-            pmus: narrow(bounds.pmus_per_config),
-            phasors: narrow(bounds.channels_per_config),
-            analogs: narrow(bounds.channels_per_config),
-        };
         Self {
             ports: PortMap::new(ports),
             judge: Judge {
                 streams: Streams::new(bounds.streams),
-                configs: Configs::new(bounds.streams, bounds.configs, layout),
+                configs: Configs::new(bounds.streams, bounds.arena()),
                 stages: StageHistograms::new(),
                 counts: Counts::default(),
                 teller: 0,
                 alignment: None,
             },
         }
+    }
+
+    /// Adds a configuration that did not come over the wire. It lays out DATA that it fits exactly until one comes over
+    /// the wire. Allocates: to be called before the first packet.
+    pub fn preload(&mut self, preload: Preload) {
+        self.judge.configs.preload(preload);
+    }
+
+    /// Keeps places for so many answers to requests. Allocates: to be called before the first packet.
+    pub fn expect_requested(&mut self, answers: usize) {
+        self.judge.configs.expect_requested(answers);
+    }
+
+    /// Adds the answer to a request, for which a place was kept, without allocating.
+    ///
+    /// # Errors
+    /// The answer, where no place is left.
+    pub fn take_requested(&mut self, answer: Preload) -> Result<(), Preload> {
+        self.judge.configs.take_requested(answer)
     }
 
     /// Takes one packet through. Never fails: what is wrong with a packet is counted and told as an event.

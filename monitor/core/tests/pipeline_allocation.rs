@@ -150,6 +150,8 @@ fn nothing_is_allocated_after_the_pools_are_made() {
     let bounds = Bounds {
         streams: 8,
         configs: 3,
+        pmus: 3,
+        channels: 24,
         pmus_per_config: 1,
         channels_per_config: 8,
         instants: 8,

@@ -24,6 +24,8 @@ use packets::{PDC, PMU, PORT, record, udp};
 const SMALL: Bounds = Bounds {
     streams: 4,
     configs: 2,
+    pmus: 4,
+    channels: 16,
     pmus_per_config: 2,
     channels_per_config: 8,
     instants: 8,

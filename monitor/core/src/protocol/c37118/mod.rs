@@ -10,6 +10,7 @@
 //! Integers are big-endian throughout (clause 6.2). CFG-3 frames are recognised and proved, and refused by
 //! [`ConfigView`] under the name `unsupported`.
 
+mod arena;
 mod command;
 mod config;
 pub mod crc;
@@ -23,6 +24,7 @@ mod stat;
 mod text;
 mod time;
 
+pub use arena::{ArenaBounds, LayoutArena};
 pub use command::{Command, CommandError, CommandView};
 pub use config::{
     AnalogChannel, AnalogChannels, AnalogKind, ConfigError, ConfigView, DigitalChannel, DigitalChannels,
@@ -37,7 +39,9 @@ pub use frame::{
     FrameError, FrameHeader, FrameKind, FrameView, HEADER_SIZE, IdCode, MIN_FRAME_SIZE, Version, looks_like,
 };
 pub use header::{HeaderError, HeaderView};
-pub use layout::{AnalogScale, Layout, LayoutBounds, LayoutError, PhasorScale, PmuLayout, StreamLayout};
+pub use layout::{
+    AnalogScale, Layout, LayoutBounds, LayoutError, LayoutRef, PhasorScale, PmuLayout, StreamLayout,
+};
 pub use stat::{DataStatus, Stat, TriggerReason, UnlockedTime};
 pub use text::Text;
 pub use time::{ClockQuality, DataRate, FRACTION_MASK, NANOS_PER_SECOND, TimeBase, TimeQuality, TimeTag};
