@@ -175,6 +175,7 @@ impl Aligner {
     pub fn advance(&mut self, now: Nanos) {
         if now.since(self.now) < -SET_BACK_NS {
             self.cut(now);
+            self.settled = self.settled.min(now);
         }
         self.now = now;
         while let Some(id) = self.instants.due(now) {

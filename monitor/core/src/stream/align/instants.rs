@@ -35,7 +35,7 @@ pub(super) enum State {
 }
 
 /// Why an instant was over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum End {
     /// Every stream that was expected had come, and no other was likely to.
     Complete,
