@@ -185,7 +185,8 @@ impl Preloads {
         fitting.min_by_key(|(_, known)| known.from).map(|(at, _)| at)
     }
 
-    /// One that does not fit DATA frames of that size and was not told of yet; it counts as told from here on.
+    /// One that does not fit DATA frames of that size and was not told of yet, that of an earlier run first; it counts
+    /// as told from here on.
     pub(super) fn misfit(
         &mut self,
         key: &SourceKey,
@@ -195,9 +196,9 @@ impl Preloads {
         let misfits = |known: &Preload| {
             known.state == State::Waiting && known.data_framesize != framesize && allowed(known.from)
         };
-        let (at, from, predicted) = self
-            .of(key)
-            .find(|(_, known)| misfits(known))
+        let misfits = self.of(key).filter(|(_, known)| misfits(known));
+        let (at, from, predicted) = misfits
+            .max_by_key(|(_, known)| known.from)
             .map(|(at, known)| (at, known.from, known.data_framesize))?;
         self.tell(at);
         Some((from, predicted))
