@@ -143,6 +143,8 @@ pub(super) struct Preloads {
     all: Vec<Preload>,
     /// Their numbers by IDCODE and sender; those without a sender before those with one.
     order: Vec<u32>,
+    /// Places kept.
+    kept: usize,
 }
 
 impl Preloads {
@@ -156,15 +158,15 @@ impl Preloads {
 
     /// Keeps places for `count` more.
     pub(super) fn reserve(&mut self, count: usize) {
-        self.all.reserve_exact(count);
-        self.order.reserve_exact(count);
+        self.kept += count;
+        self.all.reserve_exact(self.kept);
+        self.order.reserve_exact(self.kept);
     }
 
     /// Adds one where a place was kept, without allocating; gives it back where none is left.
     pub(super) fn add_kept(&mut self, preload: Preload) -> Result<(), Preload> {
-        if self.all.len() == self.all.capacity() || self.order.len() == self.order.capacity() {
-            return Err(preload);
-        }
+        let Some(left) = self.kept.checked_sub(1) else { return Err(preload) };
+        self.kept = left;
         self.add(preload);
         Ok(())
     }
