@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use monitor_core::protocol::c37118::encode::{self, ConfigKind, Preamble, StationConfig, StreamConfig};
 use monitor_core::protocol::c37118::{
-    AnalogChannel, AnalogKind, ArenaBounds, ConfigView, DataRate, Format, FrameView, IdCode, Layout,
-    LayoutArena, LayoutBounds, LayoutError, LayoutRef, NominalFrequency, PhasorChannel, PhasorUnit, Text,
-    TimeBase, TimeQuality, TimeTag, Version,
+    AnalogChannel, AnalogKind, AnalogScaling, ArenaBounds, ConfigView, DataRate, Format, FrameView, IdCode,
+    Layout, LayoutArena, LayoutBounds, LayoutError, LayoutRef, NominalFrequency, PhasorChannel,
+    PhasorScaling, PhasorUnit, Text, TimeBase, TimeQuality, TimeTag, Version,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -16,8 +16,10 @@ const BOUNDS: ArenaBounds = ArenaBounds { layouts: 6, pmus: 12, channels: 30, ea
 
 /// A CFG-2: for each PMU how many phasors and analogs it has. `mark` makes its scales its own.
 fn config(pmus: &[(usize, usize)], mark: u32) -> Vec<u8> {
-    let phasors = [PhasorChannel { name: Text::new(b"V"), unit: PhasorUnit::Volt, factor: mark }; 8];
-    let analogs = [AnalogChannel { name: Text::new(b"A"), kind: AnalogKind::Rms, scale: 1 }; 8];
+    let scaling = PhasorScaling::Unit { factor: mark };
+    let phasors = [PhasorChannel { name: Text::new(b"V"), unit: PhasorUnit::Volt, scaling }; 8];
+    let scaling = AnalogScaling::Unit { kind: AnalogKind::Rms, scale: 1 };
+    let analogs = [AnalogChannel { name: Text::new(b"A"), scaling }; 8];
     let stations: Vec<_> = pmus
         .iter()
         .map(|&(phasor_count, analog_count)| StationConfig {

@@ -286,7 +286,7 @@ impl Model {
             self.current = Some(fitting);
             return Ok(fitting);
         }
-        if !self.wire && self.current.is_none() {
+        if !self.wire {
             self.cached = None;
         }
         Err(if self.current.is_some() {

@@ -222,7 +222,7 @@ impl Preloads {
 
     /// Drops those bound to a source and of that origin.
     pub(super) fn drop_of(&mut self, key: &SourceKey, from: ConfigSource) {
-        let Self { all, order } = self;
+        let Self { all, order, kept: _ } = self;
         let wanted = (key.idcode, Some(key.address));
         let key_of = |number: u32| all.get(number as usize).map(Preload::key);
         let first = order.partition_point(|number| key_of(*number) < Some(wanted));
