@@ -121,7 +121,9 @@ fn a_large_configuration_fits_where_small_ones_were() {
     assert_eq!(arena.fill(0, &view(&large)), Err(LayoutError::NoRoom));
     // What is free lies in pieces, each smaller than what comes, and this goes on for ever.
     for _ in 0..50 {
-        [0, 2, 4].into_iter().for_each(|slot| arena.clear(slot));
+        for slot in [0, 2, 4] {
+            arena.clear(slot);
+        }
         arena.fill(0, &view(&large)).expect("room, once what is free lies together");
         let mut own = Layout::with_capacity(EACH);
         own.fill(&view(&large)).expect("place");
@@ -129,6 +131,8 @@ fn a_large_configuration_fits_where_small_ones_were() {
         own.fill(&view(&small)).expect("place");
         assert_same(arena.get(5), own.borrow());
         arena.clear(0);
-        [0, 2, 4].into_iter().for_each(|slot| arena.fill(slot, &view(&small)).expect("room"));
+        for slot in [0, 2, 4] {
+            arena.fill(slot, &view(&small)).expect("room");
+        }
     }
 }

@@ -316,7 +316,9 @@ proptest! {
         }
         for variant in &unbound {
             bench.pipeline.preload(preload(None, ConfigSource::File, &variants.0[variant]));
-            models.iter_mut().for_each(|model| model.files.push(*variant));
+            for model in &mut models {
+                model.files.push(*variant);
+            }
         }
         for ((address, model), cached) in ADDRESSES.iter().zip(&mut models).zip(&cached) {
             model.cached = *cached;
