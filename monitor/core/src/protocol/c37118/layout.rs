@@ -409,7 +409,7 @@ pub(super) fn pmu_layouts(config: &ConfigView<'_>) -> impl Iterator<Item = PmuLa
 
 /// The scales of all phasors of all PMUs.
 pub(super) fn phasor_scales(config: &ConfigView<'_>) -> impl Iterator<Item = PhasorScale> {
-    config.pmus().flat_map(move |pmu| {
+    config.pmus().flat_map(|pmu| {
         let format = pmu.format().phasors();
         pmu.phasors().map(move |channel| PhasorScale::new(format, &channel))
     })
@@ -417,7 +417,7 @@ pub(super) fn phasor_scales(config: &ConfigView<'_>) -> impl Iterator<Item = Pha
 
 /// The scales of all analogs of all PMUs.
 pub(super) fn analog_scales(config: &ConfigView<'_>) -> impl Iterator<Item = AnalogScale> {
-    config.pmus().flat_map(move |pmu| pmu.analogs().map(|channel| AnalogScale::from(channel.scaling)))
+    config.pmus().flat_map(|pmu| pmu.analogs().map(|channel| AnalogScale::from(channel.scaling)))
 }
 
 #[inline]
