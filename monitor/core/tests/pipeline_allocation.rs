@@ -11,10 +11,11 @@ use std::alloc::{GlobalAlloc, Layout as Block, System};
 use std::cell::Cell;
 
 use frames::Pmu;
-use monitor_core::event::{Class, Event, Outlet};
+use monitor_core::event::{Class, ConfigNews, ConfigSource, Endpoint, Event, EventKind, Outlet};
 use monitor_core::packet::{LinkType, Record, RecordKind, Stamps};
 use monitor_core::pipeline::{Bounds, Pipeline, Ports};
 use monitor_core::protocol::c37118::encode::{self, ConfigKind};
+use monitor_core::stream::Preload;
 use monitor_core::time::{Clock, Mono, Nanos};
 use packets::{PDC, PMU, PORT, record, udp};
 
@@ -46,6 +47,8 @@ unsafe impl GlobalAlloc for Counting {
 struct Lossy {
     offered: u64,
     bytes: u64,
+    adopted: u64,
+    misfits: u64,
 }
 
 impl Outlet for Lossy {
@@ -60,6 +63,11 @@ impl Outlet for Lossy {
     }
 
     fn announce(&mut self, event: &Event, bytes: &[u8]) -> bool {
+        match event.kind {
+            EventKind::Config(ConfigNews::Adopted(_)) => self.adopted += 1,
+            EventKind::Config(ConfigNews::Misfit(_)) => self.misfits += 1,
+            _ => {}
+        }
         self.offer(event, bytes)
     }
 
@@ -93,6 +101,7 @@ fn payloads() -> Vec<Vec<u8>> {
             payloads.push([pmu.data(199), vec![0; 5]].concat());
             payloads.push(pmu.config(2));
             payloads.push(pmu.config(3));
+            payloads.push(pmu.config3(3, 2.0));
             payloads.extend([200, 201, 204, 203, 203, 90_000_000, 205, 20_000].map(|index| pmu.data(index)));
         }
         let mut broken = pmu.data(206);
@@ -130,6 +139,12 @@ fn packets() -> Vec<Vec<u8>> {
     packets
 }
 
+/// A configuration of three phasors that did not come over the wire.
+fn preload(idcode: u16, from: ConfigSource) -> Preload {
+    let address = Endpoint::new(std::net::IpAddr::from(PMU), PORT).address;
+    Preload::new(Some(address), from, &Pmu::new(idcode, 50, 3).config(1)).expect("a configuration")
+}
+
 fn push_all(pipeline: &mut Pipeline, packets: &[Vec<u8>], out: &mut Lossy) {
     let mut clock = Live(10_000);
     let stamps = Stamps { receive: Mono::new(1_000), reader: Mono::new(2_000), ..Stamps::default() };
@@ -161,7 +176,13 @@ fn nothing_is_allocated_after_the_pools_are_made() {
     for ports in [Ports::Set(vec![PORT]), Ports::Any] {
         let mut out = Lossy::default();
         let mut pipeline = Pipeline::new(ports, &bounds);
+        pipeline.preload(preload(1, ConfigSource::Cached));
+        pipeline.preload(preload(2, ConfigSource::File));
+        pipeline.expect_requested(1);
+        let (answer, unexpected) = (preload(3, ConfigSource::Requested), preload(4, ConfigSource::Requested));
         let before = ALLOCATIONS.get();
+        pipeline.take_requested(answer).expect("a place");
+        let unexpected = pipeline.take_requested(unexpected);
         push_all(&mut pipeline, &packets, &mut out);
         let after = ALLOCATIONS.get();
         assert_eq!(after - before, 0, "allocations");
@@ -170,6 +191,7 @@ fn nothing_is_allocated_after_the_pools_are_made() {
         let counts = pipeline.counts();
         assert_eq!((counts.bytes.unaccounted(), counts.frames.unaccounted()), (0, 0), "{counts:?}");
         // All that should cost nothing did happen.
+        assert!(unexpected.is_err() && out.adopted > 1 && out.misfits > 0, "{} {}", out.adopted, out.misfits);
         assert_eq!(pipeline.streams().count(), 8);
         assert!(
             counts.streams_refused > 0 && counts.configs_refused > 0 && counts.packets_ignored > 0,

@@ -65,8 +65,8 @@ impl Judge {
         stream.counts.configs = stream.counts.configs.saturating_add(1);
         let view = match ConfigView::new(frame) {
             Ok(view) => view,
-            Err(ConfigError::Unsupported { .. }) => {
-                return Judged::undecoded(UndecodedReason::Unsupported, Some(id));
+            Err(ConfigError::Fragment { .. }) => {
+                return Judged::undecoded(UndecodedReason::ConfigFragment, Some(id));
             }
             Err(_) => return Judged::undecoded(UndecodedReason::BadConfiguration, Some(id)),
         };
@@ -92,14 +92,12 @@ impl Judge {
     ) {
         let outgrown = self.configs.outgrown(source, framesize, out.taken());
         let adopted = self.configs.adopt(source, framesize, out.taken(), out.passed()).is_some();
-        // One for each frame at most: the next is told by the next frame.
-        let misfit = match outgrown {
-            None if !adopted => self.configs.misfit(source, framesize),
-            outgrown => outgrown,
-        };
-        if let Some(misfit) = misfit {
+        let waiting = if adopted { None } else { self.configs.misfit(source, framesize) };
+        let misfits = [outgrown, waiting].into_iter().flatten();
+        for misfit in misfits.clone() {
             self.tell_news(carrier, id, ConfigNews::Misfit(misfit), out);
-        } else if self.configs.current(source).is_none() {
+        }
+        if misfits.count() == 0 && self.configs.current(source).is_none() {
             let arrival = carrier.seen.arrival;
             let overdue =
                 self.streams.get_mut(id).is_some_and(|(_, stream)| stream.lacks_config_since(arrival));

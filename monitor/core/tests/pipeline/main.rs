@@ -1,5 +1,6 @@
 //! The pipeline from outside: packets in, events and counts out.
 
+mod arena;
 mod captures;
 mod configurations;
 #[path = "../support/frames.rs"]
@@ -10,6 +11,7 @@ mod outlet;
 mod packets;
 mod records;
 mod sequences;
+mod sources;
 mod telling;
 
 use frames::Pmu;

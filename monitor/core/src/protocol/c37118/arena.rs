@@ -10,7 +10,7 @@
 
 use std::hint::black_box;
 
-use super::config::{AnalogKind, ConfigView};
+use super::config::ConfigView;
 use super::format::{Format, NominalFrequency, PhasorUnit};
 use super::frame::IdCode;
 use super::layout::{
@@ -87,8 +87,11 @@ impl LayoutArena {
             each,
             slots,
             pmus: Pool::new(pmus, BLANK_PMU),
-            phasors: Pool::new(channels, PhasorScale { per_bit: 0.0, unit: PhasorUnit::Volt }),
-            analogs: Pool::new(channels, AnalogScale { per_bit: 0.0, kind: AnalogKind::PointOnWave }),
+            phasors: Pool::new(
+                channels,
+                PhasorScale { per_bit: 0.0, angle_rad: 0.0, unit: PhasorUnit::Volt },
+            ),
+            analogs: Pool::new(channels, AnalogScale { per_bit: 0.0, offset: 0.0 }),
             order,
         }
     }
