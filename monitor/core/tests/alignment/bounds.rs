@@ -70,7 +70,8 @@ fn what_is_forgotten_is_too_late_until_clocks_are_set() {
 }
 
 fn anything() -> impl Strategy<Value = (u32, i16, u64, i64)> {
-    let word = prop_oneof![Just(50_i16), Just(60), Just(-2), any::<i16>().prop_filter("a rate", |word| *word != 0)];
+    let word =
+        prop_oneof![Just(50_i16), Just(60), Just(-2), any::<i16>().prop_filter("a rate", |word| *word != 0)];
     let index = prop_oneof![8 => 0..100_u64, 1 => any::<u64>()];
     let arrival = prop_oneof![8 => 0..2_000 * MS, 1 => any::<i64>()];
     (1..9_u32, word, index, arrival)

@@ -5,6 +5,11 @@ mod bounds;
 #[expect(dead_code, reason = "other tests need more of it")]
 mod frames;
 mod model;
+#[path = "../support/outlet.rs"]
+#[expect(dead_code, reason = "other tests need more of it")]
+mod outlet;
+#[path = "../support/packets.rs"]
+mod packets;
 mod pairs;
 mod pipeline;
 mod windows;

@@ -88,11 +88,15 @@ impl Model {
     }
 
     fn first_due(&self, now: i64) -> Option<u64> {
-        self.instants.iter().find(|(_, instant)| !instant.over && instant.deadline <= now).map(|(tick, _)| *tick)
+        self.instants
+            .iter()
+            .find(|(_, instant)| !instant.over && instant.deadline <= now)
+            .map(|(tick, _)| *tick)
     }
 
     fn finish(&mut self, now: i64) {
-        while let Some(tick) = self.instants.iter().find(|(_, instant)| !instant.over).map(|(tick, _)| *tick) {
+        while let Some(tick) = self.instants.iter().find(|(_, instant)| !instant.over).map(|(tick, _)| *tick)
+        {
             self.end(tick, End::Cut, now);
         }
     }

@@ -26,12 +26,12 @@ struct Sender {
 
 impl Sender {
     fn all() -> impl Iterator<Item = Self> {
-        let kinds = BASES.into_iter().flat_map(|base| {
-            [Fraction::Truncated, Fraction::Rounded].map(|fraction| (base, fraction))
-        });
-        RATES.into_iter().flat_map(move |word| {
-            kinds.clone().map(move |(base, fraction)| Self { word, base, fraction })
-        })
+        let kinds = BASES
+            .into_iter()
+            .flat_map(|base| [Fraction::Truncated, Fraction::Rounded].map(|fraction| (base, fraction)));
+        RATES
+            .into_iter()
+            .flat_map(move |word| kinds.clone().map(move |(base, fraction)| Self { word, base, fraction }))
     }
 
     fn frames(self) -> u64 {
@@ -56,7 +56,8 @@ impl Sender {
 /// Frames of both in the order in which they would come: (frame of the first, frame of the second) where they met.
 fn met(one: Sender, other: Sender) -> BTreeSet<(Option<u64>, Option<u64>)> {
     let mut bench = Bench::new(Wait::default());
-    let frames = |sender: Sender, number| (0..sender.frames()).map(move |index| (sender.key(index), number, index));
+    let frames =
+        |sender: Sender, number| (0..sender.frames()).map(move |index| (sender.key(index), number, index));
     let mut all: Vec<_> = frames(one, 1).chain(frames(other, 2)).collect();
     all.sort_unstable();
     for (key, number, _) in &all {
@@ -64,7 +65,8 @@ fn met(one: Sender, other: Sender) -> BTreeSet<(Option<u64>, Option<u64>)> {
         bench.offer(*number, Some((*key, rate(word))), key.time.plus(40 * MS));
     }
     bench.finish();
-    let index = |key, number| all.iter().find(|frame| (frame.0, frame.1) == (key, number)).map(|frame| frame.2);
+    let index =
+        |key, number| all.iter().find(|frame| (frame.0, frame.1) == (key, number)).map(|frame| frame.2);
     let of = |key, present: &[u32], number| present.contains(&number).then(|| index(key, number)).flatten();
     bench.told.iter().map(|told| (of(told.key, &told.present, 1), of(told.key, &told.present, 2))).collect()
 }

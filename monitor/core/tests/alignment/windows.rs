@@ -166,7 +166,8 @@ fn pmus_that_agree_are_aligned_on_a_host_whose_clock_is_off() {
     assert!(bench.told.iter().all(|told| told.present.len() == 3));
     // The host's clock is set right.
     let refused = (101..200).flat_map(|index| [1, 2, 3].map(|number| (number, index)));
-    let refused = refused.filter(|(number, index)| bench.send(*number, 50, *index, 40 * MS) != Verdict::Aligned);
+    let refused =
+        refused.filter(|(number, index)| bench.send(*number, 50, *index, 40 * MS) != Verdict::Aligned);
     assert!(refused.count() <= 16);
     let told = bench.told.last().expect("instants");
     assert_eq!((told.key, told.present.len()), (key(50, 199), 3));
