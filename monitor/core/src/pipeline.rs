@@ -13,25 +13,31 @@
 //! A packet's own event comes first, then a new stream's, then its frames' in the order in which they stand. A
 //! configuration that is new goes by [`Outlet::announce`]; its repetitions, which change nothing, go with the data.
 
+mod alignment;
 mod bounds;
 mod c37118;
+mod configuration;
 mod histograms;
 mod ports;
 mod tick;
 
+pub use alignment::AlignmentSummary;
 pub use bounds::Bounds;
 pub use histograms::{Percentiles, StageHistograms};
 pub use ports::Ports;
 pub use tick::STREAMS_PER_TICK;
 
 use crate::event::{
-    Addresses, Candidate, Class, ConfigId, Counts, Event, EventKind, FrameEvent, Outcome, Outlet, Protocol,
-    Stages, StreamCounts, StreamId, StreamKey, StreamTiming, Transport, UndecodedReason,
+    Addresses, Candidate, Class, ConfigId, Counts, Endpoint, Event, EventKind, FrameEvent, Outcome, Outlet,
+    Protocol, Stages, StreamAlignment, StreamCounts, StreamId, StreamKey, StreamReport, StreamTiming,
+    Transport, UndecodedReason,
 };
+use crate::flow::Seen;
 use crate::packet::{Content, Datagram, Fragment, Packet, Record, RecordKind, Segment};
-use crate::protocol::c37118::{FrameView, LayoutBounds};
-use crate::stream::{Configs, Streams};
+use crate::protocol::c37118::FrameView;
+use crate::stream::{Configs, Preload, Streams};
 use crate::time::Clock;
+use alignment::Alignment;
 use ports::PortMap;
 
 /// One stream as the summary shows it.
@@ -45,34 +51,47 @@ pub struct StreamSummary {
     pub counts: StreamCounts,
     /// How it ran; the rate is that of the whole run.
     pub timing: StreamTiming,
+    /// All else that is known of it.
+    pub report: StreamReport,
+    /// Its part in alignment; none where that is not asked for.
+    pub alignment: Option<StreamAlignment>,
 }
 
 /// Takes records, gives events. All that it needs is allocated by [`Pipeline::new`].
 #[derive(Debug)]
 pub struct Pipeline {
     ports: PortMap,
+    judge: Judge,
+}
+
+/// What is known of streams, and all that was counted: where frames end, wherever they were found.
+#[derive(Debug)]
+struct Judge {
     streams: Streams,
     configs: Configs,
     stages: StageHistograms,
     counts: Counts,
     /// The place of the stream that told last.
     teller: usize,
+    /// Boxed, so that a pipeline without it is no larger.
+    alignment: Option<Box<Alignment>>,
 }
 
-/// What all frames of one packet share.
+/// What brought a frame. Frames that lie in one packet share it; one that is put together from several has the time,
+/// the stamps and the interface of the packet that completed it.
 #[derive(Clone, Copy, Debug)]
-struct Carrier<'r> {
-    record: &'r Record<'r>,
+struct Carrier {
+    seen: Seen,
     addresses: Addresses,
     transport: Transport,
     /// The sender's address and the receiver's.
     between: [[u8; 16]; 2],
 }
 
-impl<'r> Carrier<'r> {
-    const fn udp(record: &'r Record<'r>, datagram: &Datagram<'_>) -> Self {
-        let between = [datagram.source.address, datagram.destination.address];
-        Self { record, addresses: datagram.addresses(), transport: Transport::Udp, between }
+impl Carrier {
+    const fn new(seen: Seen, [source, destination]: [Endpoint; 2], transport: Transport) -> Self {
+        let between = [source.address, destination.address];
+        Self { seen, addresses: Addresses::Ip { source, destination }, transport, between }
     }
 
     const fn key(&self, idcode: u16) -> StreamKey {
@@ -95,16 +114,16 @@ struct About {
 }
 
 impl About {
-    fn event(self, record: &Record<'_>, kind: EventKind) -> Event {
+    fn event(self, seen: &Seen, kind: EventKind) -> Event {
         let Self { stages, stream, config } = self;
         Event {
-            arrival: record.arrival,
-            first_arrival: record.arrival,
+            arrival: seen.arrival,
+            first_arrival: seen.first_arrival,
             bytes: crate::event::BytesAt::default(),
             stages,
             stream,
             config,
-            interface: record.interface,
+            interface: seen.interface,
             kind,
         }
     }
@@ -114,20 +133,36 @@ impl Pipeline {
     /// Makes the pools: memory as the table of bounds says.
     #[must_use]
     pub fn new(ports: Ports, bounds: &Bounds) -> Self {
-        let narrow = |wide: usize| u16::try_from(wide).unwrap_or(u16::MAX);
-        let layout = LayoutBounds {
-            pmus: narrow(bounds.pmus_per_config),
-            phasors: narrow(bounds.channels_per_config),
-            analogs: narrow(bounds.channels_per_config),
-        };
         Self {
             ports: PortMap::new(ports),
-            streams: Streams::new(bounds.streams),
-            configs: Configs::new(bounds.streams, bounds.configs, layout),
-            stages: StageHistograms::new(),
-            counts: Counts::default(),
-            teller: 0,
+            judge: Judge {
+                streams: Streams::new(bounds.streams),
+                configs: Configs::new(bounds.streams, bounds.arena()),
+                stages: StageHistograms::new(),
+                counts: Counts::default(),
+                teller: 0,
+                alignment: None,
+            },
         }
+    }
+
+    /// Adds a configuration that did not come over the wire. It lays out DATA that it fits exactly until one comes over
+    /// the wire. Allocates: to be called before the first packet.
+    pub fn preload(&mut self, preload: Preload) {
+        self.judge.configs.preload(preload);
+    }
+
+    /// Keeps places for so many answers to requests. Allocates: to be called before the first packet.
+    pub fn expect_requested(&mut self, answers: usize) {
+        self.judge.configs.expect_requested(answers);
+    }
+
+    /// Adds the answer to a request, for which a place was kept, without allocating.
+    ///
+    /// # Errors
+    /// The answer, where no place is left.
+    pub fn take_requested(&mut self, answer: Preload) -> Result<(), Preload> {
+        self.judge.configs.take_requested(answer)
     }
 
     /// Takes one packet through. Never fails: what is wrong with a packet is counted and told as an event.
@@ -149,7 +184,7 @@ impl Pipeline {
             Content::Fragment(fragment) => self.push_fragment(record, &fragment, out),
             Content::Other { .. } => {
                 self.count_record(record, &[], 0);
-                self.counts.packets_ignored += 1;
+                self.judge.counts.packets_ignored += 1;
             }
         }
     }
@@ -158,26 +193,29 @@ impl Pipeline {
     #[must_use]
     pub fn counts(&self) -> Counts {
         Counts {
-            streams_refused: self.streams.refused(),
-            configs_refused: self.configs.refused(),
-            ..self.counts
+            alignment: self.alignment().map(|alignment| alignment.counts).unwrap_or_default(),
+            streams_refused: self.judge.streams.refused(),
+            configs_refused: self.judge.configs.refused(),
+            ..self.judge.counts
         }
     }
 
     /// The streams, in the order in which they were first seen.
     pub fn streams(&self) -> impl Iterator<Item = StreamSummary> {
-        self.streams.iter().map(|(id, key, stream)| StreamSummary {
+        self.judge.streams.iter().map(|(id, key, stream)| StreamSummary {
             id,
             key: *key,
             counts: stream.counts,
             timing: stream.timing_of_run(),
+            report: stream.report(),
+            alignment: self.judge.alignment.as_ref().map(|alignment| alignment.aligner().stream(id)),
         })
     }
 
     /// Latency by stage of every frame that was decoded.
     #[must_use]
     pub const fn stages(&self) -> &StageHistograms {
-        &self.stages
+        &self.judge.stages
     }
 
     fn push_udp<C: Clock, O: Outlet>(
@@ -187,17 +225,17 @@ impl Pipeline {
         clock: &mut C,
         out: &mut O,
     ) {
-        let Datagram { source, destination, payload, cut } = *datagram;
+        let Datagram { source, destination, payload, cut, .. } = *datagram;
         self.count_record(record, payload, cut);
-        let carrier = Carrier::udp(record, datagram);
+        let carrier = Carrier::new(Seen::of(record), [source, destination], Transport::Udp);
         let ours = self.ports.matches([source.port, destination.port]);
-        if !ours.unwrap_or_else(|| self.begins_known(&carrier, payload)) {
-            self.counts.packets_ignored += 1;
+        if !ours.unwrap_or_else(|| self.judge.begins_known(&carrier, payload)) {
+            self.judge.counts.packets_ignored += 1;
             return;
         }
         offer_packet(record, out);
-        self.counts.bytes.received += payload.len() as u64;
-        self.take_datagram(&carrier, payload, clock, out);
+        self.judge.counts.bytes.received += payload.len() as u64;
+        self.judge.take_datagram(&carrier, payload, clock, out);
     }
 
     /// Segments are not put together yet: each counts as one frame that was found and not decoded.
@@ -206,7 +244,7 @@ impl Pipeline {
         self.count_record(record, payload, cut);
         let ours = self.ports.matches([source.port, destination.port]);
         if !ours.unwrap_or_else(|| FrameView::split(payload).is_ok()) {
-            self.counts.packets_ignored += 1;
+            self.judge.counts.packets_ignored += 1;
             return;
         }
         offer_packet(record, out);
@@ -218,7 +256,7 @@ impl Pipeline {
         let payload = fragment.data();
         self.count_record(record, payload, fragment.cut);
         if fragment.ports().and_then(|ports| self.ports.matches(ports)) == Some(false) {
-            self.counts.packets_ignored += 1;
+            self.judge.counts.packets_ignored += 1;
             return;
         }
         offer_packet(record, out);
@@ -239,10 +277,10 @@ impl Pipeline {
         if payload.is_empty() {
             return;
         }
-        self.counts.bytes.received += payload.len() as u64;
-        self.counts.bytes.dropped += payload.len() as u64;
-        self.counts.frames.found += 1;
-        self.counts.frames.undecoded[reason as usize] += 1;
+        self.judge.counts.bytes.received += payload.len() as u64;
+        self.judge.counts.bytes.dropped += payload.len() as u64;
+        self.judge.counts.frames.found += 1;
+        self.judge.counts.frames.undecoded[reason as usize] += 1;
         if out.wants(Class::Frame) {
             let frame = FrameEvent {
                 protocol: Protocol::C37118,
@@ -252,7 +290,10 @@ impl Pipeline {
                 transport,
             };
             let about = About { stages: Stages::new(&record.stamps, None), ..About::default() };
-            out.offer(&about.event(record, EventKind::Frame(frame, Outcome::Undecoded(reason))), payload);
+            out.offer(
+                &about.event(&Seen::of(record), EventKind::Frame(frame, Outcome::Undecoded(reason))),
+                payload,
+            );
         }
     }
 
@@ -265,19 +306,22 @@ impl Pipeline {
             Content::Other { .. } => return self.count_record(record, &[], 0),
         };
         self.count_record(record, payload, cut);
-        self.counts.bytes.received += payload.len() as u64;
-        self.counts.bytes.dropped += payload.len() as u64;
+        self.judge.counts.bytes.received += payload.len() as u64;
+        self.judge.counts.bytes.dropped += payload.len() as u64;
         if !out.wants(Class::Candidate) {
             return;
         }
         if let Ok((frame, _)) = FrameView::split(payload) {
             let candidate = Candidate { addresses, transport, idcode: frame.idcode().0 };
-            out.offer(&About::default().event(record, EventKind::Candidate(candidate)), frame.bytes());
+            out.offer(
+                &About::default().event(&Seen::of(record), EventKind::Candidate(candidate)),
+                frame.bytes(),
+            );
         }
     }
 
     fn count_record(&mut self, record: &Record<'_>, payload: &[u8], cut: usize) {
-        let records = &mut self.counts.records;
+        let records = &mut self.judge.counts.records;
         let counter = match (payload.is_empty(), cut) {
             (false, _) => &mut records.carried,
             (true, 0) => &mut records.no_payload,
@@ -288,13 +332,13 @@ impl Pipeline {
     }
 
     fn count_malformed(&mut self, record: &Record<'_>) {
-        self.counts.records.malformed += u64::from(record.records);
+        self.judge.counts.records.malformed += u64::from(record.records);
     }
 }
 
 /// Offers a packet as it was on the wire, to whoever records.
 fn offer_packet<O: Outlet>(record: &Record<'_>, out: &mut O) {
     if out.wants(Class::Packet) {
-        out.offer(&About::default().event(record, EventKind::Packet), record.bytes);
+        out.offer(&About::default().event(&Seen::of(record), EventKind::Packet), record.bytes);
     }
 }

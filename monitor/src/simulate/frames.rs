@@ -5,8 +5,8 @@ use monitor_core::protocol::c37118::encode::{
     self, ConfigKind, EncodeError, PmuSample, Preamble, StationConfig, StreamConfig,
 };
 use monitor_core::protocol::c37118::{
-    AnalogChannel, AnalogKind, ConfigView, Coordinates, DigitalChannel, FrameView, IdCode, Layout,
-    LayoutBounds, PhasorChannel, PhasorUnit, Stat, Text, TimeBase, TimeTag, Version,
+    AnalogChannel, AnalogKind, AnalogScaling, ConfigView, Coordinates, DigitalChannel, FrameView, IdCode,
+    Layout, LayoutBounds, PhasorChannel, PhasorScaling, PhasorUnit, Stat, Text, TimeBase, TimeTag, Version,
 };
 
 use super::error::{Error, Undescribed};
@@ -298,13 +298,12 @@ impl Names {
             PhasorChannel {
                 name: Text::from(name.as_str()),
                 unit: if place < Station::VOLTAGES { PhasorUnit::Volt } else { PhasorUnit::Ampere },
-                factor: factor(station.most(place)),
+                scaling: PhasorScaling::Unit { factor: factor(station.most(place)) },
             }
         });
         let analogs = self.analogs.iter().map(|name| AnalogChannel {
             name: Text::from(name.as_str()),
-            kind: AnalogKind::Rms,
-            scale: 1,
+            scaling: AnalogScaling::Unit { kind: AnalogKind::Rms, scale: 1 },
         });
         (phasors.collect(), analogs.collect())
     }

@@ -1,29 +1,29 @@
 //! What becomes of the C37.118 frames in a datagram.
 
-use super::{About, Carrier, Pipeline};
+use super::{About, Carrier, Judge};
 use crate::event::{
     Class, ConfigId, EventKind, InvalidReason, Outcome, Outlet, Stage, Stages, StreamId, UndecodedReason,
 };
 use crate::flow::{Finder, Found, Invalid};
-use crate::protocol::c37118::{ConfigError, ConfigView, DataView, FrameHeader, FrameKind, FrameView};
-use crate::stream::{Cadence, Configs, Learned, Reading, SourceKey, Stream, Streams};
+use crate::protocol::c37118::{FrameHeader, FrameKind, FrameView};
+use crate::stream::{Configs, SourceKey, Stream, Streams};
 use crate::time::Clock;
 
 /// What became of a sound frame, and what its event refers to.
-struct Judged {
-    decoded: Result<(), UndecodedReason>,
-    stream: Option<StreamId>,
-    config: Option<ConfigId>,
+pub(super) struct Judged {
+    pub(super) decoded: Result<(), UndecodedReason>,
+    pub(super) stream: Option<StreamId>,
+    pub(super) config: Option<ConfigId>,
     /// Whether it is news that data must not crowd out.
-    announce: bool,
+    pub(super) announce: bool,
 }
 
 impl Judged {
-    const fn decoded(stream: Option<StreamId>) -> Self {
+    pub(super) const fn decoded(stream: Option<StreamId>) -> Self {
         Self { decoded: Ok(()), stream, config: None, announce: false }
     }
 
-    const fn undecoded(reason: UndecodedReason, stream: Option<StreamId>) -> Self {
+    pub(super) const fn undecoded(reason: UndecodedReason, stream: Option<StreamId>) -> Self {
         Self { decoded: Err(reason), stream, config: None, announce: false }
     }
 
@@ -35,9 +35,9 @@ impl Judged {
     }
 }
 
-impl Pipeline {
+impl Judge {
     /// Whether a payload begins with a sound frame, or with what claims to be one of a stream that is known.
-    pub(super) fn begins_known(&self, carrier: &Carrier<'_>, payload: &[u8]) -> bool {
+    pub(super) fn begins_known(&self, carrier: &Carrier, payload: &[u8]) -> bool {
         FrameHeader::peek(payload).is_ok_and(|header| {
             FrameView::split(payload).is_ok() || self.streams.find(&carrier.key(header.idcode.0)).is_some()
         })
@@ -46,7 +46,7 @@ impl Pipeline {
     /// Takes all frames out of a datagram; every byte of it is counted once.
     pub(super) fn take_datagram<C: Clock, O: Outlet>(
         &mut self,
-        carrier: &Carrier<'_>,
+        carrier: &Carrier,
         payload: &[u8],
         clock: &mut C,
         out: &mut O,
@@ -69,9 +69,9 @@ impl Pipeline {
         }
     }
 
-    fn take_invalid<O: Outlet>(&mut self, carrier: &Carrier<'_>, invalid: &Invalid<'_>, out: &mut O) {
+    fn take_invalid<O: Outlet>(&mut self, carrier: &Carrier, invalid: &Invalid<'_>, out: &mut O) {
         self.counts.frames.invalid += 1;
-        let mut about = About { stages: Stages::new(&carrier.record.stamps, None), ..About::default() };
+        let mut about = About { stages: Stages::new(&carrier.seen.stamps, None), ..About::default() };
         if invalid.reason == InvalidReason::Crc {
             self.counts.frames.crc_errors += 1;
             about.stream = invalid.idcode.and_then(|idcode| self.streams.find(&carrier.key(idcode)));
@@ -82,19 +82,19 @@ impl Pipeline {
         if out.wants(Class::Frame) {
             let frame = carrier.frame_event(invalid.frame_type, invalid.idcode);
             let kind = EventKind::Frame(frame, Outcome::Invalid(invalid.reason));
-            out.offer(&about.event(carrier.record, kind), invalid.bytes);
+            out.offer(&about.event(&carrier.seen, kind), invalid.bytes);
         }
     }
 
     fn take_frame<C: Clock, O: Outlet>(
         &mut self,
-        carrier: &Carrier<'_>,
+        carrier: &Carrier,
         frame: FrameView<'_>,
         clock: &mut C,
         out: &mut O,
     ) {
         let judged = match frame.kind() {
-            FrameKind::Data => self.judge_data(carrier, frame),
+            FrameKind::Data => self.judge_data(carrier, frame, out),
             FrameKind::Config1 | FrameKind::Config2 | FrameKind::Config3 => {
                 self.judge_config(carrier, frame, out)
             }
@@ -103,9 +103,10 @@ impl Pipeline {
             FrameKind::Command => Judged::decoded(None),
         };
         let at = judged.decoded.is_ok().then(|| clock.monotonic()).flatten();
-        let stages = Stages::new(&carrier.record.stamps, at);
+        let stages = Stages::new(&carrier.seen.stamps, at);
         self.count_frame(frame, &judged, &stages);
         self.tell_frame(carrier, frame, &judged, stages, out);
+        self.tell_instants(out);
     }
 
     fn count_frame(&mut self, frame: FrameView<'_>, judged: &Judged, stages: &Stages) {
@@ -129,7 +130,7 @@ impl Pipeline {
 
     fn tell_frame<O: Outlet>(
         &mut self,
-        carrier: &Carrier<'_>,
+        carrier: &Carrier,
         frame: FrameView<'_>,
         judged: &Judged,
         stages: Stages,
@@ -141,7 +142,7 @@ impl Pipeline {
         let event = carrier.frame_event(Some(frame.kind() as u8), Some(frame.idcode().0));
         let is_configuration = event.is_configuration();
         let about = About { stages, stream: judged.stream, config: judged.config };
-        let event = about.event(carrier.record, EventKind::Frame(event, judged.outcome()));
+        let event = about.event(&carrier.seen, EventKind::Frame(event, judged.outcome()));
         if judged.announce {
             let announced = out.announce(&event, frame.bytes());
             if let Some(config) = judged.config {
@@ -153,67 +154,20 @@ impl Pipeline {
     }
 
     /// Tells of a stream that is new, or of which nobody could be told before.
-    fn tell_opened<O: Outlet>(&mut self, carrier: &Carrier<'_>, id: StreamId, out: &mut O) {
+    pub(super) fn tell_opened<O: Outlet>(&mut self, carrier: &Carrier, id: StreamId, out: &mut O) {
         let Some((key, stream)) = self.streams.get_mut(id) else { return };
         if !stream.announced {
             let about = About { stream: Some(id), ..About::default() };
-            stream.announced = out.announce(&about.event(carrier.record, EventKind::StreamOpened(*key)), &[]);
+            stream.announced = out.announce(&about.event(&carrier.seen, EventKind::StreamOpened(*key)), &[]);
         }
-    }
-
-    fn judge_data(&mut self, carrier: &Carrier<'_>, frame: FrameView<'_>) -> Judged {
-        let Self { streams, configs, .. } = self;
-        let Some((id, stream)) = open(streams, configs, carrier, frame) else {
-            return Judged::undecoded(UndecodedReason::TooManyStreams, None);
-        };
-        let arrival = carrier.record.arrival;
-        let Some((config, layout)) = configs.current(stream.source()) else {
-            stream.take_data(arrival, None);
-            stream.counts.undecoded = stream.counts.undecoded.saturating_add(1);
-            return Judged::undecoded(UndecodedReason::NoConfiguration, Some(id));
-        };
-        let cadence = layout.stream().and_then(Cadence::of);
-        let instant =
-            cadence.map(|cadence| (frame.time().frame_index(cadence.time_base, cadence.rate), cadence));
-        stream.take_data(arrival, instant);
-        let Ok(view) = DataView::new(frame.bytes(), layout) else {
-            stream.counts.undecoded = stream.counts.undecoded.saturating_add(1);
-            return Judged::undecoded(UndecodedReason::SizeMismatch, Some(id));
-        };
-        stream.take_reading(Reading::take(&view));
-        Judged { config: Some(config), ..Judged::decoded(Some(id)) }
-    }
-
-    fn judge_config<O: Outlet>(&mut self, carrier: &Carrier<'_>, frame: FrameView<'_>, out: &O) -> Judged {
-        let Self { streams, configs, .. } = self;
-        let Some((id, stream)) = open(streams, configs, carrier, frame) else {
-            return Judged::undecoded(UndecodedReason::TooManyStreams, None);
-        };
-        stream.counts.configs = stream.counts.configs.saturating_add(1);
-        let view = match ConfigView::new(frame) {
-            Ok(view) => view,
-            Err(ConfigError::Unsupported { .. }) => {
-                return Judged::undecoded(UndecodedReason::Unsupported, Some(id));
-            }
-            Err(_) => return Judged::undecoded(UndecodedReason::BadConfiguration, Some(id)),
-        };
-        if frame.kind() == FrameKind::Config1 {
-            return Judged::decoded(Some(id));
-        }
-        let config = match configs.learn(stream.source(), &view, out.taken(), out.passed()) {
-            Learned::New(config) | Learned::Known(config) => config,
-            Learned::Refused => return Judged::undecoded(UndecodedReason::BadConfiguration, Some(id)),
-        };
-        let announce = !configs.is_announced(config);
-        Judged { config: Some(config), announce, ..Judged::decoded(Some(id)) }
     }
 }
 
 /// The stream of a DATA or configuration frame, new or seen before; none where there is no place for one more.
-fn open<'s>(
+pub(super) fn open<'s>(
     streams: &'s mut Streams,
     configs: &mut Configs,
-    carrier: &Carrier<'_>,
+    carrier: &Carrier,
     frame: FrameView<'_>,
 ) -> Option<(StreamId, &'s mut Stream)> {
     let idcode = frame.idcode().0;
