@@ -76,18 +76,22 @@ pub(super) struct Script {
     frames: Frames,
     announced: Vec<FrameKind>,
     config_every_s: u32,
-    first: ReportingInstant,
+    /// At which instant configurations are announced for being the first one.
+    opening: Option<ReportingInstant>,
     next: ReportingInstant,
 }
 
 impl Script {
-    pub(super) const fn new(
+    /// From the instant `first` on. `opens`: what is announced is announced there; else whoever connects is greeted
+    /// with it.
+    pub(super) fn new(
         frames: Frames,
         announced: Vec<FrameKind>,
         config_every_s: u32,
         first: ReportingInstant,
+        opens: bool,
     ) -> Self {
-        Self { frames, announced, config_every_s, first, next: first }
+        Self { frames, announced, config_every_s, opening: opens.then_some(first), next: first }
     }
 
     pub(super) const fn frames(&mut self) -> &mut Frames {
@@ -108,7 +112,7 @@ impl Script {
     pub(super) fn step(&mut self, grid: &mut Grid, batch: &mut Batch) -> Result<(), EncodeError> {
         let instant = self.next;
         self.skip();
-        if instant == self.first || instant.begins_span_of(self.config_every_s) {
+        if self.opening == Some(instant) || instant.begins_span_of(self.config_every_s) {
             self.announce(instant, batch)?;
         }
         let bytes = self.frames.data(instant, grid.at(instant))?;

@@ -89,12 +89,13 @@ impl Sender {
         let first = ReportingInstant::at_or_after(plan.start_ns.unwrap_or_else(|| pace.now_ns()), plan.rate);
         let end_ns = plan.instants.map(|count| first.after(count).unix_ns());
         let threads = threads(&plan, streams.len());
+        let (every_s, opens) = (plan.config_every_s.get(), matches!(plan.route, Route::Udp(_)));
         let mut shares: Vec<Vec<Source>> = (0..threads).map(|_| Vec::new()).collect();
         for (place, (stations, link)) in (0_u16..).zip(streams.into_iter().zip(links)) {
             let description = description(&plan, place, &stations);
             // It could be written when the sender was opened.
             let Ok(frames) = Frames::of_stream(stations, description) else { continue };
-            let script = Script::new(frames, plan.announced.clone(), plan.config_every_s.get(), first);
+            let script = Script::new(frames, plan.announced.clone(), every_s, first, opens);
             shares[usize::from(place) % threads].push(Source::new(script, link, plan.announced.clone()));
         }
         let mut workers = shares.into_iter().map(|share| Worker::new(share, Arc::clone(&fleet), end_ns));
