@@ -1,11 +1,12 @@
 //! A simulated PMU: its configuration and its frames, by the encoders.
 
 use monitor_core::protocol::c37118::encode::{
-    self, ConfigKind, PmuSample, Preamble, StationConfig, StreamConfig,
+    self, ConfigKind, PmuSample, Preamble, StationConfig, StationConfig3, StreamConfig, StreamConfig3,
 };
 use monitor_core::protocol::c37118::{
     ConfigView, Coordinates, DataRate, Format, FrameView, IdCode, Layout, LayoutBounds, NominalFrequency,
-    PhasorChannel, PhasorUnit, Stat, Text, TimeBase, TimeQuality, TimeTag, Version,
+    PhasorChannel, PhasorComponent, PhasorScale3, PhasorScaling, PhasorUnit, PmuDetails, Stat, Text,
+    TimeBase, TimeQuality, TimeTag, Version,
 };
 
 /// Float values, polar phasors.
@@ -56,7 +57,11 @@ impl Pmu {
     }
 
     pub(crate) fn config_of(&self, kind: ConfigKind, soc: u32) -> Vec<u8> {
-        let channel = PhasorChannel { name: Text::new(b"VA"), unit: PhasorUnit::Volt, factor: 1 };
+        let channel = PhasorChannel {
+            name: Text::new(b"VA"),
+            unit: PhasorUnit::Volt,
+            scaling: PhasorScaling::Unit { factor: 1 },
+        };
         let phasors = vec![channel; self.phasors];
         let station = StationConfig {
             station: Text::new(b"STATION"),
@@ -76,12 +81,40 @@ impl Pmu {
         bytes
     }
 
+    /// Its CFG-3, sent in the second `soc`, whose phasors are scaled by `scale`.
+    pub(crate) fn config3(&self, soc: u32, scale: f32) -> Vec<u8> {
+        let scaling = PhasorScale3::new(PhasorComponent::PhaseA, scale).into();
+        let phasors =
+            vec![PhasorChannel { name: "VA".into(), unit: PhasorUnit::Volt, scaling }; self.phasors];
+        let config = StationConfig {
+            station: Text::new(b"STATION"),
+            idcode: IdCode(self.idcode),
+            format: FORMAT,
+            phasors: &phasors,
+            analogs: &[],
+            digitals: &[],
+            nominal: NominalFrequency::Hz50,
+            config_count: self.config_count,
+        };
+        let stations = [StationConfig3 { config, details: PmuDetails::default() }];
+        let stream = StreamConfig3 { time_base: self.time_base, stations: &stations, data_rate: self.rate };
+        let mut bytes = vec![0; 4096];
+        let size = encode::config3(&mut bytes, &self.preamble(soc, 0), &stream).expect("a configuration");
+        bytes.truncate(size);
+        bytes
+    }
+
     /// Its DATA frame of the instant with this frame index.
     pub(crate) fn data(&self, index: u64) -> Vec<u8> {
         let ns = u64::try_from(self.rate.unix_ns_of_index(index)).expect("an instant after 1970");
         let soc = u32::try_from(ns / 1_000_000_000).expect("an instant before 2106");
         let fraction = (ns % 1_000_000_000) * u64::from(self.time_base.get()) / 1_000_000_000;
-        let preamble = self.preamble(soc, u32::try_from(fraction).expect("24 bits"));
+        self.data_at(soc, u32::try_from(fraction).expect("24 bits"))
+    }
+
+    /// Its DATA frame with this time tag.
+    pub(crate) fn data_at(&self, soc: u32, fraction: u32) -> Vec<u8> {
+        let preamble = self.preamble(soc, fraction);
         let phasors = vec![Some(Coordinates::Polar { magnitude: 230.0, angle_rad: 0.5 }); self.phasors];
         let sample = PmuSample {
             stat: Stat::default(),
