@@ -46,6 +46,8 @@ pub(crate) enum Need {
     Ptp4l,
     /// chronyd (chrony), as another.
     Chronyd,
+    /// The fuzz targets, built.
+    FuzzTargets,
     /// The captures, which are not part of the project.
     Captures,
 }
@@ -65,7 +67,7 @@ type Found = Result<(), String>;
 type Check = fn() -> Found;
 
 /// How each need is looked for; what was found is kept for the rest of the process.
-static CHECKS: [(Need, Check, OnceLock<Found>); 17] = [
+static CHECKS: [(Need, Check, OnceLock<Found>); 18] = [
     (Need::Root, root, OnceLock::new()),
     (Need::Bpf, bpf, OnceLock::new()),
     (Need::Bpffs, bpffs, OnceLock::new()),
@@ -82,6 +84,7 @@ static CHECKS: [(Need, Check, OnceLock<Found>); 17] = [
     (Need::Bpftool, bpftool, OnceLock::new()),
     (Need::Ptp4l, ptp4l, OnceLock::new()),
     (Need::Chronyd, chronyd, OnceLock::new()),
+    (Need::FuzzTargets, fuzz_targets, OnceLock::new()),
     (Need::Captures, captured, OnceLock::new()),
 ];
 
@@ -194,6 +197,11 @@ fn ptp4l() -> Found {
 
 fn chronyd() -> Found {
     demand(on_path("chronyd"), "chronyd (chrony)")
+}
+
+fn fuzz_targets() -> Found {
+    let built = env::var_os("PMU_FUZZ_TARGETS").is_some_and(|place| Path::new(&place).join("datagrams").is_file());
+    demand(built, "the fuzz targets (cargo xtask test builds them, and takes a C++ compiler for it)")
 }
 
 fn on_path(program: &str) -> bool {

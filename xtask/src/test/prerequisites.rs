@@ -12,7 +12,7 @@ use crate::project::Project;
 pub(super) use unpacked::directories;
 
 /// Each program with the package that has it.
-const PROGRAMS: [(&str, &str); 11] = [
+const PROGRAMS: [(&str, &str); 12] = [
     ("ip", "iproute2"),
     ("tc", "iproute2"),
     ("ethtool", "ethtool"),
@@ -24,6 +24,7 @@ const PROGRAMS: [(&str, &str); 11] = [
     ("setpriv", "util-linux"),
     ("setcap", "libcap2-bin"),
     ("ps", "procps"),
+    ("c++", "g++"),
 ];
 
 /// Installs what is missing where that can be done; says what stays missing. That is no failure: tests that need
