@@ -25,8 +25,8 @@ pub enum UndecodedReason {
     Tcp,
     /// An IP fragment: not reassembled yet.
     Fragment,
-    /// A type of frame that is not decoded yet (CFG-3).
-    Unsupported,
+    /// A fragment of a CFG-3: the configuration is not whole.
+    ConfigFragment,
     /// The table of streams is full.
     TooManyStreams,
 }
@@ -39,7 +39,7 @@ impl UndecodedReason {
         Self::BadConfiguration,
         Self::Tcp,
         Self::Fragment,
-        Self::Unsupported,
+        Self::ConfigFragment,
         Self::TooManyStreams,
     ];
 
@@ -52,7 +52,7 @@ impl UndecodedReason {
             Self::BadConfiguration => "bad_configuration",
             Self::Tcp => "tcp",
             Self::Fragment => "fragment",
-            Self::Unsupported => "unsupported",
+            Self::ConfigFragment => "config_fragment",
             Self::TooManyStreams => "too_many_streams",
         }
     }

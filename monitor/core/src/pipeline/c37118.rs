@@ -193,8 +193,8 @@ impl Judge {
         stream.counts.configs = stream.counts.configs.saturating_add(1);
         let view = match ConfigView::new(frame) {
             Ok(view) => view,
-            Err(ConfigError::Unsupported { .. }) => {
-                return Judged::undecoded(UndecodedReason::Unsupported, Some(id));
+            Err(ConfigError::Fragment { .. }) => {
+                return Judged::undecoded(UndecodedReason::ConfigFragment, Some(id));
             }
             Err(_) => return Judged::undecoded(UndecodedReason::BadConfiguration, Some(id)),
         };
