@@ -32,8 +32,8 @@ use crate::event::{
 use crate::flow::Seen;
 use crate::packet::{Content, Datagram, Fragment, Packet, Record, RecordKind, Segment};
 use crate::protocol::c37118::{FrameView, LayoutBounds};
-use crate::stream::{Configs, Streams};
-use crate::time::Clock;
+use crate::stream::{Configs, PacketIdentity, Strangers, StreamRule, Streams};
+use crate::time::{Clock, Nanos};
 use ports::PortMap;
 
 /// One stream as the summary shows it.
@@ -67,6 +67,12 @@ struct Judge {
     counts: Counts,
     /// The place of the stream that told last.
     teller: usize,
+    /// Packets of no stream that is known.
+    strangers: Strangers,
+    /// The packet whose frames are taken, where it can have copies.
+    packet: Option<PacketIdentity>,
+    /// The latest that it is known to be.
+    latest: Nanos,
 }
 
 /// What brought a frame. Frames that lie in one packet share it; one that is put together from several has the time,
@@ -125,6 +131,12 @@ impl Pipeline {
     /// Makes the pools: memory as the table of bounds says.
     #[must_use]
     pub fn new(ports: Ports, bounds: &Bounds) -> Self {
+        Self::with_rules(ports, bounds, Vec::new())
+    }
+
+    /// The same, with settings for some streams: the first rule that fits a stream holds for it.
+    #[must_use]
+    pub fn with_rules(ports: Ports, bounds: &Bounds, rules: Vec<StreamRule>) -> Self {
         let narrow = |wide: usize| u16::try_from(wide).unwrap_or(u16::MAX);
         let layout = LayoutBounds {
             pmus: narrow(bounds.pmus_per_config),
@@ -134,17 +146,21 @@ impl Pipeline {
         Self {
             ports: PortMap::new(ports),
             judge: Judge {
-                streams: Streams::new(bounds.streams),
+                streams: Streams::new(bounds.streams, rules),
                 configs: Configs::new(bounds.streams, bounds.configs, layout),
                 stages: StageHistograms::new(),
                 counts: Counts::default(),
                 teller: 0,
+                strangers: Strangers::default(),
+                packet: None,
+                latest: Nanos::UNKNOWN,
             },
         }
     }
 
     /// Takes one packet through. Never fails: what is wrong with a packet is counted and told as an event.
     pub fn push<C: Clock, O: Outlet>(&mut self, record: &Record<'_>, clock: &mut C, out: &mut O) {
+        self.judge.latest = self.judge.latest.max(record.arrival);
         let packet = match (Packet::parse(record), record.kind) {
             (Ok(packet), RecordKind::Packet) => packet,
             (Ok(packet), RecordKind::Candidate) => return self.push_candidate(record, &packet, out),
@@ -157,7 +173,7 @@ impl Pipeline {
             }
         };
         match packet.content {
-            Content::Udp(datagram) => self.push_udp(record, &datagram, clock, out),
+            Content::Udp(datagram) => self.push_udp(record, &packet, &datagram, clock, out),
             Content::Tcp(segment) => self.push_tcp(record, &segment, out),
             Content::Fragment(fragment) => self.push_fragment(record, &fragment, out),
             Content::Other { .. } => {
@@ -184,8 +200,14 @@ impl Pipeline {
             key: *key,
             counts: stream.counts,
             timing: stream.timing_of_run(),
-            report: stream.report(),
+            report: stream.report(self.judge.latest),
         })
+    }
+
+    /// How many streams each rule was for, in their order.
+    #[must_use]
+    pub fn rules_matched(&self) -> &[u64] {
+        self.judge.streams.matched()
     }
 
     /// Latency by stage of every frame that was decoded.
@@ -197,6 +219,7 @@ impl Pipeline {
     fn push_udp<C: Clock, O: Outlet>(
         &mut self,
         record: &Record<'_>,
+        packet: &Packet<'_>,
         datagram: &Datagram<'_>,
         clock: &mut C,
         out: &mut O,
@@ -211,6 +234,12 @@ impl Pipeline {
         }
         offer_packet(record, out);
         self.judge.counts.bytes.received += payload.len() as u64;
+        let identity = PacketIdentity::of(record, packet, datagram);
+        if self.judge.is_copy(&carrier, identity) {
+            self.judge.counts.copies += 1;
+            self.judge.counts.bytes.duplicate += payload.len() as u64;
+            return;
+        }
         self.judge.take_datagram(&carrier, payload, clock, out);
     }
 

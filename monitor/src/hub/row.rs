@@ -90,7 +90,8 @@ impl StreamRow {
     ) -> Self {
         let StreamReport { pace, lateness, copies, clock, stalls, leaps, stat } = report;
         let declared_rate_hz = declared(pace);
-        let tag_rate_hz = pace.usual_tag_gap_ns.filter(|gap| *gap > 0).map(|gap| thousandths(1e9 / exact(gap)));
+        let tag_rate_hz =
+            pace.usual_tag_gap_ns.filter(|gap| *gap > 0).map(|gap| thousandths(1e9 / exact(gap)));
         Self {
             id,
             name,
@@ -108,7 +109,9 @@ impl StreamRow {
             rate_hz: timing.rate_hz,
             declared_rate_hz,
             tag_rate_hz,
-            rate_difference_hz: declared_rate_hz.zip(tag_rate_hz).map(|(declared, sent)| thousandths(sent - declared)),
+            rate_difference_hz: declared_rate_hz
+                .zip(tag_rate_hz)
+                .map(|(declared, sent)| thousandths(sent - declared)),
             frequency_hz: timing.frequency_hz,
             rocof_hz_per_s: timing.rocof_hz_per_s,
             time_quality: timing.time_quality,

@@ -6,7 +6,9 @@ use crate::event::{
 };
 use crate::flow::{Finder, Found, Invalid};
 use crate::protocol::c37118::{ConfigError, ConfigView, DataView, FrameHeader, FrameKind, FrameView};
-use crate::stream::{Cadence, ClockState, Configs, Learned, Reading, SourceKey, Stream, Streams};
+use crate::stream::{
+    Cadence, Configs, DataFrame, Learned, PacketIdentity, Reading, SourceKey, Stream, Streams,
+};
 use crate::time::Clock;
 
 /// What became of a sound frame, and what its event refers to.
@@ -41,6 +43,18 @@ impl Judge {
         FrameHeader::peek(payload).is_ok_and(|header| {
             FrameView::split(payload).is_ok() || self.streams.find(&carrier.key(header.idcode.0)).is_some()
         })
+    }
+
+    /// Whether a packet is a copy of one that was seen; remembers it where it is none.
+    pub(super) fn is_copy(&mut self, carrier: &Carrier, identity: Option<(u16, PacketIdentity)>) -> bool {
+        self.packet = identity.map(|(_, packet)| packet);
+        let Some((idcode, packet)) = identity else { return false };
+        let arrival = carrier.seen.arrival;
+        let id = self.streams.find(&carrier.key(idcode));
+        match id.and_then(|id| self.streams.get_mut(id)) {
+            Some((_, stream)) => stream.take_packet(&packet, arrival),
+            None => self.strangers.take_packet(&packet, arrival),
+        }
     }
 
     /// Takes all frames out of a datagram; every byte of it is counted once.
@@ -162,32 +176,33 @@ impl Judge {
     }
 
     fn judge_data(&mut self, carrier: &Carrier, frame: FrameView<'_>) -> Judged {
-        let Self { streams, configs, .. } = self;
-        let Some((id, stream)) = open(streams, configs, carrier, frame) else {
+        let Self { streams, configs, packet, .. } = self;
+        let Some((id, stream)) = open(streams, configs, carrier, frame, *packet) else {
             return Judged::undecoded(UndecodedReason::TooManyStreams, None);
         };
-        let arrival = carrier.seen.arrival;
-        let Some((config, layout)) = configs.current(stream.source()) else {
-            stream.take_data(arrival, None);
-            stream.counts.undecoded = stream.counts.undecoded.saturating_add(1);
-            return Judged::undecoded(UndecodedReason::NoConfiguration, Some(id));
+        let mut data = DataFrame { seen: &carrier.seen, time: frame.time(), cadence: None, reading: None };
+        let reason = match configs.current(stream.source()) {
+            None => Err(UndecodedReason::NoConfiguration),
+            Some((config, layout)) => {
+                data.cadence = layout.stream().and_then(Cadence::of);
+                let view = DataView::new(frame.bytes(), layout);
+                data.reading = view.as_ref().ok().map(Reading::take);
+                view.map(|_| config).map_err(|_| UndecodedReason::SizeMismatch)
+            }
         };
-        let cadence = layout.stream().and_then(Cadence::of);
-        let instant =
-            cadence.map(|cadence| (frame.time().frame_index(cadence.time_base, cadence.rate), cadence));
-        stream.take_data(arrival, instant);
-        let Ok(view) = DataView::new(frame.bytes(), layout) else {
-            stream.counts.undecoded = stream.counts.undecoded.saturating_add(1);
-            return Judged::undecoded(UndecodedReason::SizeMismatch, Some(id));
-        };
-        stream.take_reading(Reading::take(&view));
-        stream.take_clock(ClockState::of_view(&view), arrival);
-        Judged { config: Some(config), ..Judged::decoded(Some(id)) }
+        stream.take_data(&data);
+        match reason {
+            Ok(config) => Judged { config: Some(config), ..Judged::decoded(Some(id)) },
+            Err(reason) => {
+                stream.counts.undecoded = stream.counts.undecoded.saturating_add(1);
+                Judged::undecoded(reason, Some(id))
+            }
+        }
     }
 
     fn judge_config<O: Outlet>(&mut self, carrier: &Carrier, frame: FrameView<'_>, out: &O) -> Judged {
-        let Self { streams, configs, .. } = self;
-        let Some((id, stream)) = open(streams, configs, carrier, frame) else {
+        let Self { streams, configs, packet, .. } = self;
+        let Some((id, stream)) = open(streams, configs, carrier, frame, *packet) else {
             return Judged::undecoded(UndecodedReason::TooManyStreams, None);
         };
         stream.counts.configs = stream.counts.configs.saturating_add(1);
@@ -216,8 +231,13 @@ fn open<'s>(
     configs: &mut Configs,
     carrier: &Carrier,
     frame: FrameView<'_>,
+    packet: Option<PacketIdentity>,
 ) -> Option<(StreamId, &'s mut Stream)> {
     let idcode = frame.idcode().0;
     let [address, _] = carrier.between;
-    streams.open(&carrier.key(idcode), || configs.source(&SourceKey { address, idcode }))
+    let opened = streams.open(&carrier.key(idcode), || configs.source(&SourceKey { address, idcode }))?;
+    if let Some(packet) = packet {
+        opened.1.remember(&packet, carrier.seen.arrival);
+    }
+    Some(opened)
 }

@@ -10,22 +10,27 @@
 //!
 //! 1. Both carry a PRP trailer: the same sequence number, and the other LAN or another place. A different sequence
 //!    number is another packet whatever else agrees.
-//! 2. They were seen at different places: another interface, direction, VLAN, pair of MAC addresses or hop limit. A
+//! 2. Both carry an identification in their IPv4 header that is not 0: the same one. Senders number packets so that
+//!    two differ, and a different one is another packet.
+//! 3. They were seen at different places: another interface, direction, VLAN, pair of MAC addresses or hop limit. A
 //!    sender that sends twice is seen twice at one place.
-//! 3. Both carry the same identification in their IPv4 header, which is not 0: senders number packets so that two
-//!    differ.
 //! 4. The stream is set as mirrored in the configuration file.
 //!
 //! # Its limits
 //! Where a mirror shows both directions of one port without changing a packet, and the sender leaves the identification
 //! 0 (IPv6 has none, and Linux may for datagrams that must not be fragmented), a copy and a packet that was sent twice
 //! are the same bytes at the same place, and count as a duplicate unless the stream is set as mirrored. A network that
-//! itself doubles packets cannot be told from a mirror by rule 3. More than [`SEEN`] packets of one stream within the
+//! itself doubles packets cannot be told from a mirror by rule 2. More than [`SEEN`] packets of one stream within the
 //! window push the oldest ones out.
 
+use std::hash::Hasher;
+
 use super::report::CopyCounts;
+use super::table::Fold;
 use super::tally::Tally;
-use crate::packet::Rct;
+use crate::packet::{Datagram, Direction, Packet, Rct, Record};
+use crate::protocol::c37118::FrameHeader;
+use crate::time::Nanos;
 
 /// A copy comes within this: the time after which PRP forgets a sequence number (IEC 62439-3, `EntryForgetTime`).
 pub const COPY_WINDOW_NS: i64 = 400_000_000;
@@ -48,6 +53,55 @@ pub struct PacketIdentity {
     pub ip_id: Option<u16>,
     /// PRP's trailer.
     pub rct: Option<Rct>,
+}
+
+impl PacketIdentity {
+    /// Of a datagram that begins with a frame, and the IDCODE of that; none of another.
+    #[must_use]
+    pub fn of(record: &Record<'_>, packet: &Packet<'_>, datagram: &Datagram<'_>) -> Option<(u16, Self)> {
+        let payload = datagram.payload;
+        let header = FrameHeader::peek(payload).ok()?;
+        let head = payload.first_chunk::<16>().map(|head| u128::from_be_bytes(*head))?;
+        let end = usize::from(header.framesize).min(payload.len());
+        let check = payload[..end].last_chunk::<2>().map_or(0, |check| u16::from_be_bytes(*check));
+        let mut content = Fold::default();
+        content.write_u128(head);
+        content.write_u64(u64::from(check) << 32 | payload.len() as u64);
+        let time = u64::from(header.time.soc()) << 32 | u64::from(header.time.fraction());
+        let identity = Self {
+            time,
+            content: half(content.finish()),
+            place: place(record, packet, datagram),
+            interface: record.interface.0,
+            ip_id: datagram.ip_id,
+            rct: packet.rct,
+        };
+        Some((header.idcode.0, identity))
+    }
+}
+
+/// Where a packet was seen on its way.
+fn place(record: &Record<'_>, packet: &Packet<'_>, datagram: &Datagram<'_>) -> u32 {
+    let tag = |tag: Option<crate::packet::VlanTag>| tag.map_or(u64::MAX, |tag| tag.id.into());
+    let direction = match record.direction {
+        Direction::Unknown => 0_u64,
+        Direction::Ingress => 1,
+        Direction::Egress => 2,
+    };
+    let mut place = Fold::default();
+    place.write_u64(u64::from(record.interface.0) << 16 | direction << 8 | u64::from(datagram.hop_limit));
+    place.write_u64(tag(packet.vlan) << 32 ^ tag(packet.inner_vlan));
+    if let Some([source, destination]) = packet.macs {
+        place.write(&[0, 0]);
+        place.write(&source);
+        place.write(&destination);
+    }
+    half(place.finish())
+}
+
+fn half(digest: u64) -> u32 {
+    let [b0, b1, b2, b3, ..] = digest.to_le_bytes();
+    u32::from_le_bytes([b0, b1, b2, b3])
 }
 
 /// What a copy is.
@@ -81,25 +135,24 @@ struct Entry {
 pub(super) struct CopyWatch {
     /// The newest time tag: no packet with a newer one is a copy.
     newest: u64,
-    next: u8,
-    /// A PRP trailer was seen.
-    prp: bool,
+    next: usize,
     seen: [Entry; SEEN],
 }
 
 impl CopyWatch {
     pub(super) const fn new() -> Self {
-        const FREE: Entry = Entry {
-            content: 0,
-            place: 0,
-            at: 0,
-            ip_id: 0,
-            interface: 0,
-            sequence: 0,
-            lan: 0,
-            used: false,
-        };
-        Self { newest: 0, next: 0, prp: false, seen: [FREE; SEEN] }
+        const FREE: Entry =
+            Entry { content: 0, place: 0, at: 0, ip_id: 0, interface: 0, sequence: 0, lan: 0, used: false };
+        Self { newest: 0, next: 0, seen: [FREE; SEEN] }
+    }
+
+    /// Where packets of several streams come together, whose time tags do not grow.
+    pub(super) const fn of_several() -> Self {
+        Self { newest: u64::MAX, ..Self::new() }
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.next == 0 && !self.seen[0].used
     }
 
     /// Looks for the packet of which this is a copy, and how much later it came; remembers it where there is none.
@@ -116,10 +169,10 @@ impl CopyWatch {
             return Some((kind(&first, &entry), skew));
         }
         self.newest = self.newest.max(packet.time);
-        if let Some(place) = self.seen.get_mut(usize::from(self.next)) {
+        if let Some(place) = self.seen.get_mut(self.next) {
             *place = entry;
         }
-        self.next = (self.next + 1) % SEEN as u8;
+        self.next = (self.next + 1) % SEEN;
         None
     }
 
@@ -156,7 +209,10 @@ impl Entry {
         if self.lan != 0 && other.lan != 0 {
             return self.sequence == other.sequence && (self.lan != other.lan || elsewhere || mirrored);
         }
-        elsewhere || mirrored || self.ip_id != 0 && self.ip_id == other.ip_id
+        if self.ip_id != 0 && other.ip_id != 0 {
+            return self.ip_id == other.ip_id;
+        }
+        elsewhere || mirrored
     }
 }
 
@@ -167,6 +223,23 @@ fn kind(first: &Entry, copy: &Entry) -> CopyKind {
         CopyKind::Interface
     } else {
         CopyKind::Mirror
+    }
+}
+
+/// Packets that belong to no stream that is known, such as commands.
+#[derive(Clone, Debug)]
+pub struct Strangers(CopyWatch);
+
+impl Default for Strangers {
+    fn default() -> Self {
+        Self(CopyWatch::of_several())
+    }
+}
+
+impl Strangers {
+    /// Whether a packet is a copy of one that was seen.
+    pub fn take_packet(&mut self, packet: &PacketIdentity, arrival: Nanos) -> bool {
+        self.0.take(packet, arrival.0, false).is_some()
     }
 }
 
@@ -225,7 +298,12 @@ mod tests {
     }
 
     /// What the second packet is, `after` later.
-    fn second(first: PacketIdentity, second: PacketIdentity, after: i64, mirrored: bool) -> Option<(CopyKind, i64)> {
+    fn second(
+        first: PacketIdentity,
+        second: PacketIdentity,
+        after: i64,
+        mirrored: bool,
+    ) -> Option<(CopyKind, i64)> {
         let mut watch = CopyWatch::new();
         assert_eq!(watch.take(&first, 5, mirrored), None);
         watch.take(&second, 5 + after, mirrored)
@@ -252,7 +330,11 @@ mod tests {
         }
         assert_eq!(second(packet(1), packet(1), 3 * MS, true), Some((CopyKind::Mirror, 3 * MS)));
         let other_sequence = PacketIdentity { place: 8, interface: 2, ..trailed(5, Lan::B) };
-        assert_eq!(second(trailed(4, Lan::A), other_sequence, 0, true), None, "sent twice, and seen elsewhere");
+        assert_eq!(
+            second(trailed(4, Lan::A), other_sequence, 0, true),
+            None,
+            "sent twice, and seen elsewhere"
+        );
     }
 
     #[test]

@@ -84,7 +84,7 @@ impl LeapWatch {
         let quality = step.tag.quality();
         self.note(quality, step.newest);
         let index = self.nearest(step);
-        let leapt = match self.announced(quality, step) {
+        let shifted = match self.announced(quality, step) {
             Some(deletes) if !self.handled => self.leap(step, index, deletes, leaps),
             _ => None,
         };
@@ -94,7 +94,7 @@ impl LeapWatch {
         {
             (self.leapt_at, self.inserted) = (None, None);
         }
-        leapt.map_or((index, false), |index| (index, true))
+        shifted.map_or((index, false), |index| (index, true))
     }
 
     /// Whether a leap second is so near that lateness says nothing.
@@ -156,30 +156,44 @@ impl LeapWatch {
     /// Takes the leap second, where this frame is the first one behind it.
     fn leap(&mut self, step: &Step, index: u64, deletes: bool, leaps: &mut Leaps) -> Option<u64> {
         let by = step.per_second.cast_signed();
-        let leapt = index.saturating_add_signed(if deletes { -by } else { by });
-        if !steps(step, index, leapt) && !is_cut(step, leapt, deletes) {
+        let shifted = index.saturating_add_signed(if deletes { -by } else { by });
+        let cut = is_cut(step, shifted, deletes) || deletes && self.skips_midnight(step, shifted);
+        if !cut && !steps(step, index, shifted) {
             return None;
         }
         self.before = self.shift;
         self.shift += if deletes { -by } else { by };
-        (self.leapt_at, self.handled) = (Some(leapt), true);
+        (self.leapt_at, self.handled) = (Some(shifted), true);
         if deletes {
             leaps.deleted += 1;
         } else {
             leaps.inserted += 1;
-            let first = leapt - step.raw % step.per_second;
+            let first = shifted - step.raw % step.per_second;
             self.inserted = (!step.tag.soc().is_multiple_of(DAY_SECONDS)).then_some(first);
         }
-        Some(leapt)
+        Some(shifted)
+    }
+
+    /// Whether the time tags pass a day's end here without its last second: where real leap seconds are.
+    fn skips_midnight(&self, step: &Step, shifted: u64) -> bool {
+        let newest = step.newest.saturating_add_signed(-self.shift) / step.per_second;
+        let day = u64::from(step.tag.soc() / DAY_SECONDS) * u64::from(DAY_SECONDS);
+        shifted > step.newest && (day.saturating_sub(3)..day.saturating_sub(1)).contains(&newest)
     }
 
     /// Names a second that is left out, or comes twice, without a leap bit. `seen` is whether the index had its frame.
     /// True where the clocks' relation is a new one.
-    pub(super) fn watch_unannounced(&mut self, step: &Step, index: u64, seen: bool, leaps: &mut Leaps) -> bool {
+    pub(super) fn watch_unannounced(
+        &mut self,
+        step: &Step,
+        index: u64,
+        seen: bool,
+        leaps: &mut Leaps,
+    ) -> bool {
         let by = step.per_second.cast_signed();
         if index > step.newest {
             self.run = None;
-            let skipped = index.checked_add_signed(-by).is_some_and(|leapt| steps(step, index, leapt));
+            let skipped = index.checked_add_signed(-by).is_some_and(|shifted| steps(step, index, shifted));
             leaps.skipped += u64::from(skipped);
             return skipped;
         }
@@ -209,17 +223,17 @@ fn off(index: u64, step: &Step) -> u64 {
     index.abs_diff(step.newest.saturating_add_signed(step.periods))
 }
 
-/// Whether the frame fits the arrivals with the index `leapt` and not with `index`: it goes on behind the newest one by
+/// Whether the frame fits the arrivals with the index `shifted` and not with `index`: it goes on behind the newest one by
 /// about as many periods as the arrivals are apart, within a tenth of a second.
-fn steps(step: &Step, index: u64, leapt: u64) -> bool {
+fn steps(step: &Step, index: u64, shifted: u64) -> bool {
     let tolerance = (step.per_second / 10).max(1);
-    leapt > step.newest && off(leapt, step) <= tolerance && off(leapt, step) < off(index, step)
+    shifted > step.newest && off(shifted, step) <= tolerance && off(shifted, step) < off(index, step)
 }
 
 /// Whether the time tags are cut exactly at a second's end, nothing lost on either side: then it is the leap second that
 /// was announced, even where the transport held all back. Not at rates so low that a single loss looks the same.
-fn is_cut(step: &Step, leapt: u64, deletes: bool) -> bool {
+fn is_cut(step: &Step, shifted: u64, deletes: bool) -> bool {
     const LEAST_RATE: u64 = 10;
-    let at_end = leapt == step.newest + 1 && step.raw.is_multiple_of(step.per_second);
+    let at_end = shifted == step.newest + 1 && step.raw.is_multiple_of(step.per_second);
     at_end && step.per_second >= LEAST_RATE && (deletes || step.periods > 0)
 }

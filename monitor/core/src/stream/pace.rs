@@ -124,7 +124,10 @@ mod tests {
         for n in 0..11 {
             assert!(!pace.arrive([n * PERIOD, (n + 1) * PERIOD], STALL));
         }
-        assert_eq!(pace.pace(None).gaps, Spread { count: 10, min: PERIOD, mean: PERIOD, max: PERIOD, deviation: 0 });
+        assert_eq!(
+            pace.pace(None).gaps,
+            Spread { count: 10, min: PERIOD, mean: PERIOD, max: PERIOD, deviation: 0 }
+        );
         let mut pace = PaceWatch::new();
         for n in 0..8 {
             let at = n / 4 * 4 * PERIOD;
@@ -137,7 +140,9 @@ mod tests {
     #[test]
     fn a_stall_is_no_gap() {
         let mut pace = PaceWatch::new();
-        for (at, tag) in [(0, 0), (PERIOD, PERIOD), (9 * STALL, 9 * STALL), (9 * STALL + PERIOD, 9 * STALL + PERIOD)] {
+        for (at, tag) in
+            [(0, 0), (PERIOD, PERIOD), (9 * STALL, 9 * STALL), (9 * STALL + PERIOD, 9 * STALL + PERIOD)]
+        {
             pace.arrive([at, at], STALL);
             pace.advance(tag);
         }

@@ -19,9 +19,9 @@
 //!
 //! Leap seconds are no jumps: the module `leap` has what becomes of them.
 
+use super::StreamCounts;
 use super::leap::{LeapWatch, Step};
 use super::report::Leaps;
-use super::StreamCounts;
 use crate::protocol::c37118::{DataRate, StreamLayout, TimeBase, TimeTag};
 
 /// A time tag that is this far from the newest one, and not by the arrivals, has jumped: ten seconds, this project's
@@ -183,11 +183,11 @@ impl Sequence {
             return Placed::plainly(self.take_near(stretch, raw, counts));
         };
         let step = step(stretch.newest, point, tag, cadence, per_second);
-        let (index, leapt) = self.leap.resolve(&step, leaps);
-        let mut broken = leapt;
+        let (index, shifted) = self.leap.resolve(&step, leaps);
+        let mut broken = shifted;
         if index == stretch.newest.index + 1 {
             self.leap.end_run();
-        } else if !leapt {
+        } else if !shifted {
             let seen = index <= stretch.newest.index && index >= stretch.oldest && self.has_come(index);
             broken = self.leap.watch_unannounced(&step, index, seen, leaps);
         }

@@ -89,7 +89,10 @@ mod tests {
         assert_eq!((stalls.count, stalls.total_ns, stalls.longest_ns), (2, 9_000_000_000, 7_000_000_000));
         assert_eq!(stalls.since_ns, None, "exactly a second was none");
         let stalls = watch.stalls(Nanos(12 * SECOND + 5));
-        assert_eq!((stalls.count, stalls.total_ns, stalls.since_ns), (3, 11_000_000_000, Some(10 * SECOND + 5)));
+        assert_eq!(
+            (stalls.count, stalls.total_ns, stalls.since_ns),
+            (3, 11_000_000_000, Some(10 * SECOND + 5))
+        );
         // And resumed: the same stall is not counted twice.
         watch.take(Nanos(12 * SECOND + 5), 12 * SECOND);
         let stalls = watch.stalls(Nanos(12 * SECOND + 6));

@@ -45,7 +45,10 @@ impl Tally {
         let mean = sum / number;
         let variance = (squares / number - mean * mean).max(0.0);
         let rounded = |value: f64| {
-            #[expect(clippy::cast_possible_truncation, reason = "a cast saturates, and spans are far below 2^63 ns")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "a cast saturates, and spans are far below 2^63 ns"
+            )]
             let whole = value.round() as i64;
             whole
         };

@@ -2,12 +2,15 @@
 
 mod captures;
 mod configurations;
+mod copies;
 #[path = "../support/frames.rs"]
 mod frames;
+mod leaps;
 #[path = "../support/outlet.rs"]
 mod outlet;
 #[path = "../support/packets.rs"]
 mod packets;
+mod quality;
 mod records;
 mod sequences;
 mod telling;
