@@ -13,12 +13,15 @@
 //! A packet's own event comes first, then a new stream's, then its frames' in the order in which they stand. A
 //! configuration that is new goes by [`Outlet::announce`]; its repetitions, which change nothing, go with the data.
 
+mod alignment;
 mod bounds;
 mod c37118;
+mod configuration;
 mod histograms;
 mod ports;
 mod tick;
 
+pub use alignment::AlignmentSummary;
 pub use bounds::Bounds;
 pub use histograms::{Percentiles, StageHistograms};
 pub use ports::Ports;
@@ -26,14 +29,15 @@ pub use tick::STREAMS_PER_TICK;
 
 use crate::event::{
     Addresses, Candidate, Class, ConfigId, Counts, Endpoint, Event, EventKind, FrameEvent, Outcome, Outlet,
-    Protocol, Stages, StreamCounts, StreamId, StreamKey, StreamReport, StreamTiming, Transport,
-    UndecodedReason,
+    Protocol, Stages, StreamAlignment, StreamCounts, StreamId, StreamKey, StreamReport, StreamTiming,
+    Transport, UndecodedReason,
 };
 use crate::flow::Seen;
 use crate::packet::{Content, Datagram, Fragment, Packet, Record, RecordKind, Segment};
-use crate::protocol::c37118::{FrameView, LayoutBounds};
-use crate::stream::{Configs, PacketIdentity, Strangers, StreamRule, Streams};
+use crate::protocol::c37118::FrameView;
+use crate::stream::{Configs, PacketIdentity, Preload, Strangers, StreamRule, Streams};
 use crate::time::{Clock, Nanos};
+use alignment::Alignment;
 use ports::PortMap;
 
 /// One stream as the summary shows it.
@@ -49,6 +53,8 @@ pub struct StreamSummary {
     pub timing: StreamTiming,
     /// All else that is known of it.
     pub report: StreamReport,
+    /// Its part in alignment; none where that is not asked for.
+    pub alignment: Option<StreamAlignment>,
 }
 
 /// Takes records, gives events. All that it needs is allocated by [`Pipeline::new`].
@@ -73,6 +79,8 @@ struct Judge {
     packet: Option<PacketIdentity>,
     /// The latest that it is known to be.
     latest: Nanos,
+    /// Boxed, so that a pipeline without it is no larger.
+    alignment: Option<Box<Alignment>>,
 }
 
 /// What brought a frame. Frames that lie in one packet share it; one that is put together from several has the time,
@@ -137,30 +145,45 @@ impl Pipeline {
     /// The same, with settings for some streams: the first rule that fits a stream holds for it.
     #[must_use]
     pub fn with_rules(ports: Ports, bounds: &Bounds, rules: Vec<StreamRule>) -> Self {
-        let narrow = |wide: usize| u16::try_from(wide).unwrap_or(u16::MAX);
-        let layout = LayoutBounds {
-            pmus: narrow(bounds.pmus_per_config),
-            phasors: narrow(bounds.channels_per_config),
-            analogs: narrow(bounds.channels_per_config),
-        };
         Self {
             ports: PortMap::new(ports),
             judge: Judge {
                 streams: Streams::new(bounds.streams, rules),
-                configs: Configs::new(bounds.streams, bounds.configs, layout),
+                configs: Configs::new(bounds.streams, bounds.arena()),
                 stages: StageHistograms::new(),
                 counts: Counts::default(),
                 teller: 0,
                 strangers: Strangers::default(),
                 packet: None,
                 latest: Nanos::UNKNOWN,
+                alignment: None,
             },
         }
+    }
+
+    /// Adds a configuration that did not come over the wire. It lays out DATA that it fits exactly until one comes over
+    /// the wire. Allocates: to be called before the first packet.
+    pub fn preload(&mut self, preload: Preload) {
+        self.judge.configs.preload(preload);
+    }
+
+    /// Keeps places for so many answers to requests. Allocates: to be called before the first packet.
+    pub fn expect_requested(&mut self, answers: usize) {
+        self.judge.configs.expect_requested(answers);
+    }
+
+    /// Adds the answer to a request, for which a place was kept, without allocating.
+    ///
+    /// # Errors
+    /// The answer, where no place is left.
+    pub fn take_requested(&mut self, answer: Preload) -> Result<(), Preload> {
+        self.judge.configs.take_requested(answer)
     }
 
     /// Takes one packet through. Never fails: what is wrong with a packet is counted and told as an event.
     pub fn push<C: Clock, O: Outlet>(&mut self, record: &Record<'_>, clock: &mut C, out: &mut O) {
         self.judge.latest = self.judge.latest.max(record.arrival);
+        self.judge.packet = None;
         let packet = match (Packet::parse(record), record.kind) {
             (Ok(packet), RecordKind::Packet) => packet,
             (Ok(packet), RecordKind::Candidate) => return self.push_candidate(record, &packet, out),
@@ -187,6 +210,7 @@ impl Pipeline {
     #[must_use]
     pub fn counts(&self) -> Counts {
         Counts {
+            alignment: self.alignment().map(|alignment| alignment.counts).unwrap_or_default(),
             streams_refused: self.judge.streams.refused(),
             configs_refused: self.judge.configs.refused(),
             ..self.judge.counts
@@ -201,6 +225,7 @@ impl Pipeline {
             counts: stream.counts,
             timing: stream.timing_of_run(),
             report: stream.report(self.judge.latest),
+            alignment: self.judge.alignment.as_ref().map(|alignment| alignment.aligner().stream(id)),
         })
     }
 

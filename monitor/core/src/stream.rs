@@ -3,6 +3,7 @@
 //! Fourth room on a frame's way, behind `flow`. Everything here has its place made at start: [`Streams`] and
 //! [`Configs`] never allocate afterwards, and say so where there is no place left.
 
+pub mod align;
 mod config;
 mod copies;
 mod counts;
@@ -21,10 +22,10 @@ mod streams;
 mod table;
 mod tally;
 
-pub use config::{Configs, Learned, SourceId, SourceKey};
+pub use config::{Adopted, Configs, Learned, Misfit, Preload, PreloadError, SourceId, SourceKey};
 pub use copies::{COPY_WINDOW_NS, CopyKind, PacketIdentity, SEEN, Strangers};
 pub use counts::{StreamCounts, StreamTiming};
-pub use key::{ConfigId, StreamId, StreamKey};
+pub use key::{ConfigId, ConfigSource, StreamId, StreamKey};
 pub use lateness::{LateLimit, PerformanceClass};
 pub use quality::{ClockState, ClockTimes};
 pub use reading::{Reading, StatFlags};
@@ -35,5 +36,5 @@ pub use report::{
 pub use rules::{Prefix, StreamMatch, StreamRule, StreamSettings};
 pub use sequence::{Cadence, JUMP_NS, Place, Placed, Sequence, WINDOW};
 pub use stalls::STALL_NS;
-pub use state::{DataFrame, Stream};
+pub use state::{DataFrame, Stream, UNCONFIGURED_NS};
 pub use streams::Streams;

@@ -109,7 +109,7 @@ impl LeapWatch {
     }
 
     /// 23:59:60 tagged as the 00:00:00 that follows: a day's first SOC, with the leap second still pending.
-    fn is_first_of_two(&self, tag: TimeTag) -> bool {
+    pub(super) fn is_first_of_two(&self, tag: TimeTag) -> bool {
         let quality = tag.quality();
         quality.leap_pending()
             && !quality.leap_deletes()

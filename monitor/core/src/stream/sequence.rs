@@ -84,6 +84,9 @@ pub enum Place {
 pub struct Placed {
     /// What became of it.
     pub place: Place,
+    /// Index of its instant by the time tag; of a leap second, by the time tag of 23:59:59, whichever second it was
+    /// tagged with.
+    pub instant: u64,
     /// It is of an inserted leap second, 23:59:60: the same index without this is another instant.
     pub leap_second: bool,
     /// Time tags and arrivals relate in a new way from this frame on: a jump, a leap second, the first frame.
@@ -93,8 +96,8 @@ pub struct Placed {
 }
 
 impl Placed {
-    const fn plainly(place: Place) -> Self {
-        Self { place, leap_second: false, broken: false, unsettled: false }
+    const fn plainly(place: Place, instant: u64) -> Self {
+        Self { place, instant, leap_second: false, broken: false, unsettled: false }
     }
 }
 
@@ -151,14 +154,14 @@ impl Sequence {
         let raw = tag.frame_index(cadence.time_base, cadence.rate);
         let Some(stretch) = &mut self.stretch else {
             self.begin(Point { index: raw, steady }, tag);
-            return Placed { broken: true, ..Placed::plainly(Place::Newest) };
+            return Placed { broken: true, ..Placed::plainly(Place::Newest, raw) };
         };
         let index = self.leap.index(raw);
         if index == stretch.newest.index + 1 && self.leap.is_idle(tag.quality()) {
             stretch.newest = Point { index, steady };
             (stretch.several, stretch.aside) = (true, None);
             self.mark(index);
-            return Placed::plainly(Place::Newest);
+            return Placed::plainly(Place::Newest, raw);
         }
         let stretch = *stretch;
         self.take_any(stretch, Point { index: raw, steady }, tag, cadence, counts, leaps)
@@ -180,7 +183,7 @@ impl Sequence {
         }
         stretch.aside = None;
         let Some(per_second) = cadence.per_second() else {
-            return Placed::plainly(self.take_near(stretch, raw, counts));
+            return Placed::plainly(self.take_near(stretch, raw, counts), point.index);
         };
         let step = step(stretch.newest, point, tag, cadence, per_second);
         let (index, shifted) = self.leap.resolve(&step, leaps);
@@ -193,7 +196,9 @@ impl Sequence {
         }
         let place = self.take_near(stretch, Point { index, ..point }, counts);
         let leap_second = self.leap.is_leap_second(tag, index, per_second);
-        Placed { place, leap_second, broken, unsettled: self.leap.unsettles(tag) }
+        let early = if self.leap.is_first_of_two(tag) { per_second } else { 0 };
+        let instant = point.index.saturating_sub(early);
+        Placed { place, instant, leap_second, broken, unsettled: self.leap.unsettles(tag) }
     }
 
     /// A frame that jumped away. `point` has the index of the time tag.
@@ -211,7 +216,7 @@ impl Sequence {
             Some((aside, times)) if aside.index == point.index => {
                 counts.stale = counts.stale.saturating_add(1);
                 self.stretch = stale(Some((aside, times.saturating_add(1))));
-                Placed::plainly(Place::Stale)
+                Placed::plainly(Place::Stale, point.index)
             }
             Some((aside, times)) if !jumped(aside, point, cadence) => {
                 // It was no stale frame but the first one of a clock that was set; more for its index were duplicates.
@@ -229,7 +234,7 @@ impl Sequence {
             _ => {
                 counts.stale = counts.stale.saturating_add(1);
                 self.stretch = stale(Some((point, 1)));
-                Placed::plainly(Place::Stale)
+                Placed::plainly(Place::Stale, point.index)
             }
         }
     }

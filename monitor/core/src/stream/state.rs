@@ -2,6 +2,7 @@
 
 use hdrhistogram::Histogram;
 
+use super::config::Content;
 use super::copies::{CopyTally, CopyWatch};
 use super::lateness::{LatenessWatch, Sample};
 use super::pace::PaceWatch;
@@ -22,6 +23,10 @@ const LATENCY_BOUNDS: (u64, u64, u8) = (1, 10_000_000_000, 1);
 /// A stream tells of itself once in this time.
 const WINDOW_NS: i64 = 1_000_000_000;
 
+/// How long DATA come without a configuration before that is told: longer than a PDC takes to ask for one, shorter
+/// than a person waits.
+pub const UNCONFIGURED_NS: i64 = 5_000_000_000;
+
 /// What is known of one stream. What each frame touches stands together, apart from what is large or rarely changes.
 #[derive(Clone, Debug)]
 pub struct Stream {
@@ -40,6 +45,10 @@ pub struct Stream {
     copies: CopyWatch,
     rare: Rare,
     latency: Histogram<u32>,
+    /// The configuration that its last DATA frame was laid out by.
+    laid_out_by: Option<Content>,
+    /// Whether it was told that none is known.
+    lack_told: bool,
 }
 
 /// What is followed from frame to frame.
@@ -86,6 +95,10 @@ struct Told {
 impl Stream {
     pub(super) fn vacant() -> Self {
         let (low, high, digits) = LATENCY_BOUNDS;
+        let mut latency =
+            Histogram::new_with_bounds(low, high, digits).expect("the bounds are constants in range");
+        // Writes every count, so that the real-time thread meets no page that was never touched.
+        latency.clear();
         Self {
             counts: StreamCounts::default(),
             announced: false,
@@ -110,8 +123,9 @@ impl Stream {
                 stat: StatCounts::default(),
                 copies: CopyTally::new(),
             },
-            latency: Histogram::new_with_bounds(low, high, digits)
-                .expect("the bounds are constants in range"),
+            latency,
+            laid_out_by: None,
+            lack_told: false,
         }
     }
 
@@ -219,6 +233,20 @@ impl Stream {
         stalls.set_limit(stall_ns, cadence.rate.period_ns());
         lateness.set_limit(late.at(cadence.rate));
         pace.forget_usual();
+    }
+
+    /// Whether DATA came without a configuration for a while by now; true once.
+    pub fn lacks_config_since(&mut self, now: Nanos) -> bool {
+        let first = self.first.unwrap_or(now);
+        let overdue = self.laid_out_by.is_none() && now.since(first) >= UNCONFIGURED_NS;
+        overdue && !std::mem::replace(&mut self.lack_told, true)
+    }
+
+    /// Notes which configuration lays out a DATA frame; another one than the frame's before is a change, counted.
+    pub(crate) fn lay_out_by(&mut self, content: Content) {
+        if self.laid_out_by.replace(content).is_some_and(|before| before.differs(content)) {
+            self.counts.config_changes = self.counts.config_changes.saturating_add(1);
+        }
     }
 
     /// Whether a packet is a copy of one that was seen: then it is counted, and is no more to be looked at.

@@ -3,6 +3,7 @@
 use super::rules::Rules;
 use super::table::{Entry, KeyTable};
 use super::{SourceId, Stream, StreamId, StreamKey, StreamRule};
+use crate::packet::Transport;
 
 /// All streams, in the order in which they were first seen.
 #[derive(Debug)]
@@ -18,10 +19,11 @@ impl Streams {
     /// With place for `capacity` streams, and what is set for some of them.
     #[must_use]
     pub fn new(capacity: usize, rules: Vec<StreamRule>) -> Self {
+        let blank = StreamKey { source: [0; 16], destination: [0; 16], transport: Transport::Udp, idcode: 0 };
         Self {
-            keys: KeyTable::new(capacity),
+            keys: KeyTable::new(capacity, blank),
             states: std::iter::repeat_with(Stream::vacant).take(capacity).collect(),
-            refused: KeyTable::new(capacity),
+            refused: KeyTable::new(capacity, blank),
             rules: Rules::new(rules),
         }
     }
