@@ -88,7 +88,7 @@ fn frames(out: &mut String, summary: &Summary) -> fmt::Result {
         write!(out, "  ({count} {reason})")?;
     }
     writeln!(out)?;
-    if summary.counters.frames.invalid > 0 {
+    if !summary.counters.frames.invalid_by_reason.0.is_empty() {
         write!(out, "invalid      {}", summary.counters.frames.invalid)?;
         for (reason, count) in &summary.counters.frames.invalid_by_reason.0 {
             write!(out, "  ({count} {reason})")?;
