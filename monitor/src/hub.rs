@@ -7,6 +7,7 @@
 mod direct;
 mod equations;
 mod fanout;
+mod names;
 pub mod queue;
 mod registry;
 mod run;
@@ -15,6 +16,7 @@ mod summary;
 pub use direct::Direct;
 pub use equations::Equation;
 pub use fanout::{Ended, Fanout, OnEnd, SinkReport, is_closed};
+pub use names::InterfaceNames;
 pub use registry::{Config, Item, OwnedItem, PmuNames, Registry, StreamInfo};
 pub use run::Hub;
 pub use summary::{

@@ -24,6 +24,9 @@ pub(super) struct Arguments {
     /// The real-time thread's priority under `SCHED_FIFO`, 1 to 99 (50 where none is given)
     #[arg(long, value_name = "N")]
     priority: Option<u8>,
+    /// Go on where an interface goes away, and attach to it again when one of its name comes back
+    #[arg(long)]
+    reattach: bool,
     /// End after this time, such as 10s or 5min
     #[arg(long, value_name = "TIME")]
     duration: Option<Duration>,
@@ -59,6 +62,7 @@ impl Arguments {
         let given = RunOptions {
             cpu: self.cpu,
             priority: self.priority,
+            reattach: self.reattach,
             duration: self.duration,
             json: self.json,
             frames: self.frames,

@@ -40,6 +40,9 @@ pub(super) struct Arguments {
     /// Take in what is addressed to others: for mirror ports and TAPs; undone at exit
     #[arg(long)]
     promiscuous: bool,
+    /// Go on where an interface goes away, and attach to it again when one of its name comes back
+    #[arg(long)]
+    reattach: bool,
     /// End after this time, such as 10s or 5min
     #[arg(long, value_name = "TIME")]
     duration: Option<Duration>,
@@ -72,6 +75,7 @@ impl Arguments {
             cpu: self.cpu,
             priority: self.priority,
             promiscuous: self.promiscuous,
+            reattach: self.reattach,
             duration: self.duration,
             json: self.json,
             frames: self.frames,
@@ -159,7 +163,8 @@ fn plan(
 
 pub(super) fn reading(options: &RunOptions, rt: rt::Request) -> Result<Reading, String> {
     let bounds = options.bounds.pipeline()?;
-    Ok(Reading { rt, bounds, duration: options.duration.map(|duration| duration.0) })
+    let duration = options.duration.map(|duration| duration.0);
+    Ok(Reading { rt, bounds, duration, reattach: options.reattach })
 }
 
 /// Attaches, lets traffic begin, runs to the end.

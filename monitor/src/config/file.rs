@@ -48,6 +48,8 @@ pub struct RunOptions {
     pub priority: Option<u8>,
     /// Take in what is addressed to others.
     pub promiscuous: bool,
+    /// Attach again to interfaces that have gone and come back.
+    pub reattach: bool,
     /// How long to run.
     pub duration: Option<Duration>,
     /// NDJSON.
@@ -102,6 +104,7 @@ impl RunOptions {
             cpu: given.cpu.or(self.cpu),
             priority: given.priority.or(self.priority),
             promiscuous: given.promiscuous || self.promiscuous,
+            reattach: given.reattach || self.reattach,
             duration: given.duration.or(self.duration),
             json: given.json || self.json,
             frames: given.frames || self.frames,
@@ -125,6 +128,7 @@ mod tests {
             cpu = 1
             priority = 60
             promiscuous = true
+            reattach = true
             duration = "10s"
             json = true
             frames = true
