@@ -14,7 +14,7 @@ pub use stages::{Stage, Stages};
 // The identities that events carry are made in the rooms before this one; whoever reads events finds them here.
 pub use crate::flow::InvalidReason;
 pub use crate::packet::{Addresses, Endpoint, Transport};
-pub use crate::stream::{ConfigId, StreamCounts, StreamId, StreamKey, StreamTiming};
+pub use crate::stream::{ConfigId, StreamCounts, StreamId, StreamKey, StreamReport, StreamTiming};
 
 use crate::{packet::InterfaceId, time::Nanos};
 

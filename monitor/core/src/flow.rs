@@ -8,7 +8,9 @@ mod finder;
 mod ieee1344;
 mod invalid;
 mod key;
+mod seen;
 
 pub use finder::{Finder, Found, Invalid, RESYNC_BUDGET};
 pub use invalid::InvalidReason;
 pub use key::FlowKey;
+pub use seen::Seen;

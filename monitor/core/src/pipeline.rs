@@ -25,9 +25,11 @@ pub use ports::Ports;
 pub use tick::STREAMS_PER_TICK;
 
 use crate::event::{
-    Addresses, Candidate, Class, ConfigId, Counts, Event, EventKind, FrameEvent, Outcome, Outlet, Protocol,
-    Stages, StreamCounts, StreamId, StreamKey, StreamTiming, Transport, UndecodedReason,
+    Addresses, Candidate, Class, ConfigId, Counts, Endpoint, Event, EventKind, FrameEvent, Outcome, Outlet,
+    Protocol, Stages, StreamCounts, StreamId, StreamKey, StreamReport, StreamTiming, Transport,
+    UndecodedReason,
 };
+use crate::flow::Seen;
 use crate::packet::{Content, Datagram, Fragment, Packet, Record, RecordKind, Segment};
 use crate::protocol::c37118::{FrameView, LayoutBounds};
 use crate::stream::{Configs, Streams};
@@ -45,12 +47,20 @@ pub struct StreamSummary {
     pub counts: StreamCounts,
     /// How it ran; the rate is that of the whole run.
     pub timing: StreamTiming,
+    /// All else that is known of it.
+    pub report: StreamReport,
 }
 
 /// Takes records, gives events. All that it needs is allocated by [`Pipeline::new`].
 #[derive(Debug)]
 pub struct Pipeline {
     ports: PortMap,
+    judge: Judge,
+}
+
+/// What is known of streams, and all that was counted: where frames end, wherever they were found.
+#[derive(Debug)]
+struct Judge {
     streams: Streams,
     configs: Configs,
     stages: StageHistograms,
@@ -59,20 +69,21 @@ pub struct Pipeline {
     teller: usize,
 }
 
-/// What all frames of one packet share.
+/// What brought a frame. Frames that lie in one packet share it; one that is put together from several has the time,
+/// the stamps and the interface of the packet that completed it.
 #[derive(Clone, Copy, Debug)]
-struct Carrier<'r> {
-    record: &'r Record<'r>,
+struct Carrier {
+    seen: Seen,
     addresses: Addresses,
     transport: Transport,
     /// The sender's address and the receiver's.
     between: [[u8; 16]; 2],
 }
 
-impl<'r> Carrier<'r> {
-    const fn udp(record: &'r Record<'r>, datagram: &Datagram<'_>) -> Self {
-        let between = [datagram.source.address, datagram.destination.address];
-        Self { record, addresses: datagram.addresses(), transport: Transport::Udp, between }
+impl Carrier {
+    const fn new(seen: Seen, [source, destination]: [Endpoint; 2], transport: Transport) -> Self {
+        let between = [source.address, destination.address];
+        Self { seen, addresses: Addresses::Ip { source, destination }, transport, between }
     }
 
     const fn key(&self, idcode: u16) -> StreamKey {
@@ -95,16 +106,16 @@ struct About {
 }
 
 impl About {
-    fn event(self, record: &Record<'_>, kind: EventKind) -> Event {
+    fn event(self, seen: &Seen, kind: EventKind) -> Event {
         let Self { stages, stream, config } = self;
         Event {
-            arrival: record.arrival,
-            first_arrival: record.arrival,
+            arrival: seen.arrival,
+            first_arrival: seen.first_arrival,
             bytes: crate::event::BytesAt::default(),
             stages,
             stream,
             config,
-            interface: record.interface,
+            interface: seen.interface,
             kind,
         }
     }
@@ -122,11 +133,13 @@ impl Pipeline {
         };
         Self {
             ports: PortMap::new(ports),
-            streams: Streams::new(bounds.streams),
-            configs: Configs::new(bounds.streams, bounds.configs, layout),
-            stages: StageHistograms::new(),
-            counts: Counts::default(),
-            teller: 0,
+            judge: Judge {
+                streams: Streams::new(bounds.streams),
+                configs: Configs::new(bounds.streams, bounds.configs, layout),
+                stages: StageHistograms::new(),
+                counts: Counts::default(),
+                teller: 0,
+            },
         }
     }
 
@@ -149,7 +162,7 @@ impl Pipeline {
             Content::Fragment(fragment) => self.push_fragment(record, &fragment, out),
             Content::Other { .. } => {
                 self.count_record(record, &[], 0);
-                self.counts.packets_ignored += 1;
+                self.judge.counts.packets_ignored += 1;
             }
         }
     }
@@ -158,26 +171,27 @@ impl Pipeline {
     #[must_use]
     pub fn counts(&self) -> Counts {
         Counts {
-            streams_refused: self.streams.refused(),
-            configs_refused: self.configs.refused(),
-            ..self.counts
+            streams_refused: self.judge.streams.refused(),
+            configs_refused: self.judge.configs.refused(),
+            ..self.judge.counts
         }
     }
 
     /// The streams, in the order in which they were first seen.
     pub fn streams(&self) -> impl Iterator<Item = StreamSummary> {
-        self.streams.iter().map(|(id, key, stream)| StreamSummary {
+        self.judge.streams.iter().map(|(id, key, stream)| StreamSummary {
             id,
             key: *key,
             counts: stream.counts,
             timing: stream.timing_of_run(),
+            report: stream.report(),
         })
     }
 
     /// Latency by stage of every frame that was decoded.
     #[must_use]
     pub const fn stages(&self) -> &StageHistograms {
-        &self.stages
+        &self.judge.stages
     }
 
     fn push_udp<C: Clock, O: Outlet>(
@@ -187,17 +201,17 @@ impl Pipeline {
         clock: &mut C,
         out: &mut O,
     ) {
-        let Datagram { source, destination, payload, cut } = *datagram;
+        let Datagram { source, destination, payload, cut, .. } = *datagram;
         self.count_record(record, payload, cut);
-        let carrier = Carrier::udp(record, datagram);
+        let carrier = Carrier::new(Seen::of(record), [source, destination], Transport::Udp);
         let ours = self.ports.matches([source.port, destination.port]);
-        if !ours.unwrap_or_else(|| self.begins_known(&carrier, payload)) {
-            self.counts.packets_ignored += 1;
+        if !ours.unwrap_or_else(|| self.judge.begins_known(&carrier, payload)) {
+            self.judge.counts.packets_ignored += 1;
             return;
         }
         offer_packet(record, out);
-        self.counts.bytes.received += payload.len() as u64;
-        self.take_datagram(&carrier, payload, clock, out);
+        self.judge.counts.bytes.received += payload.len() as u64;
+        self.judge.take_datagram(&carrier, payload, clock, out);
     }
 
     /// Segments are not put together yet: each counts as one frame that was found and not decoded.
@@ -206,7 +220,7 @@ impl Pipeline {
         self.count_record(record, payload, cut);
         let ours = self.ports.matches([source.port, destination.port]);
         if !ours.unwrap_or_else(|| FrameView::split(payload).is_ok()) {
-            self.counts.packets_ignored += 1;
+            self.judge.counts.packets_ignored += 1;
             return;
         }
         offer_packet(record, out);
@@ -218,7 +232,7 @@ impl Pipeline {
         let payload = fragment.data();
         self.count_record(record, payload, fragment.cut);
         if fragment.ports().and_then(|ports| self.ports.matches(ports)) == Some(false) {
-            self.counts.packets_ignored += 1;
+            self.judge.counts.packets_ignored += 1;
             return;
         }
         offer_packet(record, out);
@@ -239,10 +253,10 @@ impl Pipeline {
         if payload.is_empty() {
             return;
         }
-        self.counts.bytes.received += payload.len() as u64;
-        self.counts.bytes.dropped += payload.len() as u64;
-        self.counts.frames.found += 1;
-        self.counts.frames.undecoded[reason as usize] += 1;
+        self.judge.counts.bytes.received += payload.len() as u64;
+        self.judge.counts.bytes.dropped += payload.len() as u64;
+        self.judge.counts.frames.found += 1;
+        self.judge.counts.frames.undecoded[reason as usize] += 1;
         if out.wants(Class::Frame) {
             let frame = FrameEvent {
                 protocol: Protocol::C37118,
@@ -252,7 +266,10 @@ impl Pipeline {
                 transport,
             };
             let about = About { stages: Stages::new(&record.stamps, None), ..About::default() };
-            out.offer(&about.event(record, EventKind::Frame(frame, Outcome::Undecoded(reason))), payload);
+            out.offer(
+                &about.event(&Seen::of(record), EventKind::Frame(frame, Outcome::Undecoded(reason))),
+                payload,
+            );
         }
     }
 
@@ -265,19 +282,22 @@ impl Pipeline {
             Content::Other { .. } => return self.count_record(record, &[], 0),
         };
         self.count_record(record, payload, cut);
-        self.counts.bytes.received += payload.len() as u64;
-        self.counts.bytes.dropped += payload.len() as u64;
+        self.judge.counts.bytes.received += payload.len() as u64;
+        self.judge.counts.bytes.dropped += payload.len() as u64;
         if !out.wants(Class::Candidate) {
             return;
         }
         if let Ok((frame, _)) = FrameView::split(payload) {
             let candidate = Candidate { addresses, transport, idcode: frame.idcode().0 };
-            out.offer(&About::default().event(record, EventKind::Candidate(candidate)), frame.bytes());
+            out.offer(
+                &About::default().event(&Seen::of(record), EventKind::Candidate(candidate)),
+                frame.bytes(),
+            );
         }
     }
 
     fn count_record(&mut self, record: &Record<'_>, payload: &[u8], cut: usize) {
-        let records = &mut self.counts.records;
+        let records = &mut self.judge.counts.records;
         let counter = match (payload.is_empty(), cut) {
             (false, _) => &mut records.carried,
             (true, 0) => &mut records.no_payload,
@@ -288,13 +308,13 @@ impl Pipeline {
     }
 
     fn count_malformed(&mut self, record: &Record<'_>) {
-        self.counts.records.malformed += u64::from(record.records);
+        self.judge.counts.records.malformed += u64::from(record.records);
     }
 }
 
 /// Offers a packet as it was on the wire, to whoever records.
 fn offer_packet<O: Outlet>(record: &Record<'_>, out: &mut O) {
     if out.wants(Class::Packet) {
-        out.offer(&About::default().event(record, EventKind::Packet), record.bytes);
+        out.offer(&About::default().event(&Seen::of(record), EventKind::Packet), record.bytes);
     }
 }

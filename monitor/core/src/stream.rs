@@ -6,7 +6,9 @@
 mod config;
 mod counts;
 mod key;
+mod quality;
 mod reading;
+mod report;
 mod sequence;
 mod state;
 mod table;
@@ -14,6 +16,11 @@ mod table;
 pub use config::{Configs, Learned, SourceId, SourceKey};
 pub use counts::{StreamCounts, StreamTiming};
 pub use key::{ConfigId, StreamId, StreamKey};
+pub use quality::{ClockState, ClockTimes};
 pub use reading::Reading;
+pub use report::{
+    Agreement, CopyCounts, LatenessReport, Leaps, LimitBasis, Pace, REPORT_SIZE, Spread, Stalls, StatCounts,
+    StreamReport,
+};
 pub use sequence::{Cadence, JUMP_NS, Sequence, WINDOW};
 pub use state::{Stream, Streams};

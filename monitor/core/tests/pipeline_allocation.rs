@@ -93,6 +93,7 @@ fn payloads() -> Vec<Vec<u8>> {
             payloads.push([pmu.data(199), vec![0; 5]].concat());
             payloads.push(pmu.config(2));
             payloads.push(pmu.config(3));
+            payloads.push(pmu.config3(3, 2.0));
             payloads.extend([200, 201, 204, 203, 203, 90_000_000, 205, 20_000].map(|index| pmu.data(index)));
         }
         let mut broken = pmu.data(206);

@@ -25,8 +25,8 @@ pub enum UndecodedReason {
     Tcp,
     /// An IP fragment: not reassembled yet.
     Fragment,
-    /// A type of frame that is not decoded yet (CFG-3).
-    Unsupported,
+    /// A fragment of a CFG-3: the configuration is not whole.
+    ConfigFragment,
     /// The table of streams is full.
     TooManyStreams,
 }
@@ -39,7 +39,7 @@ impl UndecodedReason {
         Self::BadConfiguration,
         Self::Tcp,
         Self::Fragment,
-        Self::Unsupported,
+        Self::ConfigFragment,
         Self::TooManyStreams,
     ];
 
@@ -52,7 +52,7 @@ impl UndecodedReason {
             Self::BadConfiguration => "bad_configuration",
             Self::Tcp => "tcp",
             Self::Fragment => "fragment",
-            Self::Unsupported => "unsupported",
+            Self::ConfigFragment => "config_fragment",
             Self::TooManyStreams => "too_many_streams",
         }
     }
@@ -116,6 +116,8 @@ pub enum EventKind {
     StreamCounts(StreamCounts),
     /// How a stream runs.
     StreamTiming(StreamTiming),
+    /// All else that is known of a stream: its bytes are a [`StreamReport`](crate::stream::StreamReport).
+    StreamReport,
     /// A packet that did not match looks like C37.118.
     Candidate(Candidate),
 }
@@ -129,7 +131,7 @@ impl EventKind {
             Self::Frame(frame, _) if frame.is_configuration() => Class::Config,
             Self::Frame(..) => Class::Frame,
             Self::StreamOpened(_) => Class::Opened,
-            Self::StreamCounts(_) | Self::StreamTiming(_) => Class::StreamState,
+            Self::StreamCounts(_) | Self::StreamTiming(_) | Self::StreamReport => Class::StreamState,
             Self::Candidate(_) => Class::Candidate,
         }
     }
@@ -174,7 +176,7 @@ impl Class {
 
 /// A set of classes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Classes(u8);
+pub struct Classes(u16);
 
 impl Classes {
     /// The set without a class.

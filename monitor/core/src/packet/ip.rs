@@ -34,6 +34,8 @@ pub(super) struct Networked<'a> {
     /// Number of what follows.
     pub(super) protocol: u8,
     pub(super) part: Option<Part>,
+    /// IPv4's identification, where the sender gave one.
+    pub(super) ip_id: Option<u16>,
     pub(super) payload: &'a [u8],
     /// Bytes of the payload that a capture cut off.
     pub(super) cut: usize,
@@ -70,7 +72,9 @@ impl<'a> Networked<'a> {
         let part = (more || offset > 0).then_some(Part { identification: word(4).into(), offset, more });
         let address = |at: usize| Ipv4Addr::new(fixed[at], fixed[at + 1], fixed[at + 2], fixed[at + 3]);
         let mapped = |at| address(at).to_ipv6_mapped().octets();
-        Ok(Self { source: mapped(12), destination: mapped(16), protocol: fixed[9], part, payload, cut })
+        let ip_id = Some(word(4)).filter(|id| *id != 0);
+        let (source, destination) = (mapped(12), mapped(16));
+        Ok(Self { source, destination, protocol: fixed[9], part, ip_id, payload, cut })
     }
 
     pub(super) fn ipv6(bytes: &'a [u8], beside: Beside) -> Result<Self, Malformed> {
@@ -87,7 +91,8 @@ impl<'a> Networked<'a> {
         let address =
             |at: usize| Ipv6Addr::from(<[u8; 16]>::try_from(&fixed[at..at + 16]).unwrap_or_default());
         let (source, destination) = (address(8).octets(), address(24).octets());
-        Self { source, destination, protocol: fixed[6], part: None, payload, cut }.behind_extensions()
+        Self { source, destination, protocol: fixed[6], part: None, ip_id: None, payload, cut }
+            .behind_extensions()
     }
 
     /// Passes over extension headers. Each is at least eight bytes, which bounds the loop.

@@ -45,6 +45,9 @@ pub struct Datagram<'a> {
     pub source: Endpoint,
     /// Receiver.
     pub destination: Endpoint,
+    /// Identification in an IPv4 header, where the sender gave one (not 0): a copy of the packet, made by a mirror or
+    /// by PRP, has the same.
+    pub ip_id: Option<u16>,
     /// Its payload, as far as the capture holds it.
     pub payload: &'a [u8],
     /// Bytes of the payload that the capture cut off.
@@ -58,8 +61,13 @@ pub struct Segment<'a> {
     pub source: Endpoint,
     /// Receiver.
     pub destination: Endpoint,
+    /// Identification in an IPv4 header, where the sender gave one (not 0): a copy of the packet, made by a mirror or
+    /// by PRP, has the same; a retransmission has another.
+    pub ip_id: Option<u16>,
     /// Sequence number of the first payload byte (of the SYN where there is one).
     pub sequence: u32,
+    /// Number of the byte that the sender expects next from the other side; means nothing without the flag ACK.
+    pub acknowledgement: u32,
     /// CWR, ECE, URG, ACK, PSH, RST, SYN, FIN, from bit 7 to bit 0.
     pub flags: u8,
     /// Its payload, as far as the capture holds it.
@@ -145,7 +153,7 @@ impl<'a> Datagram<'a> {
     fn new(ip: &Networked<'a>, merged: bool) -> Result<Self, Malformed> {
         let udp = Transported::udp(ip.payload, ip.cut, merged)?;
         let [source, destination] = endpoints(ip, udp.ports);
-        Ok(Self { source, destination, payload: udp.payload, cut: udp.cut })
+        Ok(Self { source, destination, ip_id: ip.ip_id, payload: udp.payload, cut: udp.cut })
     }
 
     /// Between whom it goes.
@@ -159,8 +167,8 @@ impl<'a> Segment<'a> {
     fn new(ip: &Networked<'a>) -> Result<Self, Malformed> {
         let tcp = Transported::tcp(ip.payload, ip.cut)?;
         let [source, destination] = endpoints(ip, tcp.ports);
-        let Transported { sequence, flags, payload, cut, .. } = tcp;
-        Ok(Self { source, destination, sequence, flags, payload, cut })
+        let Transported { sequence, acknowledgement, flags, payload, cut, .. } = tcp;
+        Ok(Self { source, destination, ip_id: ip.ip_id, sequence, acknowledgement, flags, payload, cut })
     }
 
     /// Between whom it goes.

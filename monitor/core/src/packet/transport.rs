@@ -8,8 +8,9 @@ use super::ip::limit;
 pub(super) struct Transported<'a> {
     /// Source and destination.
     pub(super) ports: [u16; 2],
-    /// Sequence number and flags; 0 for UDP.
+    /// Sequence and acknowledgement number, and flags; 0 for UDP.
     pub(super) sequence: u32,
+    pub(super) acknowledgement: u32,
     pub(super) flags: u8,
     pub(super) payload: &'a [u8],
     /// Bytes of the payload that a capture cut off.
@@ -28,7 +29,7 @@ impl<'a> Transported<'a> {
         };
         let (payload, cut) = limit(rest, stated, cut).ok_or(Malformed::Transport)?;
         let ports = [u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1])];
-        Ok(Self { ports, sequence: 0, flags: 0, payload, cut })
+        Ok(Self { ports, sequence: 0, acknowledgement: 0, flags: 0, payload, cut })
     }
 
     /// A segment, behind its options.
@@ -40,7 +41,8 @@ impl<'a> Transported<'a> {
         }
         let payload = bytes.get(header_size..).ok_or(Malformed::Transport)?;
         let ports = [u16::from_be_bytes([fixed[0], fixed[1]]), u16::from_be_bytes([fixed[2], fixed[3]])];
-        let sequence = u32::from_be_bytes([fixed[4], fixed[5], fixed[6], fixed[7]]);
-        Ok(Self { ports, sequence, flags: fixed[13], payload, cut })
+        let word = |at: usize| u32::from_be_bytes([fixed[at], fixed[at + 1], fixed[at + 2], fixed[at + 3]]);
+        let (sequence, acknowledgement) = (word(4), word(8));
+        Ok(Self { ports, sequence, acknowledgement, flags: fixed[13], payload, cut })
     }
 }

@@ -1,12 +1,12 @@
 //! What becomes of the C37.118 frames in a datagram.
 
-use super::{About, Carrier, Pipeline};
+use super::{About, Carrier, Judge};
 use crate::event::{
     Class, ConfigId, EventKind, InvalidReason, Outcome, Outlet, Stage, Stages, StreamId, UndecodedReason,
 };
 use crate::flow::{Finder, Found, Invalid};
 use crate::protocol::c37118::{ConfigError, ConfigView, DataView, FrameHeader, FrameKind, FrameView};
-use crate::stream::{Cadence, Configs, Learned, Reading, SourceKey, Stream, Streams};
+use crate::stream::{Cadence, ClockState, Configs, Learned, Reading, SourceKey, Stream, Streams};
 use crate::time::Clock;
 
 /// What became of a sound frame, and what its event refers to.
@@ -35,9 +35,9 @@ impl Judged {
     }
 }
 
-impl Pipeline {
+impl Judge {
     /// Whether a payload begins with a sound frame, or with what claims to be one of a stream that is known.
-    pub(super) fn begins_known(&self, carrier: &Carrier<'_>, payload: &[u8]) -> bool {
+    pub(super) fn begins_known(&self, carrier: &Carrier, payload: &[u8]) -> bool {
         FrameHeader::peek(payload).is_ok_and(|header| {
             FrameView::split(payload).is_ok() || self.streams.find(&carrier.key(header.idcode.0)).is_some()
         })
@@ -46,7 +46,7 @@ impl Pipeline {
     /// Takes all frames out of a datagram; every byte of it is counted once.
     pub(super) fn take_datagram<C: Clock, O: Outlet>(
         &mut self,
-        carrier: &Carrier<'_>,
+        carrier: &Carrier,
         payload: &[u8],
         clock: &mut C,
         out: &mut O,
@@ -69,9 +69,9 @@ impl Pipeline {
         }
     }
 
-    fn take_invalid<O: Outlet>(&mut self, carrier: &Carrier<'_>, invalid: &Invalid<'_>, out: &mut O) {
+    fn take_invalid<O: Outlet>(&mut self, carrier: &Carrier, invalid: &Invalid<'_>, out: &mut O) {
         self.counts.frames.invalid += 1;
-        let mut about = About { stages: Stages::new(&carrier.record.stamps, None), ..About::default() };
+        let mut about = About { stages: Stages::new(&carrier.seen.stamps, None), ..About::default() };
         if invalid.reason == InvalidReason::Crc {
             self.counts.frames.crc_errors += 1;
             about.stream = invalid.idcode.and_then(|idcode| self.streams.find(&carrier.key(idcode)));
@@ -82,13 +82,13 @@ impl Pipeline {
         if out.wants(Class::Frame) {
             let frame = carrier.frame_event(invalid.frame_type, invalid.idcode);
             let kind = EventKind::Frame(frame, Outcome::Invalid(invalid.reason));
-            out.offer(&about.event(carrier.record, kind), invalid.bytes);
+            out.offer(&about.event(&carrier.seen, kind), invalid.bytes);
         }
     }
 
     fn take_frame<C: Clock, O: Outlet>(
         &mut self,
-        carrier: &Carrier<'_>,
+        carrier: &Carrier,
         frame: FrameView<'_>,
         clock: &mut C,
         out: &mut O,
@@ -103,7 +103,7 @@ impl Pipeline {
             FrameKind::Command => Judged::decoded(None),
         };
         let at = judged.decoded.is_ok().then(|| clock.monotonic()).flatten();
-        let stages = Stages::new(&carrier.record.stamps, at);
+        let stages = Stages::new(&carrier.seen.stamps, at);
         self.count_frame(frame, &judged, &stages);
         self.tell_frame(carrier, frame, &judged, stages, out);
     }
@@ -129,7 +129,7 @@ impl Pipeline {
 
     fn tell_frame<O: Outlet>(
         &mut self,
-        carrier: &Carrier<'_>,
+        carrier: &Carrier,
         frame: FrameView<'_>,
         judged: &Judged,
         stages: Stages,
@@ -141,7 +141,7 @@ impl Pipeline {
         let event = carrier.frame_event(Some(frame.kind() as u8), Some(frame.idcode().0));
         let is_configuration = event.is_configuration();
         let about = About { stages, stream: judged.stream, config: judged.config };
-        let event = about.event(carrier.record, EventKind::Frame(event, judged.outcome()));
+        let event = about.event(&carrier.seen, EventKind::Frame(event, judged.outcome()));
         if judged.announce {
             let announced = out.announce(&event, frame.bytes());
             if let Some(config) = judged.config {
@@ -153,20 +153,20 @@ impl Pipeline {
     }
 
     /// Tells of a stream that is new, or of which nobody could be told before.
-    fn tell_opened<O: Outlet>(&mut self, carrier: &Carrier<'_>, id: StreamId, out: &mut O) {
+    fn tell_opened<O: Outlet>(&mut self, carrier: &Carrier, id: StreamId, out: &mut O) {
         let Some((key, stream)) = self.streams.get_mut(id) else { return };
         if !stream.announced {
             let about = About { stream: Some(id), ..About::default() };
-            stream.announced = out.announce(&about.event(carrier.record, EventKind::StreamOpened(*key)), &[]);
+            stream.announced = out.announce(&about.event(&carrier.seen, EventKind::StreamOpened(*key)), &[]);
         }
     }
 
-    fn judge_data(&mut self, carrier: &Carrier<'_>, frame: FrameView<'_>) -> Judged {
+    fn judge_data(&mut self, carrier: &Carrier, frame: FrameView<'_>) -> Judged {
         let Self { streams, configs, .. } = self;
         let Some((id, stream)) = open(streams, configs, carrier, frame) else {
             return Judged::undecoded(UndecodedReason::TooManyStreams, None);
         };
-        let arrival = carrier.record.arrival;
+        let arrival = carrier.seen.arrival;
         let Some((config, layout)) = configs.current(stream.source()) else {
             stream.take_data(arrival, None);
             stream.counts.undecoded = stream.counts.undecoded.saturating_add(1);
@@ -181,10 +181,11 @@ impl Pipeline {
             return Judged::undecoded(UndecodedReason::SizeMismatch, Some(id));
         };
         stream.take_reading(Reading::take(&view));
+        stream.take_clock(ClockState::of_view(&view), arrival);
         Judged { config: Some(config), ..Judged::decoded(Some(id)) }
     }
 
-    fn judge_config<O: Outlet>(&mut self, carrier: &Carrier<'_>, frame: FrameView<'_>, out: &O) -> Judged {
+    fn judge_config<O: Outlet>(&mut self, carrier: &Carrier, frame: FrameView<'_>, out: &O) -> Judged {
         let Self { streams, configs, .. } = self;
         let Some((id, stream)) = open(streams, configs, carrier, frame) else {
             return Judged::undecoded(UndecodedReason::TooManyStreams, None);
@@ -192,8 +193,8 @@ impl Pipeline {
         stream.counts.configs = stream.counts.configs.saturating_add(1);
         let view = match ConfigView::new(frame) {
             Ok(view) => view,
-            Err(ConfigError::Unsupported { .. }) => {
-                return Judged::undecoded(UndecodedReason::Unsupported, Some(id));
+            Err(ConfigError::Fragment { .. }) => {
+                return Judged::undecoded(UndecodedReason::ConfigFragment, Some(id));
             }
             Err(_) => return Judged::undecoded(UndecodedReason::BadConfiguration, Some(id)),
         };
@@ -213,7 +214,7 @@ impl Pipeline {
 fn open<'s>(
     streams: &'s mut Streams,
     configs: &mut Configs,
-    carrier: &Carrier<'_>,
+    carrier: &Carrier,
     frame: FrameView<'_>,
 ) -> Option<(StreamId, &'s mut Stream)> {
     let idcode = frame.idcode().0;

@@ -1,6 +1,6 @@
 //! Once a second, each stream tells how it runs.
 
-use super::Pipeline;
+use super::{Judge, Pipeline};
 use crate::event::{BytesAt, Class, Event, EventKind, Outlet, Stages, StreamId};
 use crate::packet::InterfaceId;
 use crate::time::Nanos;
@@ -10,9 +10,15 @@ use crate::time::Nanos;
 pub const STREAMS_PER_TICK: usize = 32;
 
 impl Pipeline {
-    /// Tells how streams run ([`EventKind::StreamCounts`] and [`EventKind::StreamTiming`]): each stream once a second, a
-    /// bounded number of them ([`STREAMS_PER_TICK`]) in one call. To be called at least ten times a second.
+    /// Tells how streams run ([`EventKind::StreamCounts`], [`EventKind::StreamTiming`], [`EventKind::StreamReport`]): each
+    /// stream once a second, a bounded number of them ([`STREAMS_PER_TICK`]) in one call. To be called at least ten times a second.
     pub fn tick<O: Outlet>(&mut self, now: Nanos, out: &mut O) {
+        self.judge.tick(now, out);
+    }
+}
+
+impl Judge {
+    fn tick<O: Outlet>(&mut self, now: Nanos, out: &mut O) {
         for _ in 0..STREAMS_PER_TICK.min(self.streams.len()) {
             self.teller = (self.teller + 1) % self.streams.len();
             if let Some(id) = self.streams.id_at(self.teller) {
@@ -28,18 +34,18 @@ impl Pipeline {
             return;
         }
         let config = self.configs.current(stream.source()).map(|(config, _)| config);
-        for kind in [EventKind::StreamCounts(stream.counts), EventKind::StreamTiming(timing)] {
-            let event = Event {
-                arrival: now,
-                first_arrival: now,
-                bytes: BytesAt::default(),
-                stages: Stages::NONE,
-                stream: Some(id),
-                config,
-                interface: InterfaceId::default(),
-                kind,
-            };
-            out.offer(&event, &[]);
-        }
+        let event = |kind| Event {
+            arrival: now,
+            first_arrival: now,
+            bytes: BytesAt::default(),
+            stages: Stages::NONE,
+            stream: Some(id),
+            config,
+            interface: InterfaceId::default(),
+            kind,
+        };
+        out.offer(&event(EventKind::StreamCounts(stream.counts)), &[]);
+        out.offer(&event(EventKind::StreamTiming(timing)), &[]);
+        out.offer(&event(EventKind::StreamReport), &stream.report().to_bytes());
     }
 }

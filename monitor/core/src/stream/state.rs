@@ -2,8 +2,12 @@
 
 use hdrhistogram::Histogram;
 
+use super::quality::ClockWatch;
 use super::table::{Entry, KeyTable};
-use super::{Cadence, Reading, Sequence, SourceId, StreamCounts, StreamId, StreamKey, StreamTiming};
+use super::{
+    Cadence, ClockState, ClockTimes, Reading, Sequence, SourceId, StreamCounts, StreamId, StreamKey,
+    StreamReport, StreamTiming,
+};
 use crate::time::Nanos;
 
 /// Latencies are held from 1 ns to 10 s with one significant digit: 2 KiB for each stream.
@@ -11,6 +15,9 @@ const LATENCY_BOUNDS: (u64, u64, u8) = (1, 10_000_000_000, 1);
 
 /// A stream tells of itself once in this time.
 const WINDOW_NS: i64 = 1_000_000_000;
+
+/// A silence longer than this is a stall.
+const STALL_NS: i64 = 1_000_000_000;
 
 /// What is known of one stream.
 #[derive(Clone, Debug)]
@@ -26,6 +33,8 @@ pub struct Stream {
     first: Option<Nanos>,
     last: Option<Nanos>,
     told: Told,
+    clock: ClockWatch,
+    clock_times: ClockTimes,
     latency: Histogram<u32>,
 }
 
@@ -51,6 +60,8 @@ impl Stream {
             first: None,
             last: None,
             told: Told::default(),
+            clock: ClockWatch::new(),
+            clock_times: ClockTimes::default(),
             latency: Histogram::new_with_bounds(low, high, digits)
                 .expect("the bounds are constants in range"),
         }
@@ -77,6 +88,17 @@ impl Stream {
     /// Keeps what the last decoded frame said.
     pub const fn take_reading(&mut self, reading: Reading) {
         self.reading = reading;
+    }
+
+    /// Takes what a decoded frame says of its clock.
+    pub fn take_clock(&mut self, state: ClockState, arrival: Nanos) {
+        self.clock.take(state, arrival, arrival.0, STALL_NS, &mut self.clock_times);
+    }
+
+    /// All else that is known of it.
+    #[must_use]
+    pub fn report(&self) -> StreamReport {
+        StreamReport { clock: self.clock.times(&self.clock_times), ..StreamReport::default() }
     }
 
     /// Counts a latency from `netif_receive_skb` to decoded, in nanoseconds.

@@ -6,9 +6,9 @@
 
 use core::fmt;
 
-use super::config::{AnalogKind, ConfigView, PmuConfig};
+use super::config::{AnalogScaling, ConfigView, PhasorChannel, PhasorScaling, PmuConfig};
 use super::data::{DIGITAL_SIZE, STAT_SIZE};
-use super::format::{Format, NominalFrequency, PhasorUnit};
+use super::format::{Format, NominalFrequency, PhasorFormat, PhasorUnit};
 use super::frame::{FrameKind, HEADER_SIZE, IdCode, MIN_FRAME_SIZE};
 use super::time::{DataRate, TimeBase};
 
@@ -126,22 +126,55 @@ impl PmuLayout {
     }
 }
 
-/// What a phasor's integers are multiplied by, and what it measures.
+/// What a phasor's numbers are scaled and turned by, and what it measures.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PhasorScale {
-    /// V or A to a bit; the float formats are in V and A already and do not use it.
+    /// V or A to a unit of what stands in the frame. By PHUNIT of CFG-2 for the integer formats, and 1 for the float
+    /// formats, which are in V and A already; by PHSCALE's Y of CFG-3 for all of them. NaN, which makes every value
+    /// absent, where PHSCALE is no number.
     pub per_bit: f64,
+    /// In rad, subtracted from the angle: PHSCALE's theta of CFG-3; 0 by CFG-2.
+    pub angle_rad: f32,
     /// What it measures.
     pub unit: PhasorUnit,
 }
 
-/// What an analog's integers are multiplied by, and how they were taken.
+impl PhasorScale {
+    fn new(format: PhasorFormat, channel: &PhasorChannel<'_>) -> Self {
+        let (per_bit, angle_rad) = match channel.scaling {
+            PhasorScaling::Unit { factor } if format.is_integer() => {
+                (f64::from(factor) / PHUNIT_PER_UNIT, 0.0)
+            }
+            PhasorScaling::Unit { .. } => (1.0, 0.0),
+            PhasorScaling::Scale(scale) if scale.scale.is_finite() && scale.angle_rad.is_finite() => {
+                (scale.scale.into(), scale.angle_rad)
+            }
+            PhasorScaling::Scale(_) => (f64::NAN, 0.0),
+        };
+        Self { per_bit, angle_rad, unit: channel.unit }
+    }
+}
+
+/// What an analog's numbers are scaled and moved by.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AnalogScale {
-    /// Units to a bit: 1 by CFG-2, whose scaling is the user's own and not applied.
+    /// Units to a unit of what stands in the frame: 1 by CFG-2, whose scaling is the user's own and not applied;
+    /// ANSCALE's M by CFG-3. NaN, which makes every value absent, where ANSCALE is no number.
     pub per_bit: f64,
-    /// How the value was taken.
-    pub kind: AnalogKind,
+    /// Added after that: ANSCALE's B by CFG-3; 0 by CFG-2.
+    pub offset: f32,
+}
+
+impl From<AnalogScaling> for AnalogScale {
+    fn from(scaling: AnalogScaling) -> Self {
+        match scaling {
+            AnalogScaling::Unit { .. } => Self { per_bit: 1.0, offset: 0.0 },
+            AnalogScaling::Scale(scale) if scale.scale.is_finite() && scale.offset.is_finite() => {
+                Self { per_bit: scale.scale.into(), offset: scale.offset }
+            }
+            AnalogScaling::Scale(_) => Self { per_bit: f64::NAN, offset: 0.0 },
+        }
+    }
 }
 
 /// A configuration's numbers, in memory that is kept.
@@ -268,11 +301,9 @@ impl Layout {
             first_phasor: narrow(self.phasors.len())?,
             first_analog: narrow(self.analogs.len())?,
         });
-        self.phasors.extend(pmu.phasors().map(|channel| PhasorScale {
-            per_bit: f64::from(channel.factor) / PHUNIT_PER_UNIT,
-            unit: channel.unit,
-        }));
-        self.analogs.extend(pmu.analogs().map(|channel| AnalogScale { per_bit: 1.0, kind: channel.kind }));
+        let format = pmu.format().phasors();
+        self.phasors.extend(pmu.phasors().map(|channel| PhasorScale::new(format, &channel)));
+        self.analogs.extend(pmu.analogs().map(|channel| AnalogScale::from(channel.scaling)));
         Ok(())
     }
 }
@@ -344,7 +375,7 @@ impl fmt::Display for LayoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (present, bound, what) = match *self {
             Self::Capability => {
-                return f.write_str("a CFG-1 says what could be sent; DATA are laid out by CFG-2");
+                return f.write_str("a CFG-1 says what could be sent; DATA are laid out by CFG-2 or CFG-3");
             }
             Self::FrameTooLarge { size } => {
                 return write!(f, "DATA frames would have {size} bytes, and FRAMESIZE ends at {}", u16::MAX);

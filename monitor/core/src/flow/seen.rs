@@ -1,0 +1,26 @@
+//! When and where bytes were seen.
+
+use crate::packet::{InterfaceId, Record, Stamps};
+use crate::time::Nanos;
+
+/// When and where a packet was seen, or what was put together from several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Arrival of the packet that brought the first of the bytes; equal to `arrival` where that is the same packet.
+    pub first_arrival: Nanos,
+    /// Arrival of the packet that completed them.
+    pub arrival: Nanos,
+    /// That packet's stamps.
+    pub stamps: Stamps,
+    /// Where that packet was seen.
+    pub interface: InterfaceId,
+}
+
+impl Seen {
+    /// Of one packet.
+    #[must_use]
+    pub const fn of(record: &Record<'_>) -> Self {
+        let Record { arrival, stamps, interface, .. } = *record;
+        Self { first_arrival: arrival, arrival, stamps, interface }
+    }
+}
