@@ -13,12 +13,15 @@
 //! A packet's own event comes first, then a new stream's, then its frames' in the order in which they stand. A
 //! configuration that is new goes by [`Outlet::announce`]; its repetitions, which change nothing, go with the data.
 
+mod alignment;
 mod bounds;
 mod c37118;
+mod configuration;
 mod histograms;
 mod ports;
 mod tick;
 
+pub use alignment::AlignmentSummary;
 pub use bounds::Bounds;
 pub use histograms::{Percentiles, StageHistograms};
 pub use ports::Ports;
@@ -26,14 +29,15 @@ pub use tick::STREAMS_PER_TICK;
 
 use crate::event::{
     Addresses, Candidate, Class, ConfigId, Counts, Endpoint, Event, EventKind, FrameEvent, Outcome, Outlet,
-    Protocol, Stages, StreamCounts, StreamId, StreamKey, StreamReport, StreamTiming, Transport,
-    UndecodedReason,
+    Protocol, Stages, StreamAlignment, StreamCounts, StreamId, StreamKey, StreamReport, StreamTiming,
+    Transport, UndecodedReason,
 };
 use crate::flow::Seen;
 use crate::packet::{Content, Datagram, Fragment, Packet, Record, RecordKind, Segment};
-use crate::protocol::c37118::{FrameView, LayoutBounds};
-use crate::stream::{Configs, Streams};
+use crate::protocol::c37118::FrameView;
+use crate::stream::{Configs, Preload, Streams};
 use crate::time::Clock;
+use alignment::Alignment;
 use ports::PortMap;
 
 /// One stream as the summary shows it.
@@ -49,6 +53,8 @@ pub struct StreamSummary {
     pub timing: StreamTiming,
     /// All else that is known of it.
     pub report: StreamReport,
+    /// Its part in alignment; none where that is not asked for.
+    pub alignment: Option<StreamAlignment>,
 }
 
 /// Takes records, gives events. All that it needs is allocated by [`Pipeline::new`].
@@ -67,6 +73,8 @@ struct Judge {
     counts: Counts,
     /// The place of the stream that told last.
     teller: usize,
+    /// Boxed, so that a pipeline without it is no larger.
+    alignment: Option<Box<Alignment>>,
 }
 
 /// What brought a frame. Frames that lie in one packet share it; one that is put together from several has the time,
@@ -125,22 +133,36 @@ impl Pipeline {
     /// Makes the pools: memory as the table of bounds says.
     #[must_use]
     pub fn new(ports: Ports, bounds: &Bounds) -> Self {
-        let narrow = |wide: usize| u16::try_from(wide).unwrap_or(u16::MAX);
-        let layout = LayoutBounds {
-            pmus: narrow(bounds.pmus_per_config),
-            phasors: narrow(bounds.channels_per_config),
-            analogs: narrow(bounds.channels_per_config),
-        };
         Self {
             ports: PortMap::new(ports),
             judge: Judge {
                 streams: Streams::new(bounds.streams),
-                configs: Configs::new(bounds.streams, bounds.configs, layout),
+                configs: Configs::new(bounds.streams, bounds.arena()),
                 stages: StageHistograms::new(),
                 counts: Counts::default(),
                 teller: 0,
+                alignment: None,
             },
         }
+    }
+
+    /// Adds a configuration that did not come over the wire. It lays out DATA that it fits exactly until one comes over
+    /// the wire. Allocates: to be called before the first packet.
+    pub fn preload(&mut self, preload: Preload) {
+        self.judge.configs.preload(preload);
+    }
+
+    /// Keeps places for so many answers to requests. Allocates: to be called before the first packet.
+    pub fn expect_requested(&mut self, answers: usize) {
+        self.judge.configs.expect_requested(answers);
+    }
+
+    /// Adds the answer to a request, for which a place was kept, without allocating.
+    ///
+    /// # Errors
+    /// The answer, where no place is left.
+    pub fn take_requested(&mut self, answer: Preload) -> Result<(), Preload> {
+        self.judge.configs.take_requested(answer)
     }
 
     /// Takes one packet through. Never fails: what is wrong with a packet is counted and told as an event.
@@ -171,6 +193,7 @@ impl Pipeline {
     #[must_use]
     pub fn counts(&self) -> Counts {
         Counts {
+            alignment: self.alignment().map(|alignment| alignment.counts).unwrap_or_default(),
             streams_refused: self.judge.streams.refused(),
             configs_refused: self.judge.configs.refused(),
             ..self.judge.counts
@@ -185,6 +208,7 @@ impl Pipeline {
             counts: stream.counts,
             timing: stream.timing_of_run(),
             report: stream.report(),
+            alignment: self.judge.alignment.as_ref().map(|alignment| alignment.aligner().stream(id)),
         })
     }
 

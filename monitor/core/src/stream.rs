@@ -3,6 +3,7 @@
 //! Fourth room on a frame's way, behind `flow`. Everything here has its place made at start: [`Streams`] and
 //! [`Configs`] never allocate afterwards, and say so where there is no place left.
 
+pub mod align;
 mod config;
 mod counts;
 mod key;
@@ -13,9 +14,9 @@ mod sequence;
 mod state;
 mod table;
 
-pub use config::{Configs, Learned, SourceId, SourceKey};
+pub use config::{Adopted, Configs, Learned, Misfit, Preload, PreloadError, SourceId, SourceKey};
 pub use counts::{StreamCounts, StreamTiming};
-pub use key::{ConfigId, StreamId, StreamKey};
+pub use key::{ConfigId, ConfigSource, StreamId, StreamKey};
 pub use quality::{ClockState, ClockTimes};
 pub use reading::Reading;
 pub use report::{
@@ -23,4 +24,4 @@ pub use report::{
     StreamReport,
 };
 pub use sequence::{Cadence, JUMP_NS, Sequence, WINDOW};
-pub use state::{Stream, Streams};
+pub use state::{Stream, Streams, UNCONFIGURED_NS};

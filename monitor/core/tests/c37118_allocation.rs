@@ -94,7 +94,7 @@ fn read(bytes: &[u8], layout: &mut Layout) -> f64 {
     if let Ok(header) = HeaderView::new(frame) {
         return f64::from(u32::from(header.text().as_str().is_some()));
     }
-    let view = DataView::new(bytes, layout).expect("DATA");
+    let view = DataView::new(bytes, &*layout).expect("DATA");
     view.pmus()
         .map(|pmu| {
             let phasors: f64 =

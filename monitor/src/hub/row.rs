@@ -38,6 +38,8 @@ pub struct StreamRow {
     pub undecoded: u32,
     /// Configurations seen.
     pub configs: u32,
+    /// Times that DATA went over to a configuration of another content.
+    pub config_changes: u32,
     /// Times that the time tags went on elsewhere: a clock that was set.
     pub discontinuities: u32,
     /// DATA frames per second: of the window, or of the whole run in the summary.
@@ -104,6 +106,7 @@ impl StreamRow {
             crc_errors: counts.crc_errors,
             undecoded: counts.undecoded,
             configs: counts.configs,
+            config_changes: counts.config_changes,
             discontinuities: counts.discontinuities,
             rate_hz: timing.rate_hz,
             declared_rate_hz,

@@ -1,8 +1,9 @@
 //! The kinds of event.
 
+use super::InstantEvent;
 use crate::flow::InvalidReason;
 use crate::packet::{Addresses, Transport};
-use crate::stream::{StreamCounts, StreamKey, StreamTiming};
+use crate::stream::{ConfigSource, Misfit, StreamCounts, StreamKey, StreamTiming};
 
 /// Which protocol's frame it is; more follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -103,6 +104,18 @@ pub struct Candidate {
     pub idcode: u16,
 }
 
+/// What is new of a stream's configuration without a frame of the wire that says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConfigNews {
+    /// One that came another way lays out the stream's DATA from here on. The event's bytes are its frame.
+    Adopted(ConfigSource),
+    /// One that is known does not predict the FRAMESIZE of the stream's DATA; told once for each.
+    Misfit(Misfit),
+    /// DATA have come for a while ([`UNCONFIGURED_NS`](crate::stream::UNCONFIGURED_NS)) and none is known; told once
+    /// for each stream.
+    Missing,
+}
+
 /// What happened.
 #[derive(Clone, Copy, Debug)]
 pub enum EventKind {
@@ -110,6 +123,8 @@ pub enum EventKind {
     Packet,
     /// A frame and what became of it.
     Frame(FrameEvent, Outcome),
+    /// A stream's configuration, not from the wire.
+    Config(ConfigNews),
     /// A stream was seen for the first time.
     StreamOpened(StreamKey),
     /// A stream's counts since the start.
@@ -120,6 +135,8 @@ pub enum EventKind {
     StreamReport,
     /// A packet that did not match looks like C37.118.
     Candidate(Candidate),
+    /// An instant of all streams is over.
+    Instant(InstantEvent),
 }
 
 impl EventKind {
@@ -129,10 +146,12 @@ impl EventKind {
         match self {
             Self::Packet => Class::Packet,
             Self::Frame(frame, _) if frame.is_configuration() => Class::Config,
+            Self::Config(_) => Class::Config,
             Self::Frame(..) => Class::Frame,
             Self::StreamOpened(_) => Class::Opened,
             Self::StreamCounts(_) | Self::StreamTiming(_) | Self::StreamReport => Class::StreamState,
             Self::Candidate(_) => Class::Candidate,
+            Self::Instant(_) => Class::Instant,
         }
     }
 }
@@ -145,7 +164,7 @@ pub enum Class {
     Packet,
     /// Frames with their bytes, other than configurations.
     Frame,
-    /// Configurations with their bytes. The registry of names lives on them.
+    /// Configurations with their bytes, and news of them. The registry of names lives on them.
     Config,
     /// New streams.
     Opened,
@@ -153,12 +172,21 @@ pub enum Class {
     StreamState,
     /// Candidates found while discovering.
     Candidate,
+    /// Aligned instants.
+    Instant,
 }
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Packet, Self::Frame, Self::Config, Self::Opened, Self::StreamState, Self::Candidate];
+    pub const ALL: [Self; 7] = [
+        Self::Packet,
+        Self::Frame,
+        Self::Config,
+        Self::Opened,
+        Self::StreamState,
+        Self::Candidate,
+        Self::Instant,
+    ];
 
     /// Its name in counters.
     #[must_use]
@@ -170,6 +198,7 @@ impl Class {
             Self::Opened => "opened",
             Self::StreamState => "stream_state",
             Self::Candidate => "candidate",
+            Self::Instant => "instant",
         }
     }
 }

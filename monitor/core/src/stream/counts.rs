@@ -17,6 +17,8 @@ pub struct StreamCounts {
     pub undecoded: u32,
     /// Configurations seen.
     pub configs: u32,
+    /// Times that DATA went over to a configuration of another content.
+    pub config_changes: u32,
     /// Times that the time tags went on elsewhere, and not by the arrivals: a clock that was set. Nothing is said to
     /// be missing across such a jump.
     pub discontinuities: u32,

@@ -6,7 +6,7 @@ use monitor_core::pipeline::{Bounds, Pipeline, Ports, STREAMS_PER_TICK};
 use monitor_core::time::{Clock, Mono, Nanos};
 
 use crate::packets::{PDC, PMU, PORT, record, udp};
-use crate::{Bench, Pmu, pmu};
+use crate::{Bench, Pmu, SMALL, pmu};
 
 const SECOND: i64 = 1_000_000_000;
 
@@ -51,7 +51,7 @@ fn the_rate_is_that_of_the_window() {
 
 #[test]
 fn many_streams_share_the_ticks() {
-    let bounds = Bounds { streams: 100, configs: 1, pmus_per_config: 1, channels_per_config: 8 };
+    let bounds = Bounds { streams: 100, configs: 1, ..SMALL };
     let mut bench = Bench::new(Ports::Set(vec![PORT]), &bounds);
     for idcode in 1..=100 {
         bench.send(&Pmu::new(idcode, 50, 1).data(100), 0);

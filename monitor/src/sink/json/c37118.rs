@@ -147,7 +147,7 @@ impl Line<'_> {
         map.serialize_entry("time_ns", &time_ns)?;
         map.serialize_entry("time_quality", &time.quality().bits())?;
         map.serialize_entry("lateness_ns", &lateness)?;
-        map.serialize_entry("config_source", &known.map(|(_, config)| config.source))?;
+        map.serialize_entry("config_source", &known.map(|(_, config)| config.source.name()))?;
         match values {
             Ok((view, config)) => map.serialize_entry("pmus", &Pmus(view, config)),
             Err(reason) => {

@@ -10,7 +10,7 @@ use core::slice;
 
 use super::format::{NominalFrequency, PhasorFormat, PhasorUnit};
 use super::frame::{FrameError, FrameHeader, FrameKind, IdCode};
-use super::layout::{AnalogScale, Layout, PhasorScale, PmuLayout, StreamLayout};
+use super::layout::{AnalogScale, LayoutRef, PhasorScale, PmuLayout, StreamLayout};
 use super::stat::Stat;
 use super::time::TimeTag;
 
@@ -37,7 +37,7 @@ pub(super) const ROCOF_BITS_PER_HZ_PER_S: f64 = 1e2;
 pub struct DataView<'a> {
     header: FrameHeader,
     bytes: &'a [u8],
-    layout: &'a Layout,
+    layout: LayoutRef<'a>,
     stream: &'a StreamLayout,
 }
 
@@ -50,7 +50,8 @@ impl<'a> DataView<'a> {
     /// [`DataError`]: no frame, a frame of another kind, or a size that `layout` does not predict (an empty one
     /// predicts none).
     #[inline]
-    pub fn new(bytes: &'a [u8], layout: &'a Layout) -> Result<Self, DataError> {
+    pub fn new(bytes: &'a [u8], layout: impl Into<LayoutRef<'a>>) -> Result<Self, DataError> {
+        let layout = layout.into();
         let header = FrameHeader::peek(bytes).map_err(DataError::Frame)?;
         if header.kind != FrameKind::Data {
             return Err(DataError::NotData { kind: header.kind });
@@ -115,7 +116,7 @@ impl<'a> DataView<'a> {
 #[derive(Clone, Debug)]
 pub struct PmuViews<'a> {
     bytes: &'a [u8],
-    layout: &'a Layout,
+    layout: LayoutRef<'a>,
     pmus: slice::Iter<'a, PmuLayout>,
 }
 
@@ -151,7 +152,7 @@ pub struct PmuView<'a> {
 impl<'a> PmuView<'a> {
     /// Cuts the PMU's block out of the frame. Never `None`: the frame has the size that the layout adds up to.
     #[inline]
-    fn new(bytes: &'a [u8], layout: &'a Layout, pmu: &'a PmuLayout) -> Option<Self> {
+    fn new(bytes: &'a [u8], layout: LayoutRef<'a>, pmu: &'a PmuLayout) -> Option<Self> {
         let format = pmu.format();
         let block = bytes.get(pmu.offset()..)?.get(..pmu.size())?;
         let (stat, block) = block.split_first_chunk()?;

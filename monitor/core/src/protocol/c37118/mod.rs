@@ -10,6 +10,7 @@
 //! A CFG-3 that comes in fragments goes through [`Fragment`] and [`Series`] first, which make one frame of them.
 //! Integers are big-endian throughout (clause 6.2).
 
+mod arena;
 mod command;
 mod config;
 pub mod crc;
@@ -24,6 +25,7 @@ mod stat;
 mod text;
 mod time;
 
+pub use arena::{ArenaBounds, LayoutArena};
 pub use command::{Command, CommandError, CommandView};
 pub use config::{
     AnalogChannel, AnalogChannels, AnalogKind, AnalogScale3, AnalogScaling, ConfigError, ConfigView,
@@ -40,7 +42,9 @@ pub use frame::{
     FrameError, FrameHeader, FrameKind, FrameView, HEADER_SIZE, IdCode, MIN_FRAME_SIZE, Version, looks_like,
 };
 pub use header::{HeaderError, HeaderView};
-pub use layout::{AnalogScale, Layout, LayoutBounds, LayoutError, PhasorScale, PmuLayout, StreamLayout};
+pub use layout::{
+    AnalogScale, Layout, LayoutBounds, LayoutError, LayoutRef, PhasorScale, PmuLayout, StreamLayout,
+};
 pub use stat::{DataStatus, Stat, TriggerReason, UnlockedTime};
 pub use text::Text;
 pub use time::{ClockQuality, DataRate, FRACTION_MASK, NANOS_PER_SECOND, TimeBase, TimeQuality, TimeTag};
