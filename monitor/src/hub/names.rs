@@ -6,7 +6,9 @@ use monitor_core::packet::InterfaceId;
 
 /// Numbers with their names, kept until the hub hears them. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct InterfaceNames(Arc<Mutex<Vec<(InterfaceId, Arc<str>)>>>);
+pub struct InterfaceNames(Arc<Mutex<Vec<Named>>>);
+
+type Named = (InterfaceId, Arc<str>);
 
 impl InterfaceNames {
     /// Tells the name of an interface. Before the first event that has its number is made: then none goes without.
@@ -15,7 +17,7 @@ impl InterfaceNames {
     }
 
     /// What was told since the last call.
-    pub(super) fn take(&self) -> Vec<(InterfaceId, Arc<str>)> {
+    pub(super) fn take(&self) -> Vec<Named> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn a_full_table_gives_up_the_oldest_but_no_current_one() {
         let table = Interfaces::new((1..).map(|index| (key(index), InterfaceId(1))).take(PLACES));
-        for index in 1000..1000 + PLACES as u32 * 3 {
+        for index in (1_000..).take(3 * PLACES) {
             table.learn(key(index), InterfaceId(2), &[key(1)]);
             assert_eq!(table.find(7, index), Some(InterfaceId(2)));
             assert_eq!(table.find(7, 1), Some(InterfaceId(1)), "it is current");

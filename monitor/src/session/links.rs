@@ -11,7 +11,10 @@ use super::{Notices, source::Source};
 use crate::{
     hub::InterfaceNames,
     netns::{LinkChange, LinkEvent, Netns, Promiscuous},
-    probe::{Interface, ProbeError, pins::InterfaceState},
+    probe::{
+        Interface, ProbeError,
+        pins::{InterfaceRecord, InterfaceState},
+    },
     reader,
 };
 
@@ -115,7 +118,7 @@ impl Watching<'_> {
         let remedy = if self.reattach {
             String::new()
         } else {
-            format!(": `pmu-monitor attach --instance {} --reattach` attaches to it", instance.name())
+            format!(": `pmu-monitor attach --instance {instance} --reattach` attaches to it")
         };
         self.notices
             .say(format!("interface {name} has gone, and another {name} (index {ifindex}) is there{remedy}"));
@@ -187,7 +190,7 @@ impl Watching<'_> {
         ))
     }
 
-    fn take_up(&mut self, changed: &[(crate::probe::pins::InterfaceRecord, InterfaceState)]) {
+    fn take_up(&mut self, changed: &[(InterfaceRecord, InterfaceState)]) {
         let current: Vec<_> = changed.iter().map(|(record, _)| record.key).collect();
         for (record, state) in changed.iter().filter(|(_, state)| state.is_attached()) {
             let is_it = |one: &Interface| one.key == record.key;

@@ -50,7 +50,7 @@ use caretaker::Caretaker;
 use discovery::Discovery;
 use links::Watching;
 pub use notices::Notices;
-use source::Source;
+use source::{Instance, Source};
 
 /// After detaching, a program that was running on another CPU is given this long to submit its record.
 const LAST_RECORDS: Duration = Duration::from_millis(5);
@@ -188,14 +188,14 @@ impl Session {
         let lock = pinned.lock_reader()?;
         let here = Arc::new(Netns::current()?);
         let interfaces = pinned.record().interfaces.iter().map(|one| one.interface(&here)).collect();
-        let (instance, record) = (pinned.followed()?, pinned.record().clone());
+        let (followed, record) = (pinned.followed()?, pinned.record().clone());
         let hook = record.hook;
         let kernel = Arc::new(pinned.into_kernel());
         let ports = match kernel.matching()? {
             Matching::AnyPort => Ports::Any,
             Matching::Ports(ports) => Ports::Set(ports),
         };
-        let source = Source::Pinned { instance, record, _lock: lock };
+        let source = Source::Pinned(Box::new(Instance { followed, record, _lock: lock }));
         let mut session = Self::assemble(source, interfaces, kernel, &ports, reading, sinks, notices)?;
         session.hook = hook;
         Ok(session)

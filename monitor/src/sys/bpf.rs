@@ -21,7 +21,7 @@ const LINKS_MAX: usize = 64;
 struct Query {
     ifindex: u32,
     attach_type: u32,
-    query_flags: u32,
+    flags: u32,
     attach_flags: u32,
     prog_ids: u64,
     count: u32,
@@ -64,7 +64,7 @@ pub fn tcx_egress_links(ifindex: u32) -> io::Result<Vec<u32>> {
     let mut query = Query {
         ifindex,
         attach_type: TCX_EGRESS,
-        query_flags: 0,
+        flags: 0,
         attach_flags: 0,
         prog_ids: programs.as_mut_ptr() as u64,
         count: u32::try_from(LINKS_MAX).unwrap_or(0),

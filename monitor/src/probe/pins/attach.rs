@@ -13,7 +13,7 @@ use aya::{
 };
 
 use super::{
-    PinError, Record,
+    InterfaceRecord, PinError, Record,
     changes::{Changes, pin_link},
     clsact,
     detach::remove,
@@ -21,6 +21,7 @@ use super::{
     expected,
     lock::ChangeLock,
     open::{self, Pinned},
+    programs::{self, Programs},
     record::{self, RecordMap},
     upkeep,
 };
@@ -107,8 +108,9 @@ fn begin(options: &AttachOptions, directory: &Directory) -> Result<Attached, Pin
     if let SelfTest::Skipped(reason) = SelfTest::run(&work.kernel)? {
         attached.warnings.push(format!("the self-test of the kernel stamps was skipped: {reason}"));
     }
+    let (mut changes, mut programs) = work.interfaces()?;
     for interface in &options.interfaces {
-        work.add_interface(interface, &mut attached)?;
+        changes.add(&mut programs, interface, &mut attached)?;
     }
     work.record.complete = true;
     work.map.write(&work.record)?;
@@ -131,8 +133,9 @@ fn renew(options: &AttachOptions, directory: &Directory) -> Result<Attached, Pin
     attached.replaced = work.pin_programs()?;
     work.pin_stages(&attached.replaced.clone(), &mut attached)?;
     work.replace_on_interfaces(&attached.replaced)?;
+    let (mut changes, mut programs) = work.interfaces()?;
     for interface in &options.interfaces {
-        work.renew_interface(interface, &mut attached)?;
+        changes.renew(&mut programs, interface, &mut attached)?;
     }
     work.map.write(&work.record)?;
     Ok(attached)
@@ -214,46 +217,42 @@ impl<'a> Work<'a> {
             // It was refused before; once more, for the reason.
             program.load(tracepoint, &self.btf).map_err(|error| hooks::refused(name, &error))?;
         }
+        let mut program = programs::stage(self.directory, name)?;
         let failed = |error| hooks::attach_error(name, tracepoint, &error);
         let id = program.attach().map_err(failed)?;
         let link = FdLink::from(program.take_link(id).map_err(failed)?);
         pin_link(link, &self.directory.stage_link(name), name)
     }
 
-    fn add_interface(&mut self, interface: &Interface, attached: &mut Attached) -> Result<(), PinError> {
-        let (mut changes, ebpf) = self.changes();
-        changes.add(ebpf, interface, attached)
-    }
-
-    fn renew_interface(&mut self, interface: &Interface, attached: &mut Attached) -> Result<(), PinError> {
-        let (mut changes, ebpf) = self.changes();
-        changes.renew(ebpf, interface, attached)
-    }
-
-    fn changes(&mut self) -> (Changes<'_>, &mut Ebpf) {
-        let Self { directory, ebpf, kernel, map, record, .. } = self;
-        (Changes { directory, kernel, map, record }, ebpf)
+    /// The instance's interfaces, to be changed, with the programs that go onto them.
+    fn interfaces(&mut self) -> Result<(Changes<'_>, Programs), PinError> {
+        let Self { directory, kernel, map, record, .. } = self;
+        let programs = Programs::open(directory, record.hook)?;
+        Ok((Changes { directory, kernel, map, record }, programs))
     }
 
     /// Puts the new programs onto the interfaces in the place of the old ones, each at once: no packet passes unseen.
     fn replace_on_interfaces(&mut self, replaced: &[String]) -> Result<(), PinError> {
         let names = open::programs_on_interfaces(self.record.hook);
         for name in names.filter(|name| replaced.iter().any(|one| one == name)) {
-            for record in &self.record.interfaces {
-                let pin = self.directory.hook_link(record.id, name);
-                if let (true, Some(way)) = (clsact::is_used(record), open::way_of(name)) {
-                    let program = hooks::program(&mut self.ebpf, name)?;
-                    clsact::replace(program, self.directory, record, (name, way))?;
-                } else if !open::is_alive(&pin) {
-                    continue;
-                } else if name == xdp::PROGRAM {
-                    replace_xdp(&mut self.ebpf, &pin, &record.name)?;
-                } else {
-                    replace(hooks::program(&mut self.ebpf, name)?, &pin, name, &record.name)?;
-                }
+            for record in self.record.interfaces.clone() {
+                self.replace_on(&record, name)?;
             }
         }
         upkeep::forget_replaced(self.directory)
+    }
+
+    fn replace_on(&mut self, record: &InterfaceRecord, name: &str) -> Result<(), PinError> {
+        if let (true, Some(way)) = (clsact::is_used(record), open::way_of(name)) {
+            let program = hooks::program(&mut self.ebpf, name)?;
+            return clsact::replace(program, self.directory, record, (name, way));
+        }
+        let pin = self.directory.hook_link(record.id, name);
+        match name {
+            _ if !open::is_alive(&pin) => Ok(()),
+            xdp::PROGRAM => replace_xdp(&mut self.ebpf, &pin, &record.name),
+            _ => replace(hooks::program(&mut self.ebpf, name)?, &pin, name, &record.name),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use monitor_core::packet::InterfaceId;
 
 use super::{
     Attached, InterfaceRecord, PinError, Record, attach::not_pinnable, clsact, directory::Directory, open,
-    programs::HookPrograms, record::RecordMap, state,
+    programs::Programs, record::RecordMap, state,
 };
 use crate::probe::{
     Hook, Interface, Kernel, ProbeError,
@@ -32,7 +32,7 @@ impl Changes<'_> {
     /// Attaches to an interface that the instance knows or not; programs that are on it already stay.
     pub(super) fn renew(
         &mut self,
-        programs: &mut impl HookPrograms,
+        programs: &mut Programs,
         interface: &Interface,
         attached: &mut Attached,
     ) -> Result<(), PinError> {
@@ -58,7 +58,7 @@ impl Changes<'_> {
 
     pub(super) fn add(
         &mut self,
-        programs: &mut impl HookPrograms,
+        programs: &mut Programs,
         interface: &Interface,
         attached: &mut Attached,
     ) -> Result<(), PinError> {

@@ -1,43 +1,19 @@
-//! The programs that go onto interfaces, wherever they come from: just loaded, or pinned with the instance.
+//! The programs that an instance has pinned: what goes onto an interface or a tracepoint is one of these, whoever attaches
+//! it and when, so that a pin counts the runs of all of them, and a filter is known by the number of its program.
 
-use aya::{
-    Ebpf,
-    programs::{SchedClassifier, Xdp},
-};
+use aya::programs::{BtfTracePoint, SchedClassifier, Xdp};
 use aya_obj::programs::XdpAttachType;
 
 use super::{PinError, attach::not_pinnable, directory::Directory};
-use crate::probe::{
-    Hook, ProbeError,
-    attach::{self as hooks, at_tc},
-    xdp,
-};
+use crate::probe::{Hook, ProbeError, attach::at_tc, xdp};
 
-/// Programs for interfaces.
-pub(super) trait HookPrograms {
-    /// A program at tc, by name.
-    fn classifier(&mut self, name: &str) -> Result<&mut SchedClassifier, ProbeError>;
-    /// The program at XDP.
-    fn xdp(&mut self) -> Result<&mut Xdp, ProbeError>;
-}
-
-impl HookPrograms for Ebpf {
-    fn classifier(&mut self, name: &str) -> Result<&mut SchedClassifier, ProbeError> {
-        hooks::program(self, name)
-    }
-
-    fn xdp(&mut self) -> Result<&mut Xdp, ProbeError> {
-        hooks::program(self, xdp::PROGRAM)
-    }
-}
-
-/// Those that an instance has pinned: nothing is loaded, and nothing is replaced.
-pub(super) struct PinnedPrograms {
+/// Those for interfaces, opened.
+pub(super) struct Programs {
     classifiers: Vec<(&'static str, SchedClassifier)>,
     xdp: Option<Xdp>,
 }
 
-impl PinnedPrograms {
+impl Programs {
     pub(super) fn open(directory: &Directory, hook: Hook) -> Result<Self, PinError> {
         let pin = |name: &str| directory.programs().join(name);
         let classifier = |&(name, _): &(&'static str, _)| {
@@ -50,19 +26,25 @@ impl PinnedPrograms {
             xdp: xdp.transpose().map_err(|error| not_pinnable(xdp::PROGRAM, &error))?,
         })
     }
-}
 
-impl HookPrograms for PinnedPrograms {
-    fn classifier(&mut self, name: &str) -> Result<&mut SchedClassifier, ProbeError> {
+    /// A program at tc, by name.
+    pub(super) fn classifier(&mut self, name: &str) -> Result<&mut SchedClassifier, ProbeError> {
         let mut all = self.classifiers.iter_mut();
-        all.find(|(one, _)| *one == name).map(|(_, program)| program).ok_or_else(|| missing_program(name))
+        all.find(|(one, _)| *one == name).map(|(_, program)| program).ok_or_else(|| missing(name))
     }
 
-    fn xdp(&mut self) -> Result<&mut Xdp, ProbeError> {
-        self.xdp.as_mut().ok_or_else(|| missing_program(xdp::PROGRAM))
+    /// The program at XDP.
+    pub(super) fn xdp(&mut self) -> Result<&mut Xdp, ProbeError> {
+        self.xdp.as_mut().ok_or_else(|| missing(xdp::PROGRAM))
     }
 }
 
-fn missing_program(name: &str) -> ProbeError {
+/// A program on a tracepoint.
+pub(super) fn stage(directory: &Directory, name: &str) -> Result<BtfTracePoint, PinError> {
+    let pin = directory.programs().join(name);
+    BtfTracePoint::from_pin(pin).map_err(|error| not_pinnable(name, &error))
+}
+
+fn missing(name: &str) -> ProbeError {
     ProbeError::Program { program: name.to_owned(), reason: "the instance has not pinned it".to_owned() }
 }

@@ -8,7 +8,7 @@ use super::{
     changes::Changes,
     lock::ChangeLock,
     open::{self, Pinned},
-    programs::PinnedPrograms,
+    programs::Programs,
 };
 use crate::netns::Netns;
 
@@ -26,7 +26,7 @@ pub fn reattach(name: &str, here: &Arc<Netns>) -> Result<Attached, PinError> {
         return Ok(attached);
     }
     let directory = pinned.directory();
-    let mut programs = PinnedPrograms::open(directory, pinned.record().hook)?;
+    let mut programs = Programs::open(directory, pinned.record().hook)?;
     let (mut map, mut record) = (open::record_map(directory)?, pinned.record().clone());
     let mut changes = Changes { directory, kernel: pinned.kernel(), map: &mut map, record: &mut record };
     for interface in &lost {
