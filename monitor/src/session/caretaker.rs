@@ -1,5 +1,5 @@
-//! What goes on beside the frames while a run lasts: interfaces come and go, the clock's offset is kept current, the
-//! kernel is asked what is on the wire where nothing matches.
+//! What goes on beside the frames while a run lasts: interfaces come and go, the kernel is asked what is on the wire where
+//! nothing matches.
 
 use std::{
     os::fd::AsFd as _,
@@ -10,7 +10,6 @@ use std::{
 
 use super::{Discovery, Notices, links::Watching};
 use crate::{
-    clock::{self, ClockMap, ClockReading},
     hub::queue::QueueSender,
     live::{Board, Live},
     netns::{LinkWatch, Netns},
@@ -20,16 +19,12 @@ use crate::{
 
 /// How often the caretaker looks around.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// How often the clock's offset is measured.
-const CLOCK_EVERY: Duration = Duration::from_secs(1);
 
 /// The thread that calls [`super::Session::run`].
 pub(super) struct Caretaker<'a> {
     pub(super) watching: Watching<'a>,
     pub(super) watches: Vec<(Arc<Netns>, LinkWatch)>,
     pub(super) kernel: &'a Kernel,
-    pub(super) clock: &'a ClockMap,
-    pub(super) measured: ClockReading,
     pub(super) board: &'a Board,
     pub(super) notices: &'a Notices,
     pub(super) discovery: Discovery,
@@ -43,7 +38,6 @@ impl Caretaker<'_> {
         over: impl Fn() -> bool,
         deadline: Option<Instant>,
     ) -> Option<String> {
-        let mut clock_due = Instant::now() + CLOCK_EVERY;
         self.watching.begin();
         while !over() {
             if self.live.is_finished() {
@@ -57,11 +51,6 @@ impl Caretaker<'_> {
                 self.discovery.look(self.kernel, frames.found + frames.invalid, self.notices);
             } else {
                 self.discovery.rest();
-            }
-            if Instant::now() >= clock_due {
-                self.measured = clock::measure();
-                self.clock.update(&self.measured);
-                clock_due = Instant::now() + CLOCK_EVERY;
             }
             self.watching.source.flush_log();
             self.rest(deadline);

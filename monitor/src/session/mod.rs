@@ -29,7 +29,7 @@ use monitor_core::{
 };
 
 use crate::{
-    clock::{self, ClockMap, ClockReading},
+    clock::{self, ClockMap, Daemons, Offset, Watch},
     hub::{
         Fanout, Hub, InterfaceNames, OnEnd, Registry, Summary, is_closed,
         queue::{self, QueueBounds, QueueSender},
@@ -107,6 +107,8 @@ pub struct Reading {
     pub duration: Option<Duration>,
     /// Whether to attach again to an interface that has gone and comes back.
     pub reattach: bool,
+    /// Where the time daemons are asked.
+    pub daemons: Daemons,
 }
 
 /// What a run amounts to.
@@ -127,7 +129,8 @@ pub struct Session {
     receiver: queue::QueueReceiver,
     fanout: Fanout,
     clock: Arc<ClockMap>,
-    measured: ClockReading,
+    measured: Offset,
+    daemons: Daemons,
     before: Taken,
     board: Arc<Board>,
     notices: Notices,
@@ -241,6 +244,7 @@ impl Session {
             fanout,
             clock,
             measured,
+            daemons: reading.daemons.clone(),
             board,
             notices,
             discovery,
@@ -302,6 +306,10 @@ impl Session {
         let hub = start_hub(receiver, fanout, &clock, (&kernel, before), &board, &notices, registry)
             .map_err(system("starting the hub"))?;
 
+        let say = notices.clone();
+        let watch = Watch::start(Arc::clone(&clock), self.measured, self.daemons, move |news| say.say(news))
+            .map_err(system("starting to watch the clock"))?;
+
         let watching = Watching {
             source: &mut source,
             present: interfaces,
@@ -316,8 +324,6 @@ impl Session {
         let mut caretaker = Caretaker {
             watching,
             kernel: &kernel,
-            clock: &clock,
-            measured: self.measured,
             board: &board,
             notices: &notices,
             discovery: self.discovery,
@@ -331,7 +337,6 @@ impl Session {
                 || deadline.is_some_and(|deadline| Instant::now() >= deadline)
         };
         let mut failed = caretaker.look_after(over, deadline);
-        let measured = caretaker.measured;
 
         drop(caretaker);
         if let Err(error) = source.detach() {
@@ -354,7 +359,7 @@ impl Session {
 
         let mut summary = Summary::new(&outcome.pipeline, &registry).with_latency(&outcome.pipeline);
         summary.duration_ns = Some(duration_ns);
-        summary.clock = Some(totals::clock(&measured));
+        summary.clock = Some(totals::clock(watch.report()));
         summary.rt = Some(totals::rt(&outcome.rt, outcome.cpu_percent));
         let sinks = fanout.counts().collect::<Vec<_>>();
         let (packets, pending) = totals::settled(&kernel, &outcome.ring)?;
