@@ -21,6 +21,7 @@ use std::{
 
 use monitor_common::Taken;
 use monitor_core::{
+    event::Wait,
     packet::InterfaceId,
     pipeline::{Bounds, Pipeline, Ports},
     time::Nanos,
@@ -102,6 +103,8 @@ pub struct Reading {
     pub rt: rt::Request,
     /// Bounds of the pipeline.
     pub bounds: Bounds,
+    /// The window by which streams are aligned, where they are.
+    pub align: Option<Wait>,
     /// How long; without end where none is given.
     pub duration: Option<Duration>,
 }
@@ -258,7 +261,10 @@ impl Session {
         let control = Arc::new(Control::new().map_err(system("making an eventfd"))?);
         let board = Arc::new(Board::default());
         let before = ring.taken_before();
-        let pipeline = Pipeline::new(ports.clone(), &reading.bounds);
+        let mut pipeline = Pipeline::new(ports.clone(), &reading.bounds);
+        if let Some(wait) = reading.align {
+            pipeline = pipeline.with_alignment(wait, &reading.bounds);
+        }
         let work =
             Loop::new(ring, records, pipeline, outlet, Arc::clone(&clock), control, Arc::clone(&board));
         Ok(Self {
