@@ -82,7 +82,7 @@ impl Arguments {
             frames: self.frames,
             plain: self.plain,
             quiet: self.quiet,
-            bounds: crate::config::BoundsTable::default(),
+            ..RunOptions::default()
         };
         overlay(self.config.as_deref(), given)
     }
@@ -164,8 +164,9 @@ fn plan(
 
 pub(super) fn reading(options: &RunOptions, rt: rt::Request) -> Result<Reading, String> {
     let bounds = options.bounds.pipeline()?;
+    let duration = options.duration.map(|duration| duration.0);
     let align = options.align.map(|align| align.0);
-    Ok(Reading { rt, bounds, align, duration: options.duration.map(|duration| duration.0) })
+    Ok(Reading { rt, bounds, align, duration, daemons: options.clock.clone() })
 }
 
 /// Attaches, lets traffic begin, runs to the end.
