@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::show::Show;
 use super::{Outcome, complete, run, signals};
-use crate::config::{Duration, InstanceName, RunOptions};
+use crate::config::{Align, Duration, InstanceName, RunOptions};
 use crate::session::Session;
 
 /// Follow an attached instance: read what it keeps, until Ctrl-C
@@ -27,6 +27,10 @@ pub(super) struct Arguments {
     /// Go on where an interface goes away, and attach to it again when one of its name comes back
     #[arg(long)]
     reattach: bool,
+    /// Align the streams: put the frames of one instant together, and say who was missing from it. An instant is waited
+    /// for from its first arrival (relative:100ms where no WAIT is given) or from its time tag (absolute:250ms)
+    #[arg(long, value_name = "WAIT", num_args = 0..=1, require_equals = true, default_missing_value = Align::DEFAULT)]
+    align: Option<Align>,
     /// End after this time, such as 10s or 5min
     #[arg(long, value_name = "TIME")]
     duration: Option<Duration>,
@@ -63,6 +67,7 @@ impl Arguments {
             cpu: self.cpu,
             priority: self.priority,
             reattach: self.reattach,
+            align: self.align,
             duration: self.duration,
             json: self.json,
             frames: self.frames,

@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::show::Show;
 use super::{Outcome, complete, demo, exit, output, signals};
-use crate::config::{Duration, OptionDoc, Port, RunOptions, ports};
+use crate::config::{Align, Duration, OptionDoc, Port, RunOptions, ports};
 use crate::netns::Netns;
 use crate::probe::Hook;
 use crate::rt;
@@ -43,6 +43,10 @@ pub(super) struct Arguments {
     /// Go on where an interface goes away, and attach to it again when one of its name comes back
     #[arg(long)]
     reattach: bool,
+    /// Align the streams: put the frames of one instant together, and say who was missing from it. An instant is waited
+    /// for from its first arrival (relative:100ms where no WAIT is given) or from its time tag (absolute:250ms)
+    #[arg(long, value_name = "WAIT", num_args = 0..=1, require_equals = true, default_missing_value = Align::DEFAULT)]
+    align: Option<Align>,
     /// End after this time, such as 10s or 5min
     #[arg(long, value_name = "TIME")]
     duration: Option<Duration>,
@@ -76,6 +80,7 @@ impl Arguments {
             priority: self.priority,
             promiscuous: self.promiscuous,
             reattach: self.reattach,
+            align: self.align,
             duration: self.duration,
             json: self.json,
             frames: self.frames,
@@ -164,7 +169,9 @@ fn plan(
 pub(super) fn reading(options: &RunOptions, rt: rt::Request) -> Result<Reading, String> {
     let bounds = options.bounds.pipeline()?;
     let duration = options.duration.map(|duration| duration.0);
-    Ok(Reading { rt, bounds, duration, reattach: options.reattach, daemons: options.clock.clone() })
+    let align = options.align.map(|align| align.0);
+    let (reattach, daemons) = (options.reattach, options.clock.clone());
+    Ok(Reading { rt, bounds, align, duration, reattach, daemons })
 }
 
 /// Attaches, lets traffic begin, runs to the end.

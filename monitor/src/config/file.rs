@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::clock::Daemons;
 use crate::probe::Hook;
 
-use super::{BoundsTable, CONVENTIONAL_PORTS, Duration, Port};
+use super::{Align, BoundsTable, CONVENTIONAL_PORTS, Duration, Port};
 use crate::rt;
 
 /// Why a configuration file was refused.
@@ -51,6 +51,8 @@ pub struct RunOptions {
     pub promiscuous: bool,
     /// Attach again to interfaces that have gone and come back.
     pub reattach: bool,
+    /// Align streams, with this window.
+    pub align: Option<Align>,
     /// How long to run.
     pub duration: Option<Duration>,
     /// NDJSON.
@@ -108,6 +110,7 @@ impl RunOptions {
             priority: given.priority.or(self.priority),
             promiscuous: given.promiscuous || self.promiscuous,
             reattach: given.reattach || self.reattach,
+            align: given.align.or(self.align),
             duration: given.duration.or(self.duration),
             json: given.json || self.json,
             frames: given.frames || self.frames,
@@ -133,6 +136,7 @@ mod tests {
             priority = 60
             promiscuous = true
             reattach = true
+            align = "absolute:250ms"
             duration = "10s"
             json = true
             frames = true
@@ -162,6 +166,8 @@ mod tests {
             ("port = [0]", "port 0"),
             ("port = [70000]", "1 to 65535"),
             ("duration = \"soon\"", "soon"),
+            ("align = \"soon\"", "soon"),
+            ("align = \"absolute:1h\"", "4s"),
             ("cpu = \"one\"", "cpu"),
             ("json = true\ncpu = \"one\"", "line 2, column 7"),
             ("priority = 300", "line 1, column 12"),

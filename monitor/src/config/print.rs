@@ -90,6 +90,7 @@ impl RunOptions {
             priority,
             promiscuous,
             reattach,
+            align,
             duration,
             json,
             frames,
@@ -106,6 +107,7 @@ impl RunOptions {
             ("priority", priority.map(|priority| i64::from(priority).into())),
             ("promiscuous", Some((*promiscuous).into())),
             ("reattach", Some((*reattach).into())),
+            ("align", align.map(|align| align.to_string().into())),
             ("duration", duration.map(|duration| duration.to_string().into())),
             ("json", Some((*json).into())),
             ("frames", Some((*frames).into())),
@@ -157,6 +159,7 @@ mod tests {
         priority = 60
         promiscuous = true
         reattach = true
+        align = "absolute:250ms"
         duration = "1.5s"
         json = true
         frames = true

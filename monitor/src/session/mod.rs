@@ -23,6 +23,7 @@ use std::{
 
 use monitor_common::Taken;
 use monitor_core::{
+    event::Wait,
     packet::InterfaceId,
     pipeline::{Bounds, Pipeline, Ports},
     time::Nanos,
@@ -103,6 +104,8 @@ pub struct Reading {
     pub rt: rt::Request,
     /// Bounds of the pipeline.
     pub bounds: Bounds,
+    /// The window by which streams are aligned, where they are.
+    pub align: Option<Wait>,
     /// How long; without end where none is given.
     pub duration: Option<Duration>,
     /// Whether to attach again to an interface that has gone and comes back.
@@ -229,7 +232,10 @@ impl Session {
         let control = Arc::new(Control::new().map_err(system("making an eventfd"))?);
         let board = Arc::new(Board::default());
         let before = ring.taken_before();
-        let pipeline = Pipeline::new(ports.clone(), &reading.bounds);
+        let mut pipeline = Pipeline::new(ports.clone(), &reading.bounds);
+        if let Some(wait) = reading.align {
+            pipeline = pipeline.with_alignment(wait, &reading.bounds);
+        }
         let work =
             Loop::new(ring, records, pipeline, outlet, Arc::clone(&clock), control, Arc::clone(&board));
         Ok(Self {
