@@ -81,8 +81,16 @@ fn allocations_are_counted() {
 }
 
 /// Few of everything, so that every bound is met.
-const BOUNDS: Bounds =
-    Bounds { streams: 40, configs: 10, pmus: 10, channels: 200, pmus_per_config: 4, channels_per_config: 64 };
+const BOUNDS: Bounds = Bounds {
+    streams: 40,
+    configs: 10,
+    pmus: 10,
+    channels: 200,
+    pmus_per_config: 4,
+    channels_per_config: 64,
+    instants: 8,
+    pmus_per_instant: 16,
+};
 /// More PMUs than there are places for.
 const PMUS: u16 = 60;
 const FRAMES: u64 = 30;

@@ -75,8 +75,26 @@ const CHANNELS_EACH: Bound = Bound {
     meaning: "phasors, and as many analogs, in one configuration, which take their place among those of all",
 };
 
+const INSTANTS: Bound = Bound {
+    name: "instants",
+    least: 1,
+    default: 128,
+    most: 16_383,
+    meaning: "instants waited for at the same time, with --align alone; 24 bytes each for every stream and every PMU \
+              whose values are kept, and 1.5 bytes for every stream; what is not used is not resident",
+};
+
+const PMUS_PER_INSTANT: Bound = Bound {
+    name: "pmus-per-instant",
+    least: 1,
+    default: 4_096,
+    most: 1 << 20,
+    meaning: "PMUs whose values are kept for one instant, with --align alone; 24 bytes each for every instant",
+};
+
 /// Every bound.
-pub const BOUNDS: [Bound; 7] = [RING, STREAMS, CONFIGURATIONS, PMUS, CHANNELS, PMUS_EACH, CHANNELS_EACH];
+pub const BOUNDS: [Bound; 9] =
+    [RING, STREAMS, CONFIGURATIONS, PMUS, CHANNELS, PMUS_EACH, CHANNELS_EACH, INSTANTS, PMUS_PER_INSTANT];
 
 /// `[bounds]` of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -89,6 +107,8 @@ pub struct BoundsTable {
     channels: Option<usize>,
     pmus_per_configuration: Option<usize>,
     channels_per_configuration: Option<usize>,
+    instants: Option<usize>,
+    pmus_per_instant: Option<usize>,
 }
 
 impl BoundsTable {
@@ -103,6 +123,8 @@ impl BoundsTable {
             channels,
             pmus_per_configuration,
             channels_per_configuration,
+            instants,
+            pmus_per_instant,
         } = *self;
         [
             ring_bytes,
@@ -112,6 +134,8 @@ impl BoundsTable {
             channels,
             pmus_per_configuration,
             channels_per_configuration,
+            instants,
+            pmus_per_instant,
         ]
     }
 
@@ -127,6 +151,8 @@ impl BoundsTable {
             channels: or_default(CHANNELS, self.channels),
             pmus_per_configuration: or_default(PMUS_EACH, self.pmus_per_configuration),
             channels_per_configuration: or_default(CHANNELS_EACH, self.channels_per_configuration),
+            instants: or_default(INSTANTS, self.instants),
+            pmus_per_instant: or_default(PMUS_PER_INSTANT, self.pmus_per_instant),
         }
     }
 
@@ -142,6 +168,8 @@ impl BoundsTable {
             channels: within(CHANNELS, self.channels)?,
             pmus_per_config: within(PMUS_EACH, self.pmus_per_configuration)?,
             channels_per_config: within(CHANNELS_EACH, self.channels_per_configuration)?,
+            instants: within(INSTANTS, self.instants)?,
+            pmus_per_instant: within(PMUS_PER_INSTANT, self.pmus_per_instant)?,
         })
     }
 

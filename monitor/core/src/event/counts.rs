@@ -1,6 +1,6 @@
 //! Counters that always add up; each group in a unit of its own, its remainder a bug.
 
-use crate::event::{Class, UndecodedReason};
+use crate::event::{AlignCounts, Class, UndecodedReason};
 
 /// What became of the records that were delivered. `delivered = carried + no_payload + malformed`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,6 +78,8 @@ pub struct Counts {
     pub bytes: ByteCounts,
     /// Frames.
     pub frames: FrameCounts,
+    /// Alignment; all 0 where it is not asked for.
+    pub alignment: AlignCounts,
     /// Streams that found no place in the table; as many as there are places can be told apart.
     pub streams_refused: u64,
     /// Configurations that found no slot, or were too large for one.

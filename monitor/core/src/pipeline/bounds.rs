@@ -18,6 +18,11 @@ pub struct Bounds {
     pub pmus_per_config: usize,
     /// Phasors, and as many analogs, that one configuration may hold, all its PMUs together.
     pub channels_per_config: usize,
+    /// Instants that may be open at the same time, where streams are aligned: each costs 24 bytes for every stream and
+    /// every PMU of which values are kept, and 1.5 bytes for every stream. Memory that is not used is not resident.
+    pub instants: usize,
+    /// PMUs of which values are kept for one instant.
+    pub pmus_per_instant: usize,
 }
 
 impl Default for Bounds {
@@ -29,6 +34,8 @@ impl Default for Bounds {
             channels: 16_384,
             pmus_per_config: 1_024,
             channels_per_config: 4_096,
+            instants: 128,
+            pmus_per_instant: 4_096,
         }
     }
 }

@@ -23,7 +23,7 @@ impl Judge {
             self.look_further(carrier, id, source, framesize, out);
         }
         self.tell_adopted(carrier, id, source, out);
-        let Self { streams, configs, .. } = self;
+        let Self { streams, configs, alignment, .. } = self;
         let Some((_, stream)) = streams.get_mut(id) else {
             return Judged::undecoded(UndecodedReason::TooManyStreams, None);
         };
@@ -46,6 +46,9 @@ impl Judge {
         }
         stream.take_reading(Reading::take(&view));
         stream.take_clock(ClockState::of_view(&view), arrival);
+        if let Some(alignment) = alignment {
+            alignment.take(id, arrival, instant, &view);
+        }
         Judged { config: Some(config), ..Judged::decoded(Some(id)) }
     }
 
