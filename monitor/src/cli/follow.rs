@@ -40,7 +40,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     quiet: bool,
     #[command(flatten)]
-    sources: sources::Arguments,
+    sources: sources::SourceArguments,
     /// Read options from a TOML file; those given here win
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,

@@ -12,7 +12,7 @@ use crate::session::Sources;
 
 /// Where a configuration comes from when it does not come over the wire.
 #[derive(Clone, Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct SourceArguments {
     /// Directory in which configurations are kept from one run to the next ($`STATE_DIRECTORY`, /var/lib/pmu-monitor for
     /// root, or $`XDG_STATE_HOME`/pmu-monitor where none is given)
     #[arg(long, value_name = "DIR", conflicts_with = "no_state")]
@@ -38,7 +38,7 @@ pub(super) struct Arguments {
     idcode: Option<u16>,
 }
 
-impl Arguments {
+impl SourceArguments {
     /// These, in options that hold nothing else.
     pub(super) fn into_options(self) -> RunOptions {
         let Self {

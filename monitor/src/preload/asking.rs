@@ -91,7 +91,7 @@ fn over_tcp(request: &Request, command: &[u8]) -> Result<Vec<u8>, AskError> {
                 }
             }
             Err(error) if error.kind() == ErrorKind::ConnectionReset => return Err(AskError::Closed),
-            Err(error) => deadline.judge(error)?,
+            Err(error) => go_on(error)?,
         }
     }
 }
@@ -119,7 +119,7 @@ fn over_udp(request: &Request, command: &[u8]) -> Result<Vec<u8>, AskError> {
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
                 return Err(AskError::Connect(error));
             }
-            Err(error) => deadline.judge(error)?,
+            Err(error) => go_on(error)?,
         }
     }
 }
@@ -135,12 +135,12 @@ impl Deadline {
         let left = self.0.saturating_duration_since(Instant::now());
         if left.is_zero() { Err(AskError::Silent) } else { Ok(left) }
     }
+}
 
-    /// A wait that ran out is looked at by the next call of [`Deadline::left`].
-    fn judge(&self, error: io::Error) -> Result<(), AskError> {
-        match error.kind() {
-            ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => Ok(()),
-            _ => Err(AskError::Exchange(error)),
-        }
+/// A wait that ran out is looked at by the next call of [`Deadline::left`].
+fn go_on(error: io::Error) -> Result<(), AskError> {
+    match error.kind() {
+        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => Ok(()),
+        _ => Err(AskError::Exchange(error)),
     }
 }

@@ -204,7 +204,7 @@ impl StateDirectory {
                 }
                 Some(_) => wrong.push(format!("{name}: no regular file")),
                 None => {
-                    wrong.push(format!("{name}: no name of a kept configuration (ADDRESS_IDCODE{SUFFIX})"))
+                    wrong.push(format!("{name}: no name of a kept configuration (ADDRESS_IDCODE{SUFFIX})"));
                 }
             }
         }

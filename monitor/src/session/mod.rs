@@ -256,7 +256,9 @@ impl Session {
         sinks.push(discovery.sink());
         let Sources { preloads, complaints, state, requests } = reading.sources.clone();
         sinks.push(Box::new(Configurations::new(state, notices.clone())));
-        complaints.into_iter().for_each(|complaint| notices.say(complaint));
+        for complaint in complaints {
+            notices.say(complaint);
+        }
         let output_ended = Arc::new(AtomicBool::new(false));
         let fanout =
             Fanout::start(sinks, &on_end(&output_ended, &notices)).map_err(system("starting a sink"))?;
@@ -269,7 +271,9 @@ impl Session {
         let before = ring.taken_before();
         let mut pipeline = Pipeline::new(ports.clone(), &reading.bounds);
         pipeline.expect_requested(requests.len());
-        preloads.into_iter().for_each(|preload| pipeline.preload(preload));
+        for preload in preloads {
+            pipeline.preload(preload);
+        }
         let (requests, answers) = Requests::new(requests);
         let work =
             Loop::new(ring, records, pipeline, outlet, Arc::clone(&clock), control, Arc::clone(&board))
