@@ -175,7 +175,8 @@ fn plan(
 
 pub(super) fn reading(options: &RunOptions, rt: rt::Request, sources: Sources) -> Result<Reading, String> {
     let bounds = options.bounds.pipeline()?;
-    Ok(Reading { rt, bounds, sources, duration: options.duration.map(|duration| duration.0) })
+    let duration = options.duration.map(|duration| duration.0);
+    Ok(Reading { rt, bounds, sources, duration, daemons: options.clock.clone() })
 }
 
 /// Attaches, lets traffic begin, runs to the end.

@@ -269,12 +269,22 @@ impl From<Percentiles> for StageLatency {
 pub struct ClockSummary {
     /// Where UTC comes from.
     pub source: String,
+    /// Whom that follows: an address, a reference clock, or the grandmaster's identity.
+    pub reference: Option<String>,
     /// How far it may be off; absent where nobody knows.
     pub error_bound_ns: Option<u64>,
     /// TAI minus UTC in seconds, where known.
     pub tai_offset_s: Option<i32>,
     /// The PTP grandmaster, where known.
     pub grandmaster: Option<String>,
+    /// 36 or 37 where the host's clock is that many seconds off the PTP clock which it follows: TAI was taken for UTC.
+    pub tai_mistake_s: Option<i32>,
+    /// Times that the host's clock was stepped during the run.
+    pub steps: u64,
+    /// The last step, nanoseconds.
+    pub last_step_ns: Option<i64>,
+    /// The rate at which the host's oscillator was being corrected, parts in 10^9.
+    pub drift_ppb: Option<i64>,
 }
 
 /// What the real-time thread ran under.

@@ -171,12 +171,21 @@ fn stages(latency: &Named<StageLatency>) -> Grid {
 }
 
 fn clock_line(clock: &ClockSummary) -> String {
-    let ClockSummary { source, error_bound_ns, tai_offset_s, grandmaster } = clock;
+    let ClockSummary { source, reference, error_bound_ns, tai_offset_s, grandmaster, .. } = clock;
     let or_unknown = |value: Option<String>| value.unwrap_or_else(|| "unknown".to_owned());
     let bound = or_unknown(error_bound_ns.map(|ns| format!("{} us", Micros(ns))));
     let tai = or_unknown(tai_offset_s.map(|seconds| format!("{seconds} s")));
+    let reference = reference.as_ref().filter(|id| Some(*id) != grandmaster.as_ref());
+    let follows = reference.map(|name| format!(" following {name}")).unwrap_or_default();
     let master = grandmaster.as_ref().map(|id| format!(", grandmaster {id}")).unwrap_or_default();
-    format!("{source}, error bound {bound}, TAI - UTC {tai}{master}")
+    format!("{source}{follows}, error bound {bound}, TAI - UTC {tai}{master}{}", trouble(clock))
+}
+
+/// What went wrong with the clock during the run.
+fn trouble(clock: &ClockSummary) -> String {
+    let mistake = clock.tai_mistake_s.map(|seconds| format!(", {seconds} s OFF: TAI TAKEN FOR UTC"));
+    let steps = (clock.steps > 0).then(|| format!(", stepped {} times", clock.steps));
+    mistake.unwrap_or_default() + &steps.unwrap_or_default()
 }
 
 fn rt_line(rt: &RtSummary) -> String {
