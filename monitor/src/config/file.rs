@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::clock::Daemons;
 use crate::probe::Hook;
 
-use super::{BoundsTable, CONVENTIONAL_PORTS, Duration, Port};
+use super::{Align, BoundsTable, CONVENTIONAL_PORTS, Duration, Port};
 use crate::preload::{ConfigFrame, RequestTarget, RequestVersion};
 use crate::rt;
 
@@ -50,6 +50,8 @@ pub struct RunOptions {
     pub priority: Option<u8>,
     /// Take in what is addressed to others.
     pub promiscuous: bool,
+    /// Align streams, with this window.
+    pub align: Option<Align>,
     /// How long to run.
     pub duration: Option<Duration>,
     /// NDJSON.
@@ -120,6 +122,7 @@ impl RunOptions {
             cpu: given.cpu.or(self.cpu),
             priority: given.priority.or(self.priority),
             promiscuous: given.promiscuous || self.promiscuous,
+            align: given.align.or(self.align),
             duration: given.duration.or(self.duration),
             json: given.json || self.json,
             frames: given.frames || self.frames,
@@ -155,6 +158,7 @@ mod tests {
             cpu = 1
             priority = 60
             promiscuous = true
+            align = "absolute:250ms"
             duration = "10s"
             json = true
             frames = true
@@ -184,6 +188,8 @@ mod tests {
             ("port = [0]", "port 0"),
             ("port = [70000]", "1 to 65535"),
             ("duration = \"soon\"", "soon"),
+            ("align = \"soon\"", "soon"),
+            ("align = \"absolute:1h\"", "4s"),
             ("cpu = \"one\"", "cpu"),
             ("json = true\ncpu = \"one\"", "line 2, column 7"),
             ("priority = 300", "line 1, column 12"),

@@ -89,6 +89,7 @@ impl RunOptions {
             cpu,
             priority,
             promiscuous,
+            align,
             duration,
             json,
             frames,
@@ -111,6 +112,7 @@ impl RunOptions {
             ("cpu", cpu.and_then(|cpu| i64::try_from(cpu).ok()).map(Value::from)),
             ("priority", priority.map(|priority| i64::from(priority).into())),
             ("promiscuous", Some((*promiscuous).into())),
+            ("align", align.map(|align| align.to_string().into())),
             ("duration", duration.map(|duration| duration.to_string().into())),
             ("json", Some((*json).into())),
             ("frames", Some((*frames).into())),
@@ -175,6 +177,7 @@ mod tests {
         cpu = 1
         priority = 60
         promiscuous = true
+        align = "absolute:250ms"
         duration = "1.5s"
         json = true
         frames = true

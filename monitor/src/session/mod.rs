@@ -22,6 +22,7 @@ use std::{
 
 use monitor_common::Taken;
 use monitor_core::{
+    event::Wait,
     packet::InterfaceId,
     pipeline::{Bounds, Pipeline, Ports},
     time::Nanos,
@@ -105,6 +106,8 @@ pub struct Reading {
     pub bounds: Bounds,
     /// Configurations that do not come over the wire.
     pub sources: Sources,
+    /// The window by which streams are aligned, where they are.
+    pub align: Option<Wait>,
     /// How long; without end where none is given.
     pub duration: Option<Duration>,
     /// Where the time daemons are asked.
@@ -271,6 +274,9 @@ impl Session {
         let board = Arc::new(Board::default());
         let before = ring.taken_before();
         let mut pipeline = Pipeline::new(ports.clone(), &reading.bounds);
+        if let Some(wait) = reading.align {
+            pipeline = pipeline.with_alignment(wait, &reading.bounds);
+        }
         pipeline.expect_requested(requests.len());
         for preload in preloads {
             pipeline.preload(preload);
