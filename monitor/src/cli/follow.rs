@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::show::Show;
-use super::{Outcome, complete, run, signals};
+use super::{Outcome, complete, run, signals, sources};
 use crate::config::{Align, Duration, InstanceName, RunOptions};
 use crate::session::Session;
 
@@ -46,6 +46,8 @@ pub(super) struct Arguments {
     /// Print only the summary
     #[arg(long)]
     quiet: bool,
+    #[command(flatten)]
+    sources: sources::SourceArguments,
     /// Read options from a TOML file; those given here win
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -53,10 +55,15 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let options = arguments.options()?;
+    let requests = match sources::requests(&options) {
+        Ok(requests) => requests,
+        Err(wrong) => return Ok(run::usage(&wrong)),
+    };
     let stop = signals::stop_flag().map_err(|error| format!("cannot catch signals: {error}"))?;
     let name = arguments.instance.as_str();
     let show = Show::of(&options);
-    let reading = run::reading(&options, run::request(&options)?)?;
+    let sources = sources::gather(&options, requests, true)?;
+    let reading = run::reading(&options, run::request(&options)?, sources)?;
     let session = Session::follow(name, &reading, show.sinks()?, show.notices());
     show.drive(session, &format!("instance {name}"), &stop, || Ok(()))
 }
@@ -73,7 +80,7 @@ impl Arguments {
             frames: self.frames,
             plain: self.plain,
             quiet: self.quiet,
-            ..RunOptions::default()
+            ..self.sources.clone().into_options()
         };
         run::overlay(self.config.as_deref(), given)
     }

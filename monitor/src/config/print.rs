@@ -96,6 +96,13 @@ impl RunOptions {
             frames,
             plain,
             quiet,
+            state_dir,
+            no_state,
+            config_frame,
+            request_config,
+            request_config_version,
+            request_config_udp,
+            idcode,
             bounds: _, // tables of their own, after the keys
             clock: _,
         } = self;
@@ -113,8 +120,22 @@ impl RunOptions {
             ("frames", Some((*frames).into())),
             ("plain", Some((*plain).into())),
             ("quiet", Some((*quiet).into())),
+            ("state-dir", state_dir.as_ref().map(|path| path.display().to_string().into())),
+            ("no-state", Some((*no_state).into())),
+            ("config-frame", Some(texts(config_frame))),
+            ("request-config", Some(texts(request_config))),
+            (
+                "request-config-version",
+                request_config_version.map(|version| i64::from(version.number()).into()),
+            ),
+            ("request-config-udp", Some((*request_config_udp).into())),
+            ("idcode", idcode.map(|idcode| i64::from(idcode).into())),
         ]
     }
+}
+
+fn texts(values: &[impl ToString]) -> Value {
+    Value::Array(values.iter().map(|value| value.to_string().into()).collect())
 }
 
 fn port_value(port: Port) -> Value {
@@ -165,6 +186,13 @@ mod tests {
         frames = true
         plain = true
         quiet = true
+        state-dir = "/tmp/state"
+        no-state = true
+        config-frame = ["a.hex", "192.0.2.1/60=b"]
+        request-config = ["192.0.2.1/60", "udp:192.0.2.2:4722"]
+        request-config-version = 3
+        request-config-udp = true
+        idcode = 7
         [bounds]
         ring-bytes = 8388608
         streams = 100

@@ -3,6 +3,7 @@
 //! The thread that calls [`Session::run`] does what nobody else may: it is the [`caretaker`].
 
 mod caretaker;
+mod configurations;
 mod discovery;
 mod links;
 mod notices;
@@ -48,6 +49,8 @@ use crate::{
 };
 
 use caretaker::Caretaker;
+pub use configurations::Sources;
+use configurations::{Configurations, Requests};
 use discovery::Discovery;
 use links::Watching;
 pub use notices::Notices;
@@ -104,6 +107,8 @@ pub struct Reading {
     pub rt: rt::Request,
     /// Bounds of the pipeline.
     pub bounds: Bounds,
+    /// Configurations that do not come over the wire.
+    pub sources: Sources,
     /// The window by which streams are aligned, where they are.
     pub align: Option<Wait>,
     /// How long; without end where none is given.
@@ -138,6 +143,7 @@ pub struct Session {
     board: Arc<Board>,
     notices: Notices,
     discovery: Discovery,
+    requests: Requests,
     watches: Vec<(Arc<Netns>, LinkWatch)>,
     known: Interfaces,
     promiscuous: Option<Vec<Promiscuous>>,
@@ -222,6 +228,11 @@ impl Session {
         let records = Records::new(known.clone());
         let discovery = Discovery::new(ports, &interfaces);
         sinks.push(discovery.sink());
+        let Sources { preloads, complaints, state, requests } = reading.sources.clone();
+        sinks.push(Box::new(Configurations::new(state, notices.clone())));
+        for complaint in complaints {
+            notices.say(complaint);
+        }
         let output_ended = Arc::new(AtomicBool::new(false));
         let fanout =
             Fanout::start(sinks, &on_end(&output_ended, &notices)).map_err(system("starting a sink"))?;
@@ -236,8 +247,14 @@ impl Session {
         if let Some(wait) = reading.align {
             pipeline = pipeline.with_alignment(wait, &reading.bounds);
         }
+        pipeline.expect_requested(requests.len());
+        for preload in preloads {
+            pipeline.preload(preload);
+        }
+        let (requests, answers) = Requests::new(requests);
         let work =
-            Loop::new(ring, records, pipeline, outlet, Arc::clone(&clock), control, Arc::clone(&board));
+            Loop::new(ring, records, pipeline, outlet, Arc::clone(&clock), control, Arc::clone(&board))
+                .with_answers(answers);
         Ok(Self {
             source,
             hook: Hook::default(),
@@ -258,6 +275,7 @@ impl Session {
             promiscuous: None,
             reattach: reading.reattach,
             here: Arc::new(Netns::current()?),
+            requests,
             request: reading.rt,
             duration: reading.duration,
             output_ended,
@@ -300,6 +318,7 @@ impl Session {
             board,
             notices,
             before,
+            requests,
             ..
         } = self;
         let system = |what| move |source| SessionError::System { what, source };
@@ -312,6 +331,8 @@ impl Session {
         let hub = start_hub(receiver, fanout, &clock, (&kernel, before), &board, &notices, registry)
             .map_err(system("starting the hub"))?;
 
+        let netns = interfaces.first().map(|interface| Arc::clone(&interface.netns));
+        requests.make(netns.as_ref(), &notices).map_err(system("starting a thread for a request"))?;
         let say = notices.clone();
         let watch = Watch::start(Arc::clone(&clock), self.measured, self.daemons, move |news| say.say(news))
             .map_err(system("starting to watch the clock"))?;
