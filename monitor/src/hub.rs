@@ -4,18 +4,22 @@
 //! threads through the [`Fanout`]. For a capture there is no real-time thread to protect: [`Direct`] does the same on
 //! the caller's thread, with one sink and no queue.
 
+mod alignment;
 mod direct;
 mod equations;
 mod fanout;
+mod names;
 pub mod queue;
 mod registry;
 mod row;
 mod run;
 mod summary;
 
+pub use alignment::{AlignedRow, Alignment, AlignmentCounters};
 pub use direct::Direct;
 pub use equations::Equation;
 pub use fanout::{Ended, Fanout, OnEnd, SinkReport, is_closed};
+pub use names::InterfaceNames;
 pub use registry::{Config, Item, OwnedItem, PmuNames, Registry, StreamInfo};
 pub use row::{
     ClockRow, CopiesRow, JitterRow, LatenessRow, LeapsRow, SpreadRow, StallsRow, StreamLatency, StreamRow,
