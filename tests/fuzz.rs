@@ -4,9 +4,9 @@
 
 mod support;
 
+use std::env;
 use std::path::Path;
 use std::process::{Command, ExitCode};
-use std::env;
 
 use libtest_mimic::{Arguments, run};
 use support::{Need, trial};

@@ -1,13 +1,14 @@
 //! Sound C37.118 frames of every type, small and cheap to make, by number.
 
 use monitor_core::protocol::c37118::encode::{
-    ConfigKind, Fragments, PmuSample, Preamble, StationConfig, StationConfig3, StreamConfig, StreamConfig3, command,
-    config, config3, config3_whole, data, header,
+    ConfigKind, Fragments, PmuSample, Preamble, StationConfig, StationConfig3, StreamConfig, StreamConfig3,
+    command, config, config3, config3_whole, data, header,
 };
 use monitor_core::protocol::c37118::{
-    AnalogChannel, AnalogKind, AnalogScale3, AnalogScaling, Command, ConfigView, Coordinates, DataRate, DigitalChannel, Format,
-    FragmentChecks, FrameView, IdCode, Layout, Modifications, NominalFrequency, PhasorChannel, PhasorComponent,
-    PhasorScale3, PhasorScaling, PhasorUnit, PmuDetails, ServiceClass, Stat, Text, TimeBase, TimeTag, Version,
+    AnalogChannel, AnalogKind, AnalogScale3, AnalogScaling, Command, ConfigView, Coordinates, DataRate,
+    DigitalChannel, Format, FragmentChecks, FrameView, IdCode, Layout, LayoutBounds, NominalFrequency,
+    PhasorChannel, PhasorComponent, PhasorScale3, PhasorScaling, PhasorUnit, PmuDetails, ServiceClass, Stat,
+    Text, TimeBase, TimeTag, Version,
 };
 
 /// Room for any of the frames.
@@ -29,7 +30,9 @@ pub fn sound(kind: u8, at: u8) -> Vec<u8> {
         3 => written(|out| config2(out, ConfigKind::Config1, idcode, format)),
         4 => written(|out| header(out, &preamble(idcode, at), Text::new(b"a header")).ok()),
         5 => written(|out| command(out, &preamble(idcode, at), Command::from_word(at.into()), &[]).ok()),
-        6 => written(|out| with_config3(idcode, format, |stream| config3(out, &preamble(idcode, 0), stream).ok())),
+        6 => written(|out| {
+            with_config3(idcode, format, |stream| config3(out, &preamble(idcode, 0), stream).ok())
+        }),
         _ => fragments(idcode, format, at),
     }
 }
@@ -60,8 +63,11 @@ fn config2(out: &mut [u8], kind: ConfigKind, idcode: IdCode, format: Format) -> 
     let analogs = [AnalogChannel { name: Text::new(b"P"), scaling }];
     let digitals = [DigitalChannel { names: [Text::new(b"BREAKER"); 16], normal: 0, valid: 0xFFFF }];
     let stations = [station(idcode, format, &phasors, &analogs, &digitals)];
-    let stream =
-        StreamConfig { time_base: TimeBase::from_word(BASE)?, stations: &stations, data_rate: DataRate::from_word(RATE)? };
+    let stream = StreamConfig {
+        time_base: TimeBase::from_word(BASE)?,
+        stations: &stations,
+        data_rate: DataRate::from_word(RATE)?,
+    };
     config(out, &preamble(idcode, 0), kind, &stream).ok()
 }
 
@@ -84,11 +90,17 @@ fn station<'a>(
     }
 }
 
-fn with_config3<T>(idcode: IdCode, format: Format, write: impl FnOnce(&StreamConfig3<'_>) -> Option<T>) -> Option<T> {
+fn with_config3<T>(
+    idcode: IdCode,
+    format: Format,
+    write: impl FnOnce(&StreamConfig3<'_>) -> Option<T>,
+) -> Option<T> {
     let scaling = PhasorScaling::Scale(PhasorScale3::new(PhasorComponent::Positive, 2.5));
     let phasors = [phasor(scaling); 2];
-    let analogs =
-        [AnalogChannel { name: Text::new(b"P"), scaling: AnalogScaling::Scale(AnalogScale3 { scale: 2.0, offset: 1.0 }) }];
+    let analogs = [AnalogChannel {
+        name: Text::new(b"P"),
+        scaling: AnalogScaling::Scale(AnalogScale3 { scale: 2.0, offset: 1.0 }),
+    }];
     let digitals = [DigitalChannel { names: [Text::new(b""); 16], normal: 0, valid: 0xFFFF }];
     let config = station(idcode, format, &phasors, &analogs, &digitals);
     let details = PmuDetails {
@@ -110,8 +122,9 @@ fn with_config3<T>(idcode: IdCode, format: Format, write: impl FnOnce(&StreamCon
 
 /// The fragments of a CFG-3, one behind the other; those of one kind of check or of the other.
 fn fragments(idcode: IdCode, format: Format, at: u8) -> Vec<u8> {
-    let whole =
-        written(|out| with_config3(idcode, format, |stream| config3_whole(out, &preamble(idcode, 0), stream).ok()));
+    let whole = written(|out| {
+        with_config3(idcode, format, |stream| config3_whole(out, &preamble(idcode, 0), stream).ok())
+    });
     let checks = if at & 1 == 0 { FragmentChecks::Each } else { FragmentChecks::Last };
     let mut cut = Fragments::new(&whole, checks);
     let mut all = Vec::new();
@@ -125,7 +138,8 @@ fn fragments(idcode: IdCode, format: Format, at: u8) -> Vec<u8> {
 fn data_frame(out: &mut [u8], idcode: IdCode, format: Format, at: u8) -> Option<usize> {
     let mut bytes = vec![0; MOST];
     let length = config2(&mut bytes, ConfigKind::Config2, idcode, format)?;
-    let layout = Layout::of(&ConfigView::new(FrameView::new(bytes.get(..length)?).ok()?).ok()?).ok()?;
+    let mut layout = Layout::with_capacity(LayoutBounds { pmus: 1, phasors: 2, analogs: 1 });
+    layout.fill(&ConfigView::new(FrameView::new(bytes.get(..length)?).ok()?).ok()?).ok()?;
     let phasors = [Some(Coordinates::Polar { magnitude: 76_210.0, angle_rad: 0.5 }), None];
     let analogs = [Some(7.0)];
     let sample = PmuSample {

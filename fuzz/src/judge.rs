@@ -61,7 +61,12 @@ impl Judged {
     #[must_use]
     pub fn new(any: bool) -> Self {
         let ports = if any { Ports::Any } else { Ports::Set(vec![4712, 4713]) };
-        Self { pipeline: Pipeline::new(ports, &bounds()), sink: Sink::default(), records: 0, now: 1_700_000_000_000_000_000 }
+        Self {
+            pipeline: Pipeline::new(ports, &bounds()),
+            sink: Sink::default(),
+            records: 0,
+            now: 1_700_000_000_000_000_000,
+        }
     }
 
     /// Lets time pass.

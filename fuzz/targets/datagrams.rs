@@ -43,7 +43,8 @@ fn run(bytes: &[u8]) {
             }
             // A sound frame, cut into two fragments, in either order.
             5 => {
-                let datagram = udp(ports, &frames::sound(input.byte().unwrap_or(0), input.byte().unwrap_or(0)));
+                let datagram =
+                    udp(ports, &frames::sound(input.byte().unwrap_or(0), input.byte().unwrap_or(0)));
                 let cut = (usize::from(input.byte().unwrap_or(1)) * 8).clamp(8, datagram.len());
                 let (head, tail) = datagram.split_at(cut - cut % 8);
                 let offset = u16::try_from(head.len() / 8).unwrap_or(0);

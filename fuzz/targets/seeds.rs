@@ -50,7 +50,27 @@ fn datagrams() -> impl Iterator<Item = Vec<u8>> {
 
 fn segments() -> impl Iterator<Item = Vec<u8>> {
     KINDS.step_by(4).flat_map(|kind| {
-        let in_order = vec![0, 0xC0, 2, 0, 0x40, kind & 0x78 | 2, 0, 0, 20, 0x40, kind & 0x78, 1, 0, 9, 0x40, kind & 0x78, 2, 0, 50];
+        let in_order = vec![
+            0,
+            0xC0,
+            2,
+            0,
+            0x40,
+            kind & 0x78 | 2,
+            0,
+            0,
+            20,
+            0x40,
+            kind & 0x78,
+            1,
+            0,
+            9,
+            0x40,
+            kind & 0x78,
+            2,
+            0,
+            50,
+        ];
         let reordered = vec![1, 0x41, kind, 0, 1, 20, 0x41, kind, 1, 2, 7, 0xF1, kind, 9, 0xE1, 1, 0];
         [in_order, reordered]
     })

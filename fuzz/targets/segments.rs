@@ -61,7 +61,8 @@ fn run(bytes: &[u8]) {
             12 | 13 => {
                 let flags = input.byte().unwrap_or(0);
                 let payload = input.stretch().unwrap_or_default();
-                judged.push(record(&ipv4(from, TCP, 0, 0, &tcp(ports, *sequence, flags, payload)), interface));
+                judged
+                    .push(record(&ipv4(from, TCP, 0, 0, &tcp(ports, *sequence, flags, payload)), interface));
                 *sequence = sequence.wrapping_add(u32::from(flags & 3 != 0));
             }
             14 => judged.pass(i64::from(input.word().unwrap_or(0)) * 10_000_000),

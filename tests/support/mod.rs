@@ -200,7 +200,8 @@ fn chronyd() -> Found {
 }
 
 fn fuzz_targets() -> Found {
-    let built = env::var_os("PMU_FUZZ_TARGETS").is_some_and(|place| Path::new(&place).join("datagrams").is_file());
+    let built =
+        env::var_os("PMU_FUZZ_TARGETS").is_some_and(|place| Path::new(&place).join("datagrams").is_file());
     demand(built, "the fuzz targets (cargo xtask test builds them, and takes a C++ compiler for it)")
 }
 

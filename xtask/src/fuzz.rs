@@ -20,7 +20,8 @@ const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer
     -Cllvm-args=-sanitizer-coverage-trace-compares";
 
 /// Named, so that build scripts and macros, which run in the compiler's own world, are not instrumented.
-const TRIPLE: &str = if cfg!(target_arch = "aarch64") { "aarch64-unknown-linux-gnu" } else { "x86_64-unknown-linux-gnu" };
+const TRIPLE: &str =
+    if cfg!(target_arch = "aarch64") { "aarch64-unknown-linux-gnu" } else { "x86_64-unknown-linux-gnu" };
 
 /// What the verb takes.
 #[derive(Debug, clap::Args)]
@@ -116,20 +117,22 @@ fn start(project: &Project, target: &str, seconds: u32) -> Result<std::process::
 
 /// Waits for a target; gives how many inputs it tried.
 fn finish(project: &Project, target: &str, child: std::process::Child) -> Result<u64> {
-    let output = child.wait_with_output().map_err(|source| Error::Start { program: target.to_owned(), source })?;
+    let output =
+        child.wait_with_output().map_err(|source| Error::Start { program: target.to_owned(), source })?;
     let said = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
         let last: Vec<&str> = said.lines().rev().take(40).collect();
         let mut text = format!("fuzz target {target} failed ({}):\n", output.status);
         for line in last.into_iter().rev() {
             // Writing to a string cannot fail.
-            drop(writeln!(text, "{line}"));
+            let _ = writeln!(text, "{line}");
         }
         let program = program(project, target);
-        drop(write!(text, "To repeat it: {} FILE, with the file named above", program.display()));
+        let _ = write!(text, "To repeat it: {} FILE, with the file named above", program.display());
         return Err(Error::plain(text));
     }
-    let tried = tried(&said).ok_or_else(|| Error::plain(format!("fuzz target {target} gave no statistics")))?;
+    let tried =
+        tried(&said).ok_or_else(|| Error::plain(format!("fuzz target {target} gave no statistics")))?;
     eprintln!("{target:16} {tried} inputs tried");
     Ok(tried)
 }
@@ -164,7 +167,8 @@ mod tests {
 
     #[test]
     fn the_number_of_inputs_is_read_from_the_statistics() {
-        let said = "Done 12 runs in 3 second(s)\nstat::number_of_executed_units: 4711\nstat::peak_rss_mb: 70\n";
+        let said =
+            "Done 12 runs in 3 second(s)\nstat::number_of_executed_units: 4711\nstat::peak_rss_mb: 70\n";
         assert_eq!(tried(said), Some(4_711));
         assert_eq!(tried("Done"), None);
     }
