@@ -60,7 +60,20 @@ pub(crate) fn build(project: &Project) -> Result<()> {
         .env("RUSTFLAGS", FLAGS)
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .args(["build", "--quiet", "--release", "--locked", "--target", TRIPLE, "--target-dir"])
-        .arg(place(project));
+        .arg(place(project))
+        .args(TARGETS.into_iter().flat_map(|target| ["--bin", target]));
+    process::run(&mut command)
+}
+
+/// Writes what fuzzing begins with where there is no corpus yet.
+fn write_seeds(project: &Project) -> Result<()> {
+    let mut command = project::cargo();
+    command
+        .current_dir(project.root.join("fuzz"))
+        .args(["run", "--quiet", "--locked", "--no-default-features", "--bin", "seeds", "--target-dir"])
+        .arg(place(project))
+        .arg("--")
+        .arg(place(project).join("seeds"));
     process::run(&mut command)
 }
 
@@ -71,7 +84,7 @@ pub(crate) fn perform(project: &Project, args: &Args) -> Result<ExitCode> {
         args.targets.iter().map(|name| known(name)).collect::<Result<_>>()?
     };
     build(project)?;
-    process::run(Command::new(program(project, "seeds")).arg(place(project).join("seeds")))?;
+    write_seeds(project)?;
     let mut total = 0;
     // Two at a time: such machines as this is made for have two CPUs at least.
     for pair in targets.chunks(2) {
