@@ -14,6 +14,8 @@ pub enum InvalidReason {
     Type,
     /// IEEE 1344, the older protocol on the same ports.
     Ieee1344,
+    /// A long stretch of a TCP flow without a sound frame: it hardly speaks C37.118.
+    NoFrame,
 }
 
 impl InvalidReason {
@@ -26,6 +28,7 @@ impl InvalidReason {
             Self::Truncated => "truncated",
             Self::Type => "type",
             Self::Ieee1344 => "ieee1344",
+            Self::NoFrame => "no_frame",
         }
     }
 }

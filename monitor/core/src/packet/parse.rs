@@ -207,6 +207,26 @@ impl<'a> Fragment<'a> {
         self.payload.get(header_size..).unwrap_or_default()
     }
 
+    /// Whether it is one of IPv6.
+    #[must_use]
+    pub fn is_ipv6(&self) -> bool {
+        !self.source.starts_with(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF])
+    }
+
+    /// What the packet carries whose fragments, this one among them, make up `payload`.
+    ///
+    /// # Errors
+    /// [`Malformed::Transport`], where the header of UDP or TCP is cut or states what cannot be.
+    pub fn whole<'w>(&self, payload: &'w [u8]) -> Result<Content<'w>, Malformed> {
+        let Self { source, destination, identification, protocol, .. } = *self;
+        let ip_id = u16::try_from(identification).ok().filter(|id| *id != 0 && !self.is_ipv6());
+        let whole = Networked { source, destination, protocol, part: None, ip_id, payload, cut: 0 };
+        match protocol {
+            ip::TCP => Segment::new(&whole).map(Content::Tcp),
+            _ => Datagram::new(&whole, false).map(Content::Udp),
+        }
+    }
+
     /// What carries it.
     #[must_use]
     pub const fn transport(&self) -> Transport {

@@ -20,7 +20,8 @@ use std::collections::VecDeque;
 use std::hash::Hasher;
 
 use super::ConfigId;
-use super::table::{Entry, Fold, KeyTable};
+use super::table::{Entry, KeyTable};
+use crate::fold::Fold;
 use crate::protocol::c37118::{ConfigView, Layout, LayoutBounds};
 
 /// Where SOC and FRACSEC stand in a frame: what differs between repetitions of one configuration, beside CHK.
