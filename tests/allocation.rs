@@ -81,7 +81,8 @@ fn allocations_are_counted() {
 }
 
 /// Few of everything, so that every bound is met.
-const BOUNDS: Bounds = Bounds { streams: 40, configs: 10, pmus_per_config: 4, channels_per_config: 64 };
+const BOUNDS: Bounds =
+    Bounds { streams: 40, configs: 10, pmus: 10, channels: 200, pmus_per_config: 4, channels_per_config: 64 };
 /// More PMUs than there are places for.
 const PMUS: u16 = 60;
 const FRAMES: u64 = 30;

@@ -16,7 +16,8 @@ use monitor_core::protocol::c37118::encode::{
 };
 use monitor_core::protocol::c37118::{
     ConfigView, Coordinates, DataRate, Format, FrameView, IdCode, Layout, LayoutBounds, NominalFrequency,
-    PhasorChannel, PhasorFormat, PhasorUnit, Stat, Text, TimeBase, TimeQuality, TimeTag, Version,
+    PhasorChannel, PhasorFormat, PhasorScaling, PhasorUnit, Stat, Text, TimeBase, TimeQuality, TimeTag,
+    Version,
 };
 use serde_json::Value;
 use support::{Need, captures, trial};
@@ -463,7 +464,11 @@ fn written(write: impl FnOnce(&mut [u8]) -> usize) -> Vec<u8> {
 }
 
 fn config_frame() -> Vec<u8> {
-    let phasors = [PhasorChannel { name: Text::from("VA"), unit: PhasorUnit::Volt, factor: 1_000 }];
+    let phasors = [PhasorChannel {
+        name: Text::from("VA"),
+        unit: PhasorUnit::Volt,
+        scaling: PhasorScaling::Unit { factor: 1_000 },
+    }];
     let station = StationConfig {
         station: Text::from("ALPHA"),
         idcode: IdCode(8),

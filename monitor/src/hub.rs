@@ -9,6 +9,7 @@ mod equations;
 mod fanout;
 pub mod queue;
 mod registry;
+mod row;
 mod run;
 mod summary;
 
@@ -16,10 +17,13 @@ pub use direct::Direct;
 pub use equations::Equation;
 pub use fanout::{Ended, Fanout, OnEnd, SinkReport, is_closed};
 pub use registry::{Config, Item, OwnedItem, PmuNames, Registry, StreamInfo};
+pub use row::{
+    ClockRow, CopiesRow, JitterRow, LatenessRow, LeapsRow, SpreadRow, StallsRow, StreamLatency, StreamRow,
+};
 pub use run::Hub;
 pub use summary::{
     ByteCounters, CaptureSummary, ClockSummary, Counters, EventCounters, FrameCounters, Named,
-    PacketCounters, RecordCounters, RtSummary, StageLatency, StreamLatency, StreamRow, Summary, Window,
+    PacketCounters, RecordCounters, RtSummary, StageLatency, Summary, Window,
 };
 
 #[cfg(test)]

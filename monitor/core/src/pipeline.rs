@@ -5,8 +5,9 @@
 //! # Which packets are ours
 //! With a set of ports: UDP and TCP packets from or to one of them, whatever the probe matched by. Without one
 //! ([`Ports::Any`]): packets whose payload begins with a sound frame, or with what claims to be a frame of a stream
-//! that is known already (a wrong check there is that stream's loss). Fragments behind the first carry no ports and are
-//! always ours. Every other packet is counted in [`Counts::packets_ignored`], its record as carried or without
+//! that is known already (a wrong check there is that stream's loss), and of a TCP connection in which one was seen all
+//! that follows, in both directions. Fragments behind the first carry no ports: whose they are, is known with the first
+//! one, or with the whole packet. Every other packet is counted in [`Counts::packets_ignored`], its record as carried or without
 //! payload, and its bytes nowhere.
 //!
 //! # Which event goes when
@@ -15,6 +16,8 @@
 
 mod bounds;
 mod c37118;
+mod configuration;
+mod flows;
 mod histograms;
 mod ports;
 mod tick;
@@ -25,13 +28,13 @@ pub use ports::Ports;
 pub use tick::STREAMS_PER_TICK;
 
 use crate::event::{
-    Addresses, Candidate, Class, ConfigId, Counts, Endpoint, Event, EventKind, FrameEvent, Outcome, Outlet,
-    Protocol, Stages, StreamCounts, StreamId, StreamKey, StreamTiming, Transport, UndecodedReason,
+    Addresses, Candidate, Class, ConfigId, Counts, Endpoint, Event, EventKind, FrameEvent, Outlet,
+    Protocol, Stages, StreamCounts, StreamId, StreamKey, StreamReport, StreamTiming, Transport,
 };
-use crate::flow::Seen;
-use crate::packet::{Content, Datagram, Fragment, Packet, Record, RecordKind, Segment};
-use crate::protocol::c37118::{FrameView, LayoutBounds};
-use crate::stream::{Configs, Streams};
+use crate::flow::{Flows, Seen};
+use crate::packet::{Content, Datagram, Packet, Record, RecordKind};
+use crate::protocol::c37118::FrameView;
+use crate::stream::{Configs, Preload, Streams};
 use crate::time::Clock;
 use ports::PortMap;
 
@@ -46,12 +49,15 @@ pub struct StreamSummary {
     pub counts: StreamCounts,
     /// How it ran; the rate is that of the whole run.
     pub timing: StreamTiming,
+    /// All else that is known of it.
+    pub report: StreamReport,
 }
 
 /// Takes records, gives events. All that it needs is allocated by [`Pipeline::new`].
 #[derive(Debug)]
 pub struct Pipeline {
     ports: PortMap,
+    flows: Flows,
     judge: Judge,
 }
 
@@ -122,22 +128,36 @@ impl Pipeline {
     /// Makes the pools: memory as the table of bounds says.
     #[must_use]
     pub fn new(ports: Ports, bounds: &Bounds) -> Self {
-        let narrow = |wide: usize| u16::try_from(wide).unwrap_or(u16::MAX);
-        let layout = LayoutBounds {
-            pmus: narrow(bounds.pmus_per_config),
-            phasors: narrow(bounds.channels_per_config),
-            analogs: narrow(bounds.channels_per_config),
-        };
         Self {
             ports: PortMap::new(ports),
+            flows: Flows::new(&bounds.flows),
             judge: Judge {
                 streams: Streams::new(bounds.streams),
-                configs: Configs::new(bounds.streams, bounds.configs, layout),
+                configs: Configs::new(bounds.streams, bounds.arena()),
                 stages: StageHistograms::new(),
                 counts: Counts::default(),
                 teller: 0,
             },
         }
+    }
+
+    /// Adds a configuration that did not come over the wire. It lays out DATA that it fits exactly until one comes over
+    /// the wire. Allocates: to be called before the first packet.
+    pub fn preload(&mut self, preload: Preload) {
+        self.judge.configs.preload(preload);
+    }
+
+    /// Keeps places for so many answers to requests. Allocates: to be called before the first packet.
+    pub fn expect_requested(&mut self, answers: usize) {
+        self.judge.configs.expect_requested(answers);
+    }
+
+    /// Adds the answer to a request, for which a place was kept, without allocating.
+    ///
+    /// # Errors
+    /// The answer, where no place is left.
+    pub fn take_requested(&mut self, answer: Preload) -> Result<(), Preload> {
+        self.judge.configs.take_requested(answer)
     }
 
     /// Takes one packet through. Never fails: what is wrong with a packet is counted and told as an event.
@@ -155,8 +175,10 @@ impl Pipeline {
         };
         match packet.content {
             Content::Udp(datagram) => self.push_udp(record, &datagram, clock, out),
-            Content::Tcp(segment) => self.push_tcp(record, &segment, out),
-            Content::Fragment(fragment) => self.push_fragment(record, &fragment, out),
+            Content::Tcp(segment) => self.push_tcp(record, packet.tags(), &segment, clock, out),
+            Content::Fragment(fragment) => {
+                self.push_fragment(record, packet.tags(), &fragment, clock, out);
+            }
             Content::Other { .. } => {
                 self.count_record(record, &[], 0);
                 self.judge.counts.packets_ignored += 1;
@@ -170,6 +192,7 @@ impl Pipeline {
         Counts {
             streams_refused: self.judge.streams.refused(),
             configs_refused: self.judge.configs.refused(),
+            flows: self.flows.counts(),
             ..self.judge.counts
         }
     }
@@ -181,6 +204,7 @@ impl Pipeline {
             key: *key,
             counts: stream.counts,
             timing: stream.timing_of_run(),
+            report: stream.report(),
         })
     }
 
@@ -208,65 +232,6 @@ impl Pipeline {
         offer_packet(record, out);
         self.judge.counts.bytes.received += payload.len() as u64;
         self.judge.take_datagram(&carrier, payload, clock, out);
-    }
-
-    /// Segments are not put together yet: each counts as one frame that was found and not decoded.
-    fn push_tcp<O: Outlet>(&mut self, record: &Record<'_>, segment: &Segment<'_>, out: &mut O) {
-        let Segment { source, destination, payload, cut, .. } = *segment;
-        self.count_record(record, payload, cut);
-        let ours = self.ports.matches([source.port, destination.port]);
-        if !ours.unwrap_or_else(|| FrameView::split(payload).is_ok()) {
-            self.judge.counts.packets_ignored += 1;
-            return;
-        }
-        offer_packet(record, out);
-        self.drop_undecoded(record, segment.addresses(), Transport::Tcp, payload, UndecodedReason::Tcp, out);
-    }
-
-    /// Fragments likewise.
-    fn push_fragment<O: Outlet>(&mut self, record: &Record<'_>, fragment: &Fragment<'_>, out: &mut O) {
-        let payload = fragment.data();
-        self.count_record(record, payload, fragment.cut);
-        if fragment.ports().and_then(|ports| self.ports.matches(ports)) == Some(false) {
-            self.judge.counts.packets_ignored += 1;
-            return;
-        }
-        offer_packet(record, out);
-        let reason = UndecodedReason::Fragment;
-        self.drop_undecoded(record, fragment.addresses(), fragment.transport(), payload, reason, out);
-    }
-
-    /// Counts a payload that is not looked into as one frame.
-    fn drop_undecoded<O: Outlet>(
-        &mut self,
-        record: &Record<'_>,
-        addresses: Addresses,
-        transport: Transport,
-        payload: &[u8],
-        reason: UndecodedReason,
-        out: &mut O,
-    ) {
-        if payload.is_empty() {
-            return;
-        }
-        self.judge.counts.bytes.received += payload.len() as u64;
-        self.judge.counts.bytes.dropped += payload.len() as u64;
-        self.judge.counts.frames.found += 1;
-        self.judge.counts.frames.undecoded[reason as usize] += 1;
-        if out.wants(Class::Frame) {
-            let frame = FrameEvent {
-                protocol: Protocol::C37118,
-                frame_type: None,
-                idcode: None,
-                addresses,
-                transport,
-            };
-            let about = About { stages: Stages::new(&record.stamps, None), ..About::default() };
-            out.offer(
-                &about.event(&Seen::of(record), EventKind::Frame(frame, Outcome::Undecoded(reason))),
-                payload,
-            );
-        }
     }
 
     /// A packet that matched nothing and looks like C37.118: told, and otherwise left alone.

@@ -6,14 +6,21 @@
 mod config;
 mod counts;
 mod key;
+mod quality;
 mod reading;
+mod report;
 mod sequence;
 mod state;
 mod table;
 
-pub use config::{Configs, Learned, SourceId, SourceKey};
+pub use config::{Adopted, Configs, Learned, Misfit, Preload, PreloadError, SourceId, SourceKey};
 pub use counts::{StreamCounts, StreamTiming};
-pub use key::{ConfigId, StreamId, StreamKey};
+pub use key::{ConfigId, ConfigSource, StreamId, StreamKey};
+pub use quality::{ClockState, ClockTimes};
 pub use reading::Reading;
+pub use report::{
+    Agreement, CopyCounts, LatenessReport, Leaps, LimitBasis, Pace, REPORT_SIZE, Spread, Stalls, StatCounts,
+    StreamReport,
+};
 pub use sequence::{Cadence, JUMP_NS, Sequence, WINDOW};
-pub use state::{Stream, Streams};
+pub use state::{Stream, Streams, UNCONFIGURED_NS};

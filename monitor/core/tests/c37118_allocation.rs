@@ -10,9 +10,9 @@ use monitor_core::protocol::c37118::encode::{
     self, ConfigKind, PmuSample, Preamble, StationConfig, StreamConfig,
 };
 use monitor_core::protocol::c37118::{
-    AnalogChannel, AnalogKind, Command, CommandView, ConfigView, Coordinates, DataRate, DataView,
-    DigitalChannel, Format, FrameView, HeaderView, IdCode, Layout, LayoutBounds, NominalFrequency,
-    PhasorChannel, PhasorFormat, PhasorUnit, Stat, Text, TimeBase, TimeTag, Version,
+    AnalogChannel, AnalogKind, AnalogScaling, Command, CommandView, ConfigView, Coordinates, DataRate,
+    DataView, DigitalChannel, Format, FrameView, HeaderView, IdCode, Layout, LayoutBounds, NominalFrequency,
+    PhasorChannel, PhasorFormat, PhasorScaling, PhasorUnit, Stat, Text, TimeBase, TimeTag, Version,
 };
 
 struct Counting;
@@ -48,8 +48,15 @@ fn write_config(out: &mut [u8], phasors: PhasorFormat, floats: bool) -> usize {
         station: "Station".into(),
         idcode: IdCode(8),
         format,
-        phasors: &[PhasorChannel { name: Text::new(b"VA"), unit: PhasorUnit::Volt, factor: 1000 }; 3],
-        analogs: &[AnalogChannel { name: Text::new(b"P"), kind: AnalogKind::Rms, scale: 1 }; 2],
+        phasors: &[PhasorChannel {
+            name: Text::new(b"VA"),
+            unit: PhasorUnit::Volt,
+            scaling: PhasorScaling::Unit { factor: 1000 },
+        }; 3],
+        analogs: &[AnalogChannel {
+            name: Text::new(b"P"),
+            scaling: AnalogScaling::Unit { kind: AnalogKind::Rms, scale: 1 },
+        }; 2],
         digitals: &[DigitalChannel { names: [Text::new(b"breaker"); 16], normal: 0, valid: 1 }],
         nominal: NominalFrequency::Hz50,
         config_count: 1,
@@ -87,7 +94,7 @@ fn read(bytes: &[u8], layout: &mut Layout) -> f64 {
     if let Ok(header) = HeaderView::new(frame) {
         return f64::from(u32::from(header.text().as_str().is_some()));
     }
-    let view = DataView::new(bytes, layout).expect("DATA");
+    let view = DataView::new(bytes, &*layout).expect("DATA");
     view.pmus()
         .map(|pmu| {
             let phasors: f64 =

@@ -93,6 +93,7 @@ fn payloads() -> Vec<Vec<u8>> {
             payloads.push([pmu.data(199), vec![0; 5]].concat());
             payloads.push(pmu.config(2));
             payloads.push(pmu.config(3));
+            payloads.push(pmu.config3(3, 2.0));
             payloads.extend([200, 201, 204, 203, 203, 90_000_000, 205, 20_000].map(|index| pmu.data(index)));
         }
         let mut broken = pmu.data(206);
@@ -147,7 +148,8 @@ fn push_all(pipeline: &mut Pipeline, packets: &[Vec<u8>], out: &mut Lossy) {
 
 #[test]
 fn nothing_is_allocated_after_the_pools_are_made() {
-    let bounds = Bounds { streams: 8, configs: 3, pmus_per_config: 1, channels_per_config: 8 };
+    let bounds =
+        Bounds { streams: 8, configs: 3, pmus: 3, channels: 24, pmus_per_config: 1, channels_per_config: 8 };
     let packets = packets();
     for ports in [Ports::Set(vec![PORT]), Ports::Any] {
         let mut out = Lossy::default();

@@ -38,29 +38,45 @@ const STREAMS: Bound = Bound {
 const CONFIGURATIONS: Bound = Bound {
     name: "configurations",
     least: 1,
-    default: 512,
-    most: 16_384,
-    meaning: "configurations in use at the same time; about 19 KiB each with the other two bounds at their defaults",
+    default: 4_096,
+    most: 65_535,
+    meaning: "configurations in use at the same time, and those replaced that an output still reads; about 100 bytes each",
 };
 
 const PMUS: Bound = Bound {
-    name: "pmus-per-configuration",
+    name: "pmus",
     least: 1,
-    default: 128,
-    most: 4_096,
-    meaning: "PMUs in one configuration; 22 bytes each in every slot",
+    default: 4_096,
+    most: 1 << 20,
+    meaning: "PMUs of all configurations in use together; 28 bytes each",
 };
 
 const CHANNELS: Bound = Bound {
-    name: "channels-per-configuration",
+    name: "channels",
+    least: 1,
+    default: 16_384,
+    most: 1 << 22,
+    meaning: "phasors, and as many analogs, of all configurations in use together; 40 bytes for the two",
+};
+
+const PMUS_EACH: Bound = Bound {
+    name: "pmus-per-configuration",
     least: 1,
     default: 1_024,
+    most: 4_096,
+    meaning: "PMUs in one configuration, which take their place among those of all",
+};
+
+const CHANNELS_EACH: Bound = Bound {
+    name: "channels-per-configuration",
+    least: 1,
+    default: 4_096,
     most: 32_768,
-    meaning: "phasors, and as many analogs, in one configuration; 16 bytes each in every slot",
+    meaning: "phasors, and as many analogs, in one configuration, which take their place among those of all",
 };
 
 /// Every bound.
-pub const BOUNDS: [Bound; 5] = [RING, STREAMS, CONFIGURATIONS, PMUS, CHANNELS];
+pub const BOUNDS: [Bound; 7] = [RING, STREAMS, CONFIGURATIONS, PMUS, CHANNELS, PMUS_EACH, CHANNELS_EACH];
 
 /// `[bounds]` of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -69,6 +85,8 @@ pub struct BoundsTable {
     ring_bytes: Option<usize>,
     streams: Option<usize>,
     configurations: Option<usize>,
+    pmus: Option<usize>,
+    channels: Option<usize>,
     pmus_per_configuration: Option<usize>,
     channels_per_configuration: Option<usize>,
 }
@@ -77,9 +95,24 @@ impl BoundsTable {
     /// What was given, in the order of [`BOUNDS`].
     #[must_use]
     pub fn values(&self) -> [Option<usize>; BOUNDS.len()] {
-        let Self { ring_bytes, streams, configurations, pmus_per_configuration, channels_per_configuration } =
-            *self;
-        [ring_bytes, streams, configurations, pmus_per_configuration, channels_per_configuration]
+        let Self {
+            ring_bytes,
+            streams,
+            configurations,
+            pmus,
+            channels,
+            pmus_per_configuration,
+            channels_per_configuration,
+        } = *self;
+        [
+            ring_bytes,
+            streams,
+            configurations,
+            pmus,
+            channels,
+            pmus_per_configuration,
+            channels_per_configuration,
+        ]
     }
 
     /// These, with the default in the place of each that was not given.
@@ -90,8 +123,10 @@ impl BoundsTable {
             ring_bytes: or_default(RING, self.ring_bytes),
             streams: or_default(STREAMS, self.streams),
             configurations: or_default(CONFIGURATIONS, self.configurations),
-            pmus_per_configuration: or_default(PMUS, self.pmus_per_configuration),
-            channels_per_configuration: or_default(CHANNELS, self.channels_per_configuration),
+            pmus: or_default(PMUS, self.pmus),
+            channels: or_default(CHANNELS, self.channels),
+            pmus_per_configuration: or_default(PMUS_EACH, self.pmus_per_configuration),
+            channels_per_configuration: or_default(CHANNELS_EACH, self.channels_per_configuration),
         }
     }
 
@@ -103,8 +138,10 @@ impl BoundsTable {
         Ok(Bounds {
             streams: within(STREAMS, self.streams)?,
             configs: within(CONFIGURATIONS, self.configurations)?,
-            pmus_per_config: within(PMUS, self.pmus_per_configuration)?,
-            channels_per_config: within(CHANNELS, self.channels_per_configuration)?,
+            pmus: within(PMUS, self.pmus)?,
+            channels: within(CHANNELS, self.channels)?,
+            pmus_per_config: within(PMUS_EACH, self.pmus_per_configuration)?,
+            channels_per_config: within(CHANNELS_EACH, self.channels_per_configuration)?,
         })
     }
 

@@ -137,6 +137,8 @@ mod tests {
         ring-bytes = 8388608
         streams = 100
         configurations = 7
+        pmus = 8
+        channels = 10
         pmus-per-configuration = 9
         channels-per-configuration = 11
     "#;

@@ -6,7 +6,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use monitor_core::event::{Class, ConfigId, Event, EventKind, Outcome, StreamId, StreamKey};
+use monitor_core::event::{
+    Class, ConfigId, ConfigNews, ConfigSource, Event, EventKind, Outcome, StreamId, StreamKey,
+};
 use monitor_core::packet::InterfaceId;
 use monitor_core::protocol::c37118::{ConfigView, FrameView, Layout, LayoutBounds};
 
@@ -39,19 +41,19 @@ pub struct PmuNames {
 pub struct Config {
     /// Its number in events.
     pub id: ConfigId,
-    /// The frame as it was on the wire.
+    /// The frame.
     pub bytes: Arc<[u8]>,
     /// What reading DATA takes.
     pub layout: Layout,
     /// Names, in the order of the layout's PMUs.
     pub pmus: Box<[PmuNames]>,
-    /// Where it came from, as the contract's `config_source` has it.
-    pub source: &'static str,
+    /// Where it came from.
+    pub source: ConfigSource,
 }
 
 impl Config {
     /// From a frame that the pipeline has accepted. None where it does not lay out anything.
-    fn new(id: ConfigId, bytes: &[u8]) -> Option<Self> {
+    fn new(id: ConfigId, source: ConfigSource, bytes: &[u8]) -> Option<Self> {
         let view = ConfigView::new(FrameView::without_check(bytes).ok()?).ok()?;
         let mut layout = Layout::with_capacity(bounds_of(&view));
         layout.fill(&view).ok()?;
@@ -63,7 +65,7 @@ impl Config {
                 analogs: pmu.analogs().map(|channel| channel.name.to_string().into()).collect(),
             })
             .collect();
-        Some(Self { id, bytes: bytes.into(), layout, pmus, source: "wire" })
+        Some(Self { id, bytes: bytes.into(), layout, pmus, source })
     }
 
     /// What a stream of this configuration is called.
@@ -178,8 +180,9 @@ impl Registry {
         match event.kind {
             EventKind::StreamOpened(key) => self.open(event.stream, key),
             EventKind::Frame(_, Outcome::Decoded) if event.kind.class() == Class::Config => {
-                self.configure(event.config, bytes);
+                self.configure(event.config, ConfigSource::Wire, bytes);
             }
+            EventKind::Config(ConfigNews::Adopted(source)) => self.configure(event.config, source, bytes),
             _ => {}
         }
         self.name_stream(event);
@@ -192,10 +195,10 @@ impl Registry {
         }
     }
 
-    fn configure(&mut self, id: Option<ConfigId>, bytes: &[u8]) {
+    fn configure(&mut self, id: Option<ConfigId>, source: ConfigSource, bytes: &[u8]) {
         // A repetition changes nothing: the pipeline gives what is new a generation of its own.
         let Some(id) = id.filter(|id| self.config(*id).is_none()) else { return };
-        let Some(config) = Config::new(id, bytes) else { return };
+        let Some(config) = Config::new(id, source, bytes) else { return };
         let slot = usize::from(id.slot);
         if self.configs.len() <= slot {
             self.configs.resize_with(slot + 1, || None);

@@ -5,13 +5,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use monitor_core::event::{EventKind, StreamCounts, StreamId, StreamTiming};
+use monitor_core::event::{EventKind, StreamCounts, StreamId, StreamReport, StreamTiming};
 use monitor_core::time::Nanos;
 
 use super::fanout::Fanout;
 use super::queue::{QueueReceiver, Woken};
 use super::registry::{Item, Registry};
-use super::summary::{StreamRow, Window};
+use super::row::StreamRow;
+use super::summary::Window;
 
 /// How often the table is made.
 const WINDOW: Duration = Duration::from_secs(1);
@@ -70,7 +71,7 @@ impl Hub {
 
 /// The last state of each stream.
 #[derive(Default)]
-struct Board(BTreeMap<StreamId, (StreamCounts, StreamTiming)>);
+struct Board(BTreeMap<StreamId, (StreamCounts, StreamTiming, StreamReport)>);
 
 impl Board {
     fn note(&mut self, item: &Item<'_>) {
@@ -81,15 +82,21 @@ impl Board {
             }
             EventKind::StreamCounts(counts) => self.0.entry(id).or_default().0 = counts,
             EventKind::StreamTiming(timing) => self.0.entry(id).or_default().1 = timing,
-            EventKind::Packet | EventKind::Frame(..) | EventKind::Candidate(_) => {}
+            EventKind::StreamReport => {
+                if let Some(report) = StreamReport::from_bytes(item.bytes) {
+                    self.0.entry(id).or_default().2 = report;
+                }
+            }
+            EventKind::Packet | EventKind::Frame(..) | EventKind::Config(_) | EventKind::Candidate(_) => {}
         }
     }
 
     fn window(&self, now: Nanos, registry: &Registry) -> Window {
-        let row = |(id, (counts, timing)): (&StreamId, &(StreamCounts, StreamTiming))| {
-            let info = registry.stream(*id)?;
-            Some(StreamRow::new(Arc::clone(&info.label), info.name.clone(), counts, timing))
-        };
+        let row =
+            |(id, (counts, timing, report)): (&StreamId, &(StreamCounts, StreamTiming, StreamReport))| {
+                let info = registry.stream(*id)?;
+                Some(StreamRow::new(Arc::clone(&info.label), info.name.clone(), counts, timing, report))
+            };
         Window { time_ns: now.0, streams: self.0.iter().filter_map(row).collect(), ..Window::default() }
     }
 }

@@ -6,13 +6,13 @@
 use std::sync::Arc;
 
 use monitor_core::event::{
-    ByteCounts, Class, Counts, FrameCounts, QueueCounts, RecordCounts, Stage, StreamCounts, StreamTiming,
-    UndecodedReason,
+    ByteCounts, Class, Counts, FrameCounts, QueueCounts, RecordCounts, Stage, UndecodedReason,
 };
 use monitor_core::pipeline::{Percentiles, Pipeline};
 use serde::{Serialize, Serializer};
 
 use super::registry::Registry;
+use super::row::StreamRow;
 use crate::capture::CaptureCounts;
 
 /// Things by name, in a fixed order: a JSON object.
@@ -37,80 +37,6 @@ impl<T: Serialize> Serialize for Named<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
     }
-}
-
-/// One stream: a row of the table.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct StreamRow {
-    /// `c37118:192.0.2.1>192.0.2.9:udp:60`.
-    pub id: Arc<str>,
-    /// The station's name, where it is known.
-    pub name: Option<Arc<str>>,
-    /// DATA frames that are not copies, since the start.
-    pub frames: u64,
-    /// Reporting instants for which no frame came.
-    pub missing: u32,
-    /// Frames for an instant that had one.
-    pub duplicate: u32,
-    /// Frames for an instant before the newest one seen.
-    pub out_of_order: u32,
-    /// Frames with a wrong check.
-    pub crc_errors: u32,
-    /// DATA frames without a configuration that fits.
-    pub undecoded: u32,
-    /// Configurations seen.
-    pub configs: u32,
-    /// Frames whose time tag jumped away from both the stream's and the arrival's time.
-    pub discontinuities: u32,
-    /// DATA frames per second: of the window, or of the whole run in the summary.
-    pub rate_hz: f32,
-    /// Frequency of the first PMU in its last decoded frame.
-    pub frequency_hz: Option<f32>,
-    /// Its rate of change.
-    pub rocof_hz_per_s: Option<f32>,
-    /// Time quality of the last frame (the 8 bits of FRACSEC).
-    pub time_quality: u8,
-    /// STAT of its first PMU.
-    pub stat: u16,
-    /// From `netif_receive_skb` to decoded, since the start; absent for a capture.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub latency_ns: Option<StreamLatency>,
-}
-
-impl StreamRow {
-    /// From what the pipeline tells of a stream.
-    #[must_use]
-    pub fn new(id: Arc<str>, name: Option<Arc<str>>, counts: &StreamCounts, timing: &StreamTiming) -> Self {
-        Self {
-            id,
-            name,
-            frames: counts.frames,
-            missing: counts.missing,
-            duplicate: counts.duplicate,
-            out_of_order: counts.out_of_order,
-            crc_errors: counts.crc_errors,
-            undecoded: counts.undecoded,
-            configs: counts.configs,
-            discontinuities: counts.discontinuities,
-            rate_hz: timing.rate_hz,
-            frequency_hz: timing.frequency_hz,
-            rocof_hz_per_s: timing.rocof_hz_per_s,
-            time_quality: timing.time_quality,
-            stat: timing.stat,
-            latency_ns: timing.latency_ns.map(|[p50, p99, max]| StreamLatency { p50, p99, max }),
-        }
-    }
-}
-
-/// A stream's `receive_to_decoded`, in nanoseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct StreamLatency {
-    /// Median.
-    pub p50: u32,
-    /// 99th percentile.
-    pub p99: u32,
-    /// Largest.
-    pub max: u32,
 }
 
 /// What the table shows: made once a second.
@@ -492,7 +418,13 @@ fn streams(pipeline: &Pipeline, registry: &Registry) -> Vec<StreamRow> {
     let row = |stream: monitor_core::pipeline::StreamSummary| {
         let info = registry.stream(stream.id);
         let label = info.map_or_else(|| stream.key.to_string().into(), |info| Arc::clone(&info.label));
-        StreamRow::new(label, info.and_then(|info| info.name.clone()), &stream.counts, &stream.timing)
+        StreamRow::new(
+            label,
+            info.and_then(|info| info.name.clone()),
+            &stream.counts,
+            &stream.timing,
+            &stream.report,
+        )
     };
     pipeline.streams().map(row).collect()
 }

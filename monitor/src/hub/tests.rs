@@ -18,8 +18,8 @@ use monitor_core::protocol::c37118::encode::{
 };
 use monitor_core::protocol::c37118::{
     Command, ConfigView, Coordinates, DataRate, Format, FrameView, IdCode, Layout, LayoutBounds,
-    NominalFrequency, PhasorChannel, PhasorFormat, PhasorUnit, Stat, Text, TimeBase, TimeQuality, TimeTag,
-    Version,
+    NominalFrequency, PhasorChannel, PhasorFormat, PhasorScaling, PhasorUnit, Stat, Text, TimeBase,
+    TimeQuality, TimeTag, Version,
 };
 use monitor_core::time::{Mono, Nanos};
 use serde_json::{Value, json};
@@ -46,8 +46,16 @@ fn written(write: impl FnOnce(&mut [u8]) -> usize) -> Vec<u8> {
 
 fn config_frame() -> Vec<u8> {
     let phasors = [
-        PhasorChannel { name: Text::from("VA"), unit: PhasorUnit::Volt, factor: 1 },
-        PhasorChannel { name: Text::from("I \"1\""), unit: PhasorUnit::Ampere, factor: 1 },
+        PhasorChannel {
+            name: Text::from("VA"),
+            unit: PhasorUnit::Volt,
+            scaling: PhasorScaling::Unit { factor: 1 },
+        },
+        PhasorChannel {
+            name: Text::from("I \"1\""),
+            unit: PhasorUnit::Ampere,
+            scaling: PhasorScaling::Unit { factor: 1 },
+        },
     ];
     let station = StationConfig {
         station: Text::from("ALPHA"),

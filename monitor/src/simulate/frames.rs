@@ -4,8 +4,8 @@ use monitor_core::protocol::c37118::encode::{
     self, ConfigKind, EncodeError, Preamble, StationConfig, StreamConfig,
 };
 use monitor_core::protocol::c37118::{
-    AnalogChannel, AnalogKind, ConfigView, DigitalChannel, FrameView, Layout, LayoutBounds, PhasorChannel,
-    PhasorUnit, Text, TimeTag, Version,
+    AnalogChannel, AnalogKind, AnalogScaling, ConfigView, DigitalChannel, FrameView, Layout, LayoutBounds,
+    PhasorChannel, PhasorScaling, PhasorUnit, Text, TimeTag, Version,
 };
 
 use super::error::{Error, Undescribed};
@@ -94,10 +94,12 @@ impl Frames {
         let phasors: [_; Station::PHASORS.len()] = std::array::from_fn(|place| PhasorChannel {
             name: Text::from(Station::PHASORS[place]),
             unit: if place < Station::VOLTAGES { PhasorUnit::Volt } else { PhasorUnit::Ampere },
-            factor: factor(station.most(place)),
+            scaling: PhasorScaling::Unit { factor: factor(station.most(place)) },
         });
-        let analogs =
-            Station::ANALOGS.map(|name| AnalogChannel { name: name.into(), kind: AnalogKind::Rms, scale: 1 });
+        let analogs = Station::ANALOGS.map(|name| AnalogChannel {
+            name: name.into(),
+            scaling: AnalogScaling::Unit { kind: AnalogKind::Rms, scale: 1 },
+        });
         let digitals = [DigitalChannel {
             names: DIGITAL_NAMES.map(Text::from),
             normal: DIGITALS_NORMAL,

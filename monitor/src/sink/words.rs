@@ -173,8 +173,13 @@ mod tests {
     }
 
     fn row(frames: u64, time_quality: u8, stat: u16) -> StreamRow {
-        let (counts, timing) = Default::default();
-        StreamRow { frames, time_quality, stat, ..StreamRow::new("x".into(), None, &counts, &timing) }
+        let (counts, timing, report) = Default::default();
+        StreamRow {
+            frames,
+            time_quality,
+            stat,
+            ..StreamRow::new("x".into(), None, &counts, &timing, &report)
+        }
     }
 
     #[test]

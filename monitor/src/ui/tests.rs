@@ -40,7 +40,7 @@ fn refused() -> RunInfo {
 }
 
 fn row(number: u32) -> StreamRow {
-    let (counts, timing) = Default::default();
+    let (counts, timing, report) = Default::default();
     let id = format!("c37118:10.0.0.{number}>10.0.0.254:udp:{number}").into();
     StreamRow {
         frames: 500,
@@ -48,14 +48,20 @@ fn row(number: u32) -> StreamRow {
         frequency_hz: Some(49.998),
         rocof_hz_per_s: Some(-0.012),
         latency_ns: Some(StreamLatency { p50: 31_000, p99: 58_100, max: 102_000 }),
-        ..StreamRow::new(id, Some(format!("STATION {number}").into()), &counts, &timing)
+        ..StreamRow::new(id, Some(format!("STATION {number}").into()), &counts, &timing, &report)
     }
 }
 
 /// A stream of which only a configuration has been seen.
 fn silent(number: u32) -> StreamRow {
-    let (counts, timing) = Default::default();
-    StreamRow::new(format!("c37118:10.0.0.{number}>10.0.0.254:udp:{number}").into(), None, &counts, &timing)
+    let (counts, timing, report) = Default::default();
+    StreamRow::new(
+        format!("c37118:10.0.0.{number}>10.0.0.254:udp:{number}").into(),
+        None,
+        &counts,
+        &timing,
+        &report,
+    )
 }
 
 fn counters() -> Counters {

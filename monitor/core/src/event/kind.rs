@@ -2,7 +2,7 @@
 
 use crate::flow::InvalidReason;
 use crate::packet::{Addresses, Transport};
-use crate::stream::{StreamCounts, StreamKey, StreamTiming};
+use crate::stream::{ConfigSource, Misfit, StreamCounts, StreamKey, StreamTiming};
 
 /// Which protocol's frame it is; more follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,25 +21,19 @@ pub enum UndecodedReason {
     SizeMismatch,
     /// A configuration that contradicts itself, or is beyond a bound.
     BadConfiguration,
-    /// A TCP segment: flows are not reassembled yet.
-    Tcp,
-    /// An IP fragment: not reassembled yet.
-    Fragment,
-    /// A type of frame that is not decoded yet (CFG-3).
-    Unsupported,
+    /// A fragment of a CFG-3: the configuration is not whole.
+    ConfigFragment,
     /// The table of streams is full.
     TooManyStreams,
 }
 
 impl UndecodedReason {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 5] = [
         Self::NoConfiguration,
         Self::SizeMismatch,
         Self::BadConfiguration,
-        Self::Tcp,
-        Self::Fragment,
-        Self::Unsupported,
+        Self::ConfigFragment,
         Self::TooManyStreams,
     ];
 
@@ -50,9 +44,7 @@ impl UndecodedReason {
             Self::NoConfiguration => "no_configuration",
             Self::SizeMismatch => "size_mismatch",
             Self::BadConfiguration => "bad_configuration",
-            Self::Tcp => "tcp",
-            Self::Fragment => "fragment",
-            Self::Unsupported => "unsupported",
+            Self::ConfigFragment => "config_fragment",
             Self::TooManyStreams => "too_many_streams",
         }
     }
@@ -103,6 +95,18 @@ pub struct Candidate {
     pub idcode: u16,
 }
 
+/// What is new of a stream's configuration without a frame of the wire that says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConfigNews {
+    /// One that came another way lays out the stream's DATA from here on. The event's bytes are its frame.
+    Adopted(ConfigSource),
+    /// One that is known does not predict the FRAMESIZE of the stream's DATA; told once for each.
+    Misfit(Misfit),
+    /// DATA have come for a while ([`UNCONFIGURED_NS`](crate::stream::UNCONFIGURED_NS)) and none is known; told once
+    /// for each stream.
+    Missing,
+}
+
 /// What happened.
 #[derive(Clone, Copy, Debug)]
 pub enum EventKind {
@@ -110,12 +114,16 @@ pub enum EventKind {
     Packet,
     /// A frame and what became of it.
     Frame(FrameEvent, Outcome),
+    /// A stream's configuration, not from the wire.
+    Config(ConfigNews),
     /// A stream was seen for the first time.
     StreamOpened(StreamKey),
     /// A stream's counts since the start.
     StreamCounts(StreamCounts),
     /// How a stream runs.
     StreamTiming(StreamTiming),
+    /// All else that is known of a stream: its bytes are a [`StreamReport`](crate::stream::StreamReport).
+    StreamReport,
     /// A packet that did not match looks like C37.118.
     Candidate(Candidate),
 }
@@ -127,9 +135,10 @@ impl EventKind {
         match self {
             Self::Packet => Class::Packet,
             Self::Frame(frame, _) if frame.is_configuration() => Class::Config,
+            Self::Config(_) => Class::Config,
             Self::Frame(..) => Class::Frame,
             Self::StreamOpened(_) => Class::Opened,
-            Self::StreamCounts(_) | Self::StreamTiming(_) => Class::StreamState,
+            Self::StreamCounts(_) | Self::StreamTiming(_) | Self::StreamReport => Class::StreamState,
             Self::Candidate(_) => Class::Candidate,
         }
     }
@@ -143,7 +152,7 @@ pub enum Class {
     Packet,
     /// Frames with their bytes, other than configurations.
     Frame,
-    /// Configurations with their bytes. The registry of names lives on them.
+    /// Configurations with their bytes, and news of them. The registry of names lives on them.
     Config,
     /// New streams.
     Opened,
@@ -174,7 +183,7 @@ impl Class {
 
 /// A set of classes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Classes(u8);
+pub struct Classes(u16);
 
 impl Classes {
     /// The set without a class.

@@ -246,7 +246,8 @@ impl Fragments {
         let in_units = !fragment.more || end.is_multiple_of(8);
         let ends = if fragment.more { slot.end } else { Some(slot.end.unwrap_or(end)) };
         let reach = pool.reach(&slot.held).max(end);
-        let fits = end <= LONGEST && ends.is_none_or(|known| reach <= known && (fragment.more || known == end));
+        let fits =
+            end <= LONGEST && ends.is_none_or(|known| reach <= known && (fragment.more || known == end));
         if !in_units || !fits {
             self.counts.contradicting += 1;
             return self.give_up(pool, place, payload, taken);

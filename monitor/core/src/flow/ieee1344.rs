@@ -24,7 +24,9 @@ pub(super) fn frame(bytes: &[u8]) -> Option<&[u8]> {
 /// where there are enough, or no such frame is possible.
 pub(super) fn needed(bytes: &[u8]) -> Option<usize> {
     const HEADER_SIZE: usize = 8;
-    let Some(status) = bytes.get(6..).and_then(|status| status.first_chunk()) else { return Some(HEADER_SIZE) };
+    let Some(status) = bytes.get(6..).and_then(|status| status.first_chunk()) else {
+        return Some(HEADER_SIZE);
+    };
     let length = usize::from(u16::from_be_bytes(*status) & LENGTH_MASK);
     Some(length).filter(|length| *length >= MIN_SIZE && *length > bytes.len())
 }

@@ -79,11 +79,6 @@ impl<K: Copy + Eq + Hash> LruTable<K> {
         self.free == NONE && self.places.len() == self.capacity
     }
 
-    /// The key at a place that is in use.
-    pub(super) fn key(&self, place: usize) -> &K {
-        &self.places[place].key
-    }
-
     /// The place that goes first when one is needed: of the lower rank, used longest ago.
     pub(super) fn oldest(&self) -> Option<usize> {
         self.ranks.iter().find(|ends| ends.oldest != NONE).map(|ends| ends.oldest as usize)
@@ -257,7 +252,7 @@ mod tests {
                         table.remove(table.oldest().expect("there is one"));
                     },
                 }
-                prop_assert_eq!(table.oldest().map(|place| *table.key(place)), model.keys().first().copied());
+                prop_assert_eq!(table.oldest().map(|place| table.places[place].key), model.keys().first().copied());
                 for key in 0..12 {
                     prop_assert_eq!(table.find(&key).is_some(), model.keys().contains(&key));
                 }

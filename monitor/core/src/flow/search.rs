@@ -48,7 +48,9 @@ impl Search {
     pub(super) fn ahead(&mut self, bytes: &[u8], limit: usize) -> Ahead {
         let mut ahead = Ahead::default();
         let mut at = 1;
-        while let Some(step) = bytes.get(at..limit).and_then(|rest| rest.iter().position(|byte| *byte == SYNC)) {
+        while let Some(step) =
+            bytes.get(at..limit).and_then(|rest| rest.iter().position(|byte| *byte == SYNC))
+        {
             at += step;
             if !self.pay(LOOK_COST) {
                 break;

@@ -127,6 +127,12 @@ impl<'a> Packet<'a> {
         let vlan_unknown = record.vlan_unknown && vlan.is_none();
         Ok(Self { macs: linked.macs, vlan, inner_vlan, vlan_unknown, content })
     }
+
+    /// Its two outermost tags.
+    #[must_use]
+    pub const fn tags(&self) -> [Option<VlanTag>; 2] {
+        [self.vlan, self.inner_vlan]
+    }
 }
 
 impl<'a> Content<'a> {

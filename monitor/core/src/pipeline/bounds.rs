@@ -1,20 +1,51 @@
 //! The one table of bounds in the pipeline, and what each costs in memory.
 
+use crate::protocol::c37118::{ArenaBounds, LayoutBounds};
+
+use crate::flow::FlowBounds;
+
 /// How much of everything there is place for. Each has a counter for what exceeded it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// Streams in the table; each costs about 3 KiB (its state and a histogram).
     pub streams: usize,
-    /// Slots for configurations.
+    /// Configurations in use at the same time, and those replaced of which events are still on their way; each costs
+    /// about 100 bytes.
     pub configs: usize,
+    /// PMUs of all configurations in use together; 28 bytes each.
+    pub pmus: usize,
+    /// Phasors of all configurations in use together, and as many analogs; 40 bytes for the two.
+    pub channels: usize,
     /// PMUs that one configuration may hold.
     pub pmus_per_config: usize,
-    /// Phasors and analogs that one configuration may hold, all its PMUs together.
+    /// Phasors, and as many analogs, that one configuration may hold, all its PMUs together.
     pub channels_per_config: usize,
+    /// TCP flows and IP fragments.
+    pub flows: FlowBounds,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { streams: 2_048, configs: 512, pmus_per_config: 128, channels_per_config: 1_024 }
+        Self {
+            streams: 2_048,
+            configs: 4_096,
+            pmus: 4_096,
+            channels: 16_384,
+            pmus_per_config: 1_024,
+            channels_per_config: 4_096,
+        }
+    }
+}
+
+impl Bounds {
+    pub(super) fn arena(&self) -> ArenaBounds {
+        let narrow = |wide: usize| u16::try_from(wide).unwrap_or(u16::MAX);
+        let channels = narrow(self.channels_per_config);
+        ArenaBounds {
+            layouts: self.configs,
+            pmus: self.pmus,
+            channels: self.channels,
+            each: LayoutBounds { pmus: narrow(self.pmus_per_config), phasors: channels, analogs: channels },
+        }
     }
 }

@@ -5,25 +5,25 @@ use crate::event::{
     Class, ConfigId, EventKind, InvalidReason, Outcome, Outlet, Stage, Stages, StreamId, UndecodedReason,
 };
 use crate::flow::{Finder, Found, Invalid};
-use crate::protocol::c37118::{ConfigError, ConfigView, DataView, FrameHeader, FrameKind, FrameView};
-use crate::stream::{Cadence, Configs, Learned, Reading, SourceKey, Stream, Streams};
+use crate::protocol::c37118::{FrameHeader, FrameKind, FrameView};
+use crate::stream::{Configs, SourceKey, Stream, Streams};
 use crate::time::Clock;
 
 /// What became of a sound frame, and what its event refers to.
-struct Judged {
-    decoded: Result<(), UndecodedReason>,
-    stream: Option<StreamId>,
-    config: Option<ConfigId>,
+pub(super) struct Judged {
+    pub(super) decoded: Result<(), UndecodedReason>,
+    pub(super) stream: Option<StreamId>,
+    pub(super) config: Option<ConfigId>,
     /// Whether it is news that data must not crowd out.
-    announce: bool,
+    pub(super) announce: bool,
 }
 
 impl Judged {
-    const fn decoded(stream: Option<StreamId>) -> Self {
+    pub(super) const fn decoded(stream: Option<StreamId>) -> Self {
         Self { decoded: Ok(()), stream, config: None, announce: false }
     }
 
-    const fn undecoded(reason: UndecodedReason, stream: Option<StreamId>) -> Self {
+    pub(super) const fn undecoded(reason: UndecodedReason, stream: Option<StreamId>) -> Self {
         Self { decoded: Err(reason), stream, config: None, announce: false }
     }
 
@@ -52,20 +52,31 @@ impl Judge {
         out: &mut O,
     ) {
         for found in Finder::new(payload) {
-            let length = found.bytes().len() as u64;
-            let bytes = &mut self.counts.bytes;
-            match found {
-                Found::Frame(frame) => {
-                    bytes.in_frames += length;
-                    self.take_frame(carrier, frame, clock, out);
-                }
-                Found::Invalid(invalid) => {
-                    let counter = if invalid.in_frames { &mut bytes.in_frames } else { &mut bytes.skipped };
-                    *counter += length;
-                    self.take_invalid(carrier, &invalid, out);
-                }
-                Found::Skipped(_) => bytes.skipped += length,
+            self.take_found(carrier, found, clock, out);
+        }
+    }
+
+    /// Takes something that was found, in a datagram or in a stream.
+    pub(super) fn take_found<C: Clock, O: Outlet>(
+        &mut self,
+        carrier: &Carrier,
+        found: Found<'_>,
+        clock: &mut C,
+        out: &mut O,
+    ) {
+        let length = found.bytes().len() as u64;
+        let bytes = &mut self.counts.bytes;
+        match found {
+            Found::Frame(frame) => {
+                bytes.in_frames += length;
+                self.take_frame(carrier, frame, clock, out);
             }
+            Found::Invalid(invalid) => {
+                let counter = if invalid.in_frames { &mut bytes.in_frames } else { &mut bytes.skipped };
+                *counter += length;
+                self.take_invalid(carrier, &invalid, out);
+            }
+            Found::Skipped(_) => bytes.skipped += length,
         }
     }
 
@@ -94,7 +105,7 @@ impl Judge {
         out: &mut O,
     ) {
         let judged = match frame.kind() {
-            FrameKind::Data => self.judge_data(carrier, frame),
+            FrameKind::Data => self.judge_data(carrier, frame, out),
             FrameKind::Config1 | FrameKind::Config2 | FrameKind::Config3 => {
                 self.judge_config(carrier, frame, out)
             }
@@ -153,64 +164,17 @@ impl Judge {
     }
 
     /// Tells of a stream that is new, or of which nobody could be told before.
-    fn tell_opened<O: Outlet>(&mut self, carrier: &Carrier, id: StreamId, out: &mut O) {
+    pub(super) fn tell_opened<O: Outlet>(&mut self, carrier: &Carrier, id: StreamId, out: &mut O) {
         let Some((key, stream)) = self.streams.get_mut(id) else { return };
         if !stream.announced {
             let about = About { stream: Some(id), ..About::default() };
             stream.announced = out.announce(&about.event(&carrier.seen, EventKind::StreamOpened(*key)), &[]);
         }
     }
-
-    fn judge_data(&mut self, carrier: &Carrier, frame: FrameView<'_>) -> Judged {
-        let Self { streams, configs, .. } = self;
-        let Some((id, stream)) = open(streams, configs, carrier, frame) else {
-            return Judged::undecoded(UndecodedReason::TooManyStreams, None);
-        };
-        let arrival = carrier.seen.arrival;
-        let Some((config, layout)) = configs.current(stream.source()) else {
-            stream.take_data(arrival, None);
-            stream.counts.undecoded = stream.counts.undecoded.saturating_add(1);
-            return Judged::undecoded(UndecodedReason::NoConfiguration, Some(id));
-        };
-        let cadence = layout.stream().and_then(Cadence::of);
-        let instant =
-            cadence.map(|cadence| (frame.time().frame_index(cadence.time_base, cadence.rate), cadence));
-        stream.take_data(arrival, instant);
-        let Ok(view) = DataView::new(frame.bytes(), layout) else {
-            stream.counts.undecoded = stream.counts.undecoded.saturating_add(1);
-            return Judged::undecoded(UndecodedReason::SizeMismatch, Some(id));
-        };
-        stream.take_reading(Reading::take(&view));
-        Judged { config: Some(config), ..Judged::decoded(Some(id)) }
-    }
-
-    fn judge_config<O: Outlet>(&mut self, carrier: &Carrier, frame: FrameView<'_>, out: &O) -> Judged {
-        let Self { streams, configs, .. } = self;
-        let Some((id, stream)) = open(streams, configs, carrier, frame) else {
-            return Judged::undecoded(UndecodedReason::TooManyStreams, None);
-        };
-        stream.counts.configs = stream.counts.configs.saturating_add(1);
-        let view = match ConfigView::new(frame) {
-            Ok(view) => view,
-            Err(ConfigError::Unsupported { .. }) => {
-                return Judged::undecoded(UndecodedReason::Unsupported, Some(id));
-            }
-            Err(_) => return Judged::undecoded(UndecodedReason::BadConfiguration, Some(id)),
-        };
-        if frame.kind() == FrameKind::Config1 {
-            return Judged::decoded(Some(id));
-        }
-        let config = match configs.learn(stream.source(), &view, out.taken(), out.passed()) {
-            Learned::New(config) | Learned::Known(config) => config,
-            Learned::Refused => return Judged::undecoded(UndecodedReason::BadConfiguration, Some(id)),
-        };
-        let announce = !configs.is_announced(config);
-        Judged { config: Some(config), announce, ..Judged::decoded(Some(id)) }
-    }
 }
 
 /// The stream of a DATA or configuration frame, new or seen before; none where there is no place for one more.
-fn open<'s>(
+pub(super) fn open<'s>(
     streams: &'s mut Streams,
     configs: &mut Configs,
     carrier: &Carrier,

@@ -10,8 +10,8 @@ use crate::time::Nanos;
 pub const STREAMS_PER_TICK: usize = 32;
 
 impl Pipeline {
-    /// Tells how streams run ([`EventKind::StreamCounts`] and [`EventKind::StreamTiming`]): each stream once a second, a
-    /// bounded number of them ([`STREAMS_PER_TICK`]) in one call. To be called at least ten times a second.
+    /// Tells how streams run ([`EventKind::StreamCounts`], [`EventKind::StreamTiming`], [`EventKind::StreamReport`]): each
+    /// stream once a second, a bounded number of them ([`STREAMS_PER_TICK`]) in one call. To be called at least ten times a second.
     pub fn tick<O: Outlet>(&mut self, now: Nanos, out: &mut O) {
         self.judge.tick(now, out);
     }
@@ -34,18 +34,18 @@ impl Judge {
             return;
         }
         let config = self.configs.current(stream.source()).map(|(config, _)| config);
-        for kind in [EventKind::StreamCounts(stream.counts), EventKind::StreamTiming(timing)] {
-            let event = Event {
-                arrival: now,
-                first_arrival: now,
-                bytes: BytesAt::default(),
-                stages: Stages::NONE,
-                stream: Some(id),
-                config,
-                interface: InterfaceId::default(),
-                kind,
-            };
-            out.offer(&event, &[]);
-        }
+        let event = |kind| Event {
+            arrival: now,
+            first_arrival: now,
+            bytes: BytesAt::default(),
+            stages: Stages::NONE,
+            stream: Some(id),
+            config,
+            interface: InterfaceId::default(),
+            kind,
+        };
+        out.offer(&event(EventKind::StreamCounts(stream.counts)), &[]);
+        out.offer(&event(EventKind::StreamTiming(timing)), &[]);
+        out.offer(&event(EventKind::StreamReport), &stream.report().to_bytes());
     }
 }

@@ -17,9 +17,14 @@ pub struct StreamCounts {
     pub undecoded: u32,
     /// Configurations seen.
     pub configs: u32,
-    /// Frames whose time tag jumped away from both the stream's and the arrival's time (a stale frame, a clock that
-    /// was set). Nothing is said to be missing across such a jump.
+    /// Times that DATA went over to a configuration of another content.
+    pub config_changes: u32,
+    /// Times that the time tags went on elsewhere, and not by the arrivals: a clock that was set. Nothing is said to
+    /// be missing across such a jump.
     pub discontinuities: u32,
+    /// Frames whose time tag is not of this session: alone at their time, far from the others'. Part of `frames`, and
+    /// of nothing else.
+    pub stale: u32,
 }
 
 /// How a stream runs; sent once a second beside its counts.

@@ -17,6 +17,32 @@ pub struct ConfigId {
     pub generation: u16,
 }
 
+/// Where a configuration came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ConfigSource {
+    /// Seen on the wire.
+    Wire,
+    /// The PMU's answer to a command of this program.
+    Requested,
+    /// A file that the user named.
+    File,
+    /// Kept from an earlier run.
+    Cached,
+}
+
+impl ConfigSource {
+    /// Its name in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Wire => "wire",
+            Self::Requested => "requested",
+            Self::File => "file",
+            Self::Cached => "cached",
+        }
+    }
+}
+
 /// What makes a stream one: it survives reconnects and ephemeral ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamKey {

@@ -2,8 +2,14 @@
 
 use hdrhistogram::Histogram;
 
+use super::config::Content;
+use super::quality::ClockWatch;
 use super::table::{Entry, KeyTable};
-use super::{Cadence, Reading, Sequence, SourceId, StreamCounts, StreamId, StreamKey, StreamTiming};
+use super::{
+    Cadence, ClockState, ClockTimes, Reading, Sequence, SourceId, StreamCounts, StreamId, StreamKey,
+    StreamReport, StreamTiming,
+};
+use crate::packet::Transport;
 use crate::time::Nanos;
 
 /// Latencies are held from 1 ns to 10 s with one significant digit: 2 KiB for each stream.
@@ -11,6 +17,13 @@ const LATENCY_BOUNDS: (u64, u64, u8) = (1, 10_000_000_000, 1);
 
 /// A stream tells of itself once in this time.
 const WINDOW_NS: i64 = 1_000_000_000;
+
+/// How long DATA come without a configuration before that is told: longer than a PDC takes to ask for one, shorter
+/// than a person waits.
+pub const UNCONFIGURED_NS: i64 = 5_000_000_000;
+
+/// A silence longer than this is a stall.
+const STALL_NS: i64 = 1_000_000_000;
 
 /// What is known of one stream.
 #[derive(Clone, Debug)]
@@ -26,7 +39,13 @@ pub struct Stream {
     first: Option<Nanos>,
     last: Option<Nanos>,
     told: Told,
+    clock: ClockWatch,
+    clock_times: ClockTimes,
     latency: Histogram<u32>,
+    /// The configuration that its last DATA frame was laid out by.
+    laid_out_by: Option<Content>,
+    /// Whether it was told that none is known.
+    lack_told: bool,
 }
 
 /// Where the stream stood when it last told of itself.
@@ -41,6 +60,10 @@ struct Told {
 impl Stream {
     fn vacant() -> Self {
         let (low, high, digits) = LATENCY_BOUNDS;
+        let mut latency =
+            Histogram::new_with_bounds(low, high, digits).expect("the bounds are constants in range");
+        // Writes every count, so that the real-time thread meets no page that was never touched.
+        latency.clear();
         Self {
             counts: StreamCounts::default(),
             announced: false,
@@ -51,8 +74,11 @@ impl Stream {
             first: None,
             last: None,
             told: Told::default(),
-            latency: Histogram::new_with_bounds(low, high, digits)
-                .expect("the bounds are constants in range"),
+            clock: ClockWatch::new(),
+            clock_times: ClockTimes::default(),
+            latency,
+            laid_out_by: None,
+            lack_told: false,
         }
     }
 
@@ -74,9 +100,34 @@ impl Stream {
         self.sequence.take(index, arrival, cadence, &mut self.counts);
     }
 
+    /// Whether DATA came without a configuration for a while by now; true once.
+    pub fn lacks_config_since(&mut self, now: Nanos) -> bool {
+        let first = self.first.unwrap_or(now);
+        let overdue = self.laid_out_by.is_none() && now.since(first) >= UNCONFIGURED_NS;
+        overdue && !std::mem::replace(&mut self.lack_told, true)
+    }
+
+    /// Notes which configuration lays out a DATA frame; another one than the frame's before is a change, counted.
+    pub(crate) fn lay_out_by(&mut self, content: Content) {
+        if self.laid_out_by.replace(content).is_some_and(|before| before.differs(content)) {
+            self.counts.config_changes = self.counts.config_changes.saturating_add(1);
+        }
+    }
+
     /// Keeps what the last decoded frame said.
     pub const fn take_reading(&mut self, reading: Reading) {
         self.reading = reading;
+    }
+
+    /// Takes what a decoded frame says of its clock.
+    pub fn take_clock(&mut self, state: ClockState, arrival: Nanos) {
+        self.clock.take(state, arrival, arrival.0, STALL_NS, &mut self.clock_times);
+    }
+
+    /// All else that is known of it.
+    #[must_use]
+    pub fn report(&self) -> StreamReport {
+        StreamReport { clock: self.clock.times(&self.clock_times), ..StreamReport::default() }
     }
 
     /// Counts a latency from `netif_receive_skb` to decoded, in nanoseconds.
@@ -162,10 +213,11 @@ impl Streams {
     /// With place for `capacity` streams.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
+        let blank = StreamKey { source: [0; 16], destination: [0; 16], transport: Transport::Udp, idcode: 0 };
         Self {
-            keys: KeyTable::new(capacity),
+            keys: KeyTable::new(capacity, blank),
             states: std::iter::repeat_with(Stream::vacant).take(capacity).collect(),
-            refused: KeyTable::new(capacity),
+            refused: KeyTable::new(capacity, blank),
         }
     }
 

@@ -2,6 +2,7 @@
 //! was made.
 
 use std::hash::{Hash, Hasher};
+use std::hint::black_box;
 
 use crate::fold::Fold;
 
@@ -26,11 +27,16 @@ pub(super) enum Entry {
 }
 
 impl<K: Copy + Eq + Hash> KeyTable<K> {
-    /// With place for `capacity` keys, at most 2^31.
-    pub(super) fn new(capacity: usize) -> Self {
+    /// With place for `capacity` keys, at most 2^31. Writes to all of its memory, so that a new key meets no page that
+    /// was never touched; `blank` is what it writes.
+    pub(super) fn new(capacity: usize, blank: K) -> Self {
         let capacity = capacity.min(1 << 31);
-        let buckets = vec![0; (capacity * 2).next_power_of_two().max(2)];
-        Self { keys: Vec::with_capacity(capacity), capacity, buckets }
+        let mut buckets = vec![0; (capacity * 2).next_power_of_two().max(2)];
+        // What is zeroed at its making has no pages yet, and the compiler must not know that it is zero already.
+        black_box(&mut buckets).fill(0);
+        let mut keys = vec![blank; capacity];
+        black_box(&mut keys).clear();
+        Self { keys, capacity, buckets }
     }
 
     pub(super) fn keys(&self) -> &[K] {
@@ -80,7 +86,7 @@ mod tests {
 
     #[test]
     fn keys_are_found_and_the_bound_holds() {
-        let mut table = KeyTable::new(100);
+        let mut table = KeyTable::new(100, 0);
         for key in 0..100_u32 {
             assert_eq!(table.find(&key), None);
             assert_eq!(table.insert(&key), Entry::New(key as usize));
@@ -96,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_table_without_places_is_full() {
-        let mut table = KeyTable::new(0);
+        let mut table = KeyTable::new(0, 0);
         assert_eq!(table.find(&1_u8), None);
         assert_eq!(table.insert(&1_u8), Entry::Full);
     }

@@ -3,9 +3,9 @@
 use crate::support::{BOUNDS, capture, encode_again_config, encode_data, layout, preamble, samples};
 use monitor_core::protocol::c37118::encode::{self, EncodeError, PmuSample, Preamble};
 use monitor_core::protocol::c37118::{
-    AnalogKind, Command, CommandView, ConfigError, ConfigView, DataError, DataView, FrameHeader, FrameKind,
-    FrameView, HeaderView, IdCode, Layout, LayoutBounds, LayoutError, NominalFrequency, Phasor, PhasorFormat,
-    PhasorUnit, TimeBase, looks_like,
+    AnalogKind, AnalogScaling, Command, CommandView, ConfigError, ConfigView, Continuation, DataError,
+    DataView, FrameHeader, FrameKind, FrameView, HeaderView, IdCode, Layout, LayoutBounds, LayoutError,
+    NominalFrequency, Phasor, PhasorFormat, PhasorScaling, PhasorUnit, TimeBase, looks_like,
 };
 
 /// Annex D, the configuration: one PMU, "Station A", integer rectangular phasors, float analogs.
@@ -73,14 +73,19 @@ fn annex_d_configuration() {
     assert!(pmu.format().analogs_float() && !pmu.format().frequency_float());
     assert_eq!((pmu.nominal(), pmu.config_count()), (NominalFrequency::Hz60, 22));
 
-    let phasors: Vec<_> = pmu.phasors().map(|p| (p.name.to_string(), p.unit, p.factor)).collect();
-    let voltage = |name: &str| (name.to_owned(), PhasorUnit::Volt, 915_527);
+    let phasors: Vec<_> = pmu.phasors().map(|p| (p.name.to_string(), p.unit, p.scaling)).collect();
+    let voltage = |name: &str| (name.to_owned(), PhasorUnit::Volt, PhasorScaling::from(915_527));
     assert_eq!(
         phasors,
-        [voltage("VA"), voltage("VB"), voltage("VC"), ("I1".to_owned(), PhasorUnit::Ampere, 45_776)]
+        [
+            voltage("VA"),
+            voltage("VB"),
+            voltage("VC"),
+            ("I1".to_owned(), PhasorUnit::Ampere, PhasorScaling::from(45_776))
+        ]
     );
-    let analogs: Vec<_> = pmu.analogs().map(|a| (a.name.to_string(), a.kind, a.scale)).collect();
-    let analog = |name: &str, kind, scale| (name.to_owned(), kind, scale);
+    let analogs: Vec<_> = pmu.analogs().map(|a| (a.name.to_string(), a.scaling)).collect();
+    let analog = |name: &str, kind, scale| (name.to_owned(), AnalogScaling::Unit { kind, scale });
     assert_eq!(
         analogs,
         [
@@ -269,9 +274,10 @@ fn impossible_configurations_are_named() {
     frame[15..18].fill(0);
     encode::reseal(&mut frame);
     assert_eq!(ConfigView::new(FrameView::new(&frame).unwrap()).unwrap_err(), ConfigError::TimeBase);
+    // As a CFG-3 its first word is CONT_IDX.
     let third = resealed(CONFIG, 1, 0x52);
     let error = ConfigView::new(FrameView::new(&third).unwrap()).unwrap_err();
-    assert_eq!(error, ConfigError::Unsupported { kind: FrameKind::Config3 });
+    assert_eq!(error, ConfigError::Fragment { continuation: Continuation::Next(15) });
     let data = bytes(DATA);
     assert_eq!(ConfigView::new(FrameView::new(&data).unwrap()).unwrap_err().name(), "not_configuration");
 }

@@ -1,6 +1,8 @@
 //! The C37.118 codec from outside: known frames, and properties that hold for all.
 
 #[cfg(test)]
+mod config3;
+#[cfg(test)]
 mod frames;
 #[cfg(test)]
 mod properties;

@@ -4,9 +4,9 @@ use core::ops::Range;
 
 use monitor_core::protocol::c37118::encode::{self, ConfigKind, Preamble, StationConfig, StreamConfig};
 use monitor_core::protocol::c37118::{
-    AnalogChannel, AnalogKind, Command, CommandView, ConfigView, Coordinates, DataRate, DataView,
-    DigitalChannel, Format, FrameHeader, FrameView, HeaderView, IdCode, Layout, NominalFrequency,
-    PhasorChannel, PhasorFormat, PhasorUnit, Stat, Text, TimeBase, TimeTag, Version,
+    AnalogChannel, AnalogKind, AnalogScaling, Command, CommandView, ConfigView, Coordinates, DataRate,
+    DataView, DigitalChannel, Format, FrameHeader, FrameView, HeaderView, IdCode, Layout, NominalFrequency,
+    PhasorChannel, PhasorFormat, PhasorScaling, PhasorUnit, Stat, Text, TimeBase, TimeTag, Version,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -115,7 +115,7 @@ impl Station {
             .map(|(name, unit, factor)| PhasorChannel {
                 name: name.as_str().into(),
                 unit: *unit,
-                factor: *factor,
+                scaling: PhasorScaling::Unit { factor: *factor },
             })
             .collect()
     }
@@ -125,8 +125,7 @@ impl Station {
             .iter()
             .map(|(name, kind, scale)| AnalogChannel {
                 name: name.as_str().into(),
-                kind: *kind,
-                scale: *scale,
+                scaling: AnalogScaling::Unit { kind: *kind, scale: *scale },
             })
             .collect()
     }

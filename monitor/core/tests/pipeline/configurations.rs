@@ -171,3 +171,27 @@ fn a_wrong_check_is_the_loss_of_a_stream_that_exists() {
     let frames = bench.counts().frames;
     assert_eq!((frames.invalid, frames.crc_errors, frames.found), (2, 2, 1));
 }
+
+#[test]
+fn a_third_configuration_lays_out_and_its_fragment_alone_does_not() {
+    let (mut bench, pmu) = (Bench::on_port(), pmu());
+    bench.send(&pmu.config3(1, 2.0), 0);
+    bench.send(&pmu.data(101), 0);
+    assert_eq!(last(&bench), decoded(0, 1));
+    let (announced, bytes) = bench.out.news.last().expect("the configuration");
+    assert_eq!((announced.kind.class(), bytes), (Class::Config, &pmu.config3(1, 2.0)));
+    // One that scales otherwise is another; the same one is not.
+    bench.send(&pmu.config3(2, 2.0), 0);
+    bench.send(&pmu.data(102), 0);
+    assert_eq!(last(&bench), decoded(0, 1));
+    bench.send(&pmu.config3(3, 3.0), 0);
+    bench.send(&pmu.data(103), 0);
+    assert_eq!(last(&bench), decoded(1, 1));
+    let mut fragment = pmu.config3(4, 4.0);
+    fragment[15] = 1;
+    encode::reseal(&mut fragment);
+    bench.send(&fragment, 0);
+    assert_eq!(last(&bench), undecoded(UndecodedReason::ConfigFragment));
+    bench.send(&pmu.data(104), 0);
+    assert_eq!(last(&bench), decoded(1, 1), "the last one stays in use");
+}

@@ -21,7 +21,8 @@ use outlet::Kept;
 use packets::{PDC, PMU, PORT, record, udp};
 
 /// Bounds that tests can reach.
-const SMALL: Bounds = Bounds { streams: 4, configs: 2, pmus_per_config: 2, channels_per_config: 8 };
+const SMALL: Bounds =
+    Bounds { streams: 4, configs: 2, pmus: 4, channels: 16, pmus_per_config: 2, channels_per_config: 8 };
 
 /// A pipeline and the other end of its queue.
 #[derive(Debug)]

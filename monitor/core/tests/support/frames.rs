@@ -1,11 +1,12 @@
 //! A simulated PMU: its configuration and its frames, by the encoders.
 
 use monitor_core::protocol::c37118::encode::{
-    self, ConfigKind, PmuSample, Preamble, StationConfig, StreamConfig,
+    self, ConfigKind, PmuSample, Preamble, StationConfig, StationConfig3, StreamConfig, StreamConfig3,
 };
 use monitor_core::protocol::c37118::{
     ConfigView, Coordinates, DataRate, Format, FrameView, IdCode, Layout, LayoutBounds, NominalFrequency,
-    PhasorChannel, PhasorUnit, Stat, Text, TimeBase, TimeQuality, TimeTag, Version,
+    PhasorChannel, PhasorComponent, PhasorScale3, PhasorScaling, PhasorUnit, PmuDetails, Stat, Text,
+    TimeBase, TimeQuality, TimeTag, Version,
 };
 
 /// Float values, polar phasors.
@@ -56,7 +57,11 @@ impl Pmu {
     }
 
     pub(crate) fn config_of(&self, kind: ConfigKind, soc: u32) -> Vec<u8> {
-        let channel = PhasorChannel { name: Text::new(b"VA"), unit: PhasorUnit::Volt, factor: 1 };
+        let channel = PhasorChannel {
+            name: Text::new(b"VA"),
+            unit: PhasorUnit::Volt,
+            scaling: PhasorScaling::Unit { factor: 1 },
+        };
         let phasors = vec![channel; self.phasors];
         let station = StationConfig {
             station: Text::new(b"STATION"),
@@ -72,6 +77,29 @@ impl Pmu {
         let mut bytes = vec![0; 4096];
         let size =
             encode::config(&mut bytes, &self.preamble(soc, 0), kind, &stream).expect("a configuration");
+        bytes.truncate(size);
+        bytes
+    }
+
+    /// Its CFG-3, sent in the second `soc`, whose phasors are scaled by `scale`.
+    pub(crate) fn config3(&self, soc: u32, scale: f32) -> Vec<u8> {
+        let scaling = PhasorScale3::new(PhasorComponent::PhaseA, scale).into();
+        let phasors =
+            vec![PhasorChannel { name: "VA".into(), unit: PhasorUnit::Volt, scaling }; self.phasors];
+        let config = StationConfig {
+            station: Text::new(b"STATION"),
+            idcode: IdCode(self.idcode),
+            format: FORMAT,
+            phasors: &phasors,
+            analogs: &[],
+            digitals: &[],
+            nominal: NominalFrequency::Hz50,
+            config_count: self.config_count,
+        };
+        let stations = [StationConfig3 { config, details: PmuDetails::default() }];
+        let stream = StreamConfig3 { time_base: self.time_base, stations: &stations, data_rate: self.rate };
+        let mut bytes = vec![0; 4096];
+        let size = encode::config3(&mut bytes, &self.preamble(soc, 0), &stream).expect("a configuration");
         bytes.truncate(size);
         bytes
     }

@@ -1,20 +1,18 @@
 //! The lines `c37118.data`, `.config`, `.header`, `.command` and `.invalid`.
 
+mod config;
+
 use std::fmt::{self, Display};
 
 use monitor_core::event::{Addresses, FrameEvent, Outcome, Stages};
 use monitor_core::protocol::c37118::{
-    AnalogChannel, AnalogKind, CommandView, ConfigView, DataRate, DataView, DigitalChannel, Format,
-    FrameHeader, FrameKind, FrameView, HeaderView, Phasor, PhasorChannel, PhasorFormat, PhasorUnit, PmuView,
-    Text,
+    CommandView, ConfigView, DataView, FrameHeader, FrameKind, FrameView, HeaderView, Phasor, PhasorUnit,
+    PmuView,
 };
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::capture::UNKNOWN_ARRIVAL;
 use crate::hub::{Config, Item, PmuNames};
-
-/// V or A to a bit, for each unit of PHUNIT's low 24 bits (clause 6.4).
-const PHUNIT_STEP: f64 = 1e-5;
 
 /// A frame's line.
 pub(super) struct Line<'a> {
@@ -91,7 +89,7 @@ impl Serialize for Line<'_> {
         map.serialize_entry("idcode", &self.frame.idcode)?;
         match &self.body {
             Body::Data { header, values } => self.data(&mut map, header, values)?,
-            Body::Config { kind, view } => config(&mut map, *kind, view)?,
+            Body::Config { kind, view } => config::entries(&mut map, *kind, view)?,
             Body::Header(view) => map.serialize_entry("text", &Shown(view.text()))?,
             Body::Command(view) => {
                 map.serialize_entry("command", &view.command().word())?;
@@ -149,7 +147,7 @@ impl Line<'_> {
         map.serialize_entry("time_ns", &time_ns)?;
         map.serialize_entry("time_quality", &time.quality().bits())?;
         map.serialize_entry("lateness_ns", &lateness)?;
-        map.serialize_entry("config_source", &known.map(|(_, config)| config.source))?;
+        map.serialize_entry("config_source", &known.map(|(_, config)| config.source.name()))?;
         match values {
             Ok((view, config)) => map.serialize_entry("pmus", &Pmus(view, config)),
             Err(reason) => {
@@ -269,141 +267,4 @@ impl Serialize for Digitals<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.0.digitals())
     }
-}
-
-fn config<M: SerializeMap>(
-    map: &mut M,
-    kind: FrameKind,
-    view: &Result<ConfigView<'_>, &'static str>,
-) -> Result<(), M::Error> {
-    let version = match kind {
-        FrameKind::Config1 => 1_u8,
-        FrameKind::Config3 => 3,
-        _ => 2,
-    };
-    map.serialize_entry("version", &version)?;
-    let known = view.as_ref().ok();
-    map.serialize_entry("time_base", &known.map(|view| view.time_base().get()))?;
-    map.serialize_entry("data_rate", &known.map(|view| view.data_rate().map(DataRate::word)))?;
-    match view {
-        Ok(view) => map.serialize_entry("pmus", &PmuConfigs(view)),
-        Err(reason) => {
-            map.serialize_entry("pmus", &None::<()>)?;
-            map.serialize_entry("reason", reason)
-        }
-    }
-}
-
-struct PmuConfigs<'a>(&'a ConfigView<'a>);
-
-impl Serialize for PmuConfigs<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.pmus().map(|pmu| PmuConfigLine {
-            idcode: pmu.idcode().0,
-            station: pmu.station().to_string(),
-            format: FormatLine::from(pmu.format()),
-            nominal_hz: pmu.nominal().hz(),
-            phasors: pmu.phasors().map(PhasorLine::from).collect(),
-            analogs: pmu.analogs().map(AnalogLine::from).collect(),
-            digitals: pmu.digitals().map(DigitalLine::from).collect(),
-            config_count: pmu.config_count(),
-        }))
-    }
-}
-
-/// One PMU of a configuration. Configurations are rare: their names are copied.
-#[derive(serde::Serialize)]
-struct PmuConfigLine {
-    idcode: u16,
-    station: String,
-    format: FormatLine,
-    nominal_hz: u8,
-    phasors: Vec<PhasorLine>,
-    analogs: Vec<AnalogLine>,
-    digitals: Vec<DigitalLine>,
-    config_count: u16,
-}
-
-/// The word FORMAT and what it says.
-#[derive(serde::Serialize)]
-struct FormatLine {
-    word: u16,
-    phasors: &'static str,
-    frequency: &'static str,
-    analogs: &'static str,
-}
-
-impl From<Format> for FormatLine {
-    fn from(format: Format) -> Self {
-        let number = |float| if float { "float32" } else { "int16" };
-        Self {
-            word: format.word(),
-            phasors: match format.phasors() {
-                PhasorFormat::IntRectangular => "int16_rectangular",
-                PhasorFormat::IntPolar => "int16_polar",
-                PhasorFormat::FloatRectangular => "float32_rectangular",
-                PhasorFormat::FloatPolar => "float32_polar",
-            },
-            frequency: number(format.frequency_float()),
-            analogs: number(format.analogs_float()),
-        }
-    }
-}
-
-#[derive(serde::Serialize)]
-struct PhasorLine {
-    name: String,
-    unit: &'static str,
-    /// V or A to a bit of the integer formats.
-    scale: f64,
-}
-
-impl From<PhasorChannel<'_>> for PhasorLine {
-    fn from(channel: PhasorChannel<'_>) -> Self {
-        let scale = f64::from(channel.factor) * PHUNIT_STEP;
-        Self { name: text(channel.name), unit: channel.unit.symbol(), scale }
-    }
-}
-
-#[derive(serde::Serialize)]
-struct AnalogLine {
-    name: String,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    /// ANUNIT's low 24 bits, whose meaning the user defines.
-    scale: i32,
-}
-
-impl From<AnalogChannel<'_>> for AnalogLine {
-    fn from(channel: AnalogChannel<'_>) -> Self {
-        let kind = match channel.kind {
-            AnalogKind::PointOnWave => "point_on_wave",
-            AnalogKind::Rms => "rms",
-            AnalogKind::Peak => "peak",
-            AnalogKind::Other(_) => "other",
-        };
-        Self { name: text(channel.name), kind, scale: channel.scale }
-    }
-}
-
-#[derive(serde::Serialize)]
-struct DigitalLine {
-    /// The bits' names, the least significant bit's first.
-    names: Vec<String>,
-    normal: u16,
-    valid: u16,
-}
-
-impl From<DigitalChannel<'_>> for DigitalLine {
-    fn from(channel: DigitalChannel<'_>) -> Self {
-        Self {
-            names: channel.names.into_iter().map(text).collect(),
-            normal: channel.normal,
-            valid: channel.valid,
-        }
-    }
-}
-
-fn text(name: Text<'_>) -> String {
-    name.to_string()
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::hub::{ByteCounters, FrameCounters, PacketCounters, RecordCounters, StreamLatency};
 
 fn stream_row(name: Option<&str>) -> StreamRow {
-    let (counts, timing) = Default::default();
+    let (counts, timing, report) = Default::default();
     let id = "c37118:192.0.2.1>192.0.2.9:udp:60".into();
     StreamRow {
         frames: 500,
@@ -12,7 +12,7 @@ fn stream_row(name: Option<&str>) -> StreamRow {
         crc_errors: 1,
         rate_hz: 50.0,
         frequency_hz: Some(49.998),
-        ..StreamRow::new(id, name.map(Into::into), &counts, &timing)
+        ..StreamRow::new(id, name.map(Into::into), &counts, &timing, &report)
     }
 }
 

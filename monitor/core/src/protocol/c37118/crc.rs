@@ -25,8 +25,43 @@ static TABLES: [[u16; 256]; STEP] = tables();
 /// ```
 #[must_use]
 pub fn checksum(bytes: &[u8]) -> u16 {
+    over(INITIAL, bytes)
+}
+
+/// A check word over bytes that come in pieces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checksum(u16);
+
+impl Checksum {
+    /// Over no bytes yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(INITIAL)
+    }
+
+    /// Takes the next piece.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0 = over(self.0, bytes);
+    }
+
+    /// The check word of all pieces so far.
+    #[must_use]
+    pub const fn value(self) -> u16 {
+        self.0
+    }
+}
+
+impl Default for Checksum {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The register after `bytes`.
+#[inline]
+fn over(register: u16, bytes: &[u8]) -> u16 {
     let (steps, rest) = bytes.as_chunks::<STEP>();
-    let mut crc = steps.iter().fold(INITIAL, fold);
+    let mut crc = steps.iter().fold(register, fold);
     let (steps, rest) = rest.as_chunks::<4>();
     for step in steps {
         crc = fold(crc, step);
@@ -110,6 +145,15 @@ mod tests {
         #[test]
         fn equals_the_definition(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             prop_assert_eq!(checksum(&bytes), by_bits(&bytes));
+        }
+
+        #[test]
+        fn pieces_make_the_whole(pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..8)) {
+            let mut pieced = Checksum::new();
+            for piece in &pieces {
+                pieced.update(piece);
+            }
+            prop_assert_eq!(pieced.value(), checksum(&pieces.concat()));
         }
     }
 }

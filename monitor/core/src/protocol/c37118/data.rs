@@ -4,12 +4,13 @@
 //! Absent values are `None`: NaN in the float formats; 0x8000 in either part of an integer rectangular
 //! phasor, in the angle of an integer polar one, and in integer FREQ and DFREQ.
 
+use core::f64::consts::TAU;
 use core::fmt;
 use core::slice;
 
 use super::format::{NominalFrequency, PhasorFormat, PhasorUnit};
 use super::frame::{FrameError, FrameHeader, FrameKind, IdCode};
-use super::layout::{AnalogScale, Layout, PhasorScale, PmuLayout, StreamLayout};
+use super::layout::{AnalogScale, LayoutRef, PhasorScale, PmuLayout, StreamLayout};
 use super::stat::Stat;
 use super::time::TimeTag;
 
@@ -36,7 +37,7 @@ pub(super) const ROCOF_BITS_PER_HZ_PER_S: f64 = 1e2;
 pub struct DataView<'a> {
     header: FrameHeader,
     bytes: &'a [u8],
-    layout: &'a Layout,
+    layout: LayoutRef<'a>,
     stream: &'a StreamLayout,
 }
 
@@ -49,7 +50,8 @@ impl<'a> DataView<'a> {
     /// [`DataError`]: no frame, a frame of another kind, or a size that `layout` does not predict (an empty one
     /// predicts none).
     #[inline]
-    pub fn new(bytes: &'a [u8], layout: &'a Layout) -> Result<Self, DataError> {
+    pub fn new(bytes: &'a [u8], layout: impl Into<LayoutRef<'a>>) -> Result<Self, DataError> {
+        let layout = layout.into();
         let header = FrameHeader::peek(bytes).map_err(DataError::Frame)?;
         if header.kind != FrameKind::Data {
             return Err(DataError::NotData { kind: header.kind });
@@ -114,7 +116,7 @@ impl<'a> DataView<'a> {
 #[derive(Clone, Debug)]
 pub struct PmuViews<'a> {
     bytes: &'a [u8],
-    layout: &'a Layout,
+    layout: LayoutRef<'a>,
     pmus: slice::Iter<'a, PmuLayout>,
 }
 
@@ -150,7 +152,7 @@ pub struct PmuView<'a> {
 impl<'a> PmuView<'a> {
     /// Cuts the PMU's block out of the frame. Never `None`: the frame has the size that the layout adds up to.
     #[inline]
-    fn new(bytes: &'a [u8], layout: &'a Layout, pmu: &'a PmuLayout) -> Option<Self> {
+    fn new(bytes: &'a [u8], layout: LayoutRef<'a>, pmu: &'a PmuLayout) -> Option<Self> {
         let format = pmu.format();
         let block = bytes.get(pmu.offset()..)?.get(..pmu.size())?;
         let (stat, block) = block.split_first_chunk()?;
@@ -196,7 +198,8 @@ impl<'a> PmuView<'a> {
         Phasors(self.coordinates())
     }
 
-    /// The phasors in the coordinates in which they were sent: nothing is lost, and nothing costs trigonometry.
+    /// The phasors in the coordinates in which they were sent: nothing is lost, and nothing costs trigonometry (but
+    /// where a CFG-3 asks for a rectangular phasor to be turned).
     #[must_use]
     #[inline]
     pub fn coordinates(&self) -> PhasorCoordinates<'a> {
@@ -218,9 +221,9 @@ impl<'a> PmuView<'a> {
     #[inline]
     pub fn frequency_hz(&self) -> Option<f64> {
         if self.pmu.format().frequency_float() {
-            return float(*self.frequency.first_chunk()?);
+            return float(*self.frequency.first_chunk()?, 1.0);
         }
-        let deviation = integer(*self.frequency.first_chunk()?)? / FREQUENCY_BITS_PER_HZ;
+        let deviation = integer(*self.frequency.first_chunk()?, 1.0)? / FREQUENCY_BITS_PER_HZ;
         Some(nominal_hz(self.pmu.nominal()) + deviation)
     }
 
@@ -229,12 +232,12 @@ impl<'a> PmuView<'a> {
     #[inline]
     pub fn rocof_hz_per_s(&self) -> Option<f64> {
         if self.pmu.format().frequency_float() {
-            return float(*self.frequency.last_chunk()?);
+            return float(*self.frequency.last_chunk()?, 1.0);
         }
-        Some(integer(*self.frequency.last_chunk()?)? / ROCOF_BITS_PER_HZ_PER_S)
+        Some(integer(*self.frequency.last_chunk()?, 1.0)? / ROCOF_BITS_PER_HZ_PER_S)
     }
 
-    /// The analogs as sent: a CFG-2's scaling is the user's own and is not applied.
+    /// The analogs: as sent by CFG-2, whose scaling is the user's own and is not applied; scaled by ANSCALE of CFG-3.
     #[must_use]
     #[inline]
     pub fn analogs(&self) -> Analogs<'a> {
@@ -294,6 +297,22 @@ impl Coordinates {
         }
     }
 
+    /// Turned by an angle in rad, forward where positive. An angle that was within -pi and pi is so afterwards.
+    #[must_use]
+    pub fn turned(self, by_rad: f64) -> Self {
+        match self {
+            Self::Rectangular { re, im } => {
+                let (sine, cosine) = by_rad.sin_cos();
+                Self::Rectangular { re: re * cosine - im * sine, im: im * cosine + re * sine }
+            }
+            Self::Polar { magnitude, angle_rad } => {
+                let angle = angle_rad + by_rad;
+                let turns = (angle / TAU).round();
+                Self::Polar { magnitude, angle_rad: angle - turns * TAU }
+            }
+        }
+    }
+
     /// As (real part, imaginary part).
     #[must_use]
     #[inline]
@@ -341,32 +360,36 @@ pub struct PhasorCoordinates<'a> {
 impl PhasorCoordinates<'_> {
     #[inline]
     fn step(&mut self) -> Option<(PhasorUnit, Option<Coordinates>)> {
-        let PhasorScale { per_bit, unit } = *self.scales.next()?;
-        let coordinates = match self.format {
+        let PhasorScale { per_bit, angle_rad: turn, unit } = *self.scales.next()?;
+        let sent = match self.format {
             PhasorFormat::IntRectangular => {
                 let [re, im] = self.split()?;
-                integer(re)
-                    .zip(integer(im))
-                    .map(|(re, im)| Coordinates::Rectangular { re: re * per_bit, im: im * per_bit })
+                integer(re, per_bit)
+                    .zip(integer(im, per_bit))
+                    .map(|(re, im)| Coordinates::Rectangular { re, im })
             }
             PhasorFormat::IntPolar => {
                 let [magnitude, angle] = self.split()?;
-                let magnitude = f64::from(u16::from_be_bytes(magnitude)) * per_bit;
-                integer(angle)
-                    .map(|angle| Coordinates::Polar { magnitude, angle_rad: angle / ANGLE_BITS_PER_RAD })
+                present(f64::from(u16::from_be_bytes(magnitude)) * per_bit)
+                    .zip(integer(angle, 1.0))
+                    .map(|(magnitude, angle)| (magnitude, angle / ANGLE_BITS_PER_RAD))
+                    .map(|(magnitude, angle_rad)| Coordinates::Polar { magnitude, angle_rad })
             }
             PhasorFormat::FloatRectangular => {
                 let [re, im] = self.split()?;
-                float(re).zip(float(im)).map(|(re, im)| Coordinates::Rectangular { re, im })
+                float(re, per_bit).zip(float(im, per_bit)).map(|(re, im)| Coordinates::Rectangular { re, im })
             }
             PhasorFormat::FloatPolar => {
                 let [magnitude, angle] = self.split()?;
-                float(magnitude)
-                    .zip(float(angle))
+                float(magnitude, per_bit)
+                    .zip(float(angle, 1.0))
                     .map(|(magnitude, angle_rad)| Coordinates::Polar { magnitude, angle_rad })
             }
         };
-        Some((unit, coordinates))
+        if turn == 0.0 {
+            return Some((unit, sent));
+        }
+        Some((unit, sent.map(|sent| sent.turned(-f64::from(turn)))))
     }
 
     /// The next phasor's two numbers, of `N` bytes each.
@@ -407,16 +430,17 @@ impl Iterator for Analogs<'_> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let scale = self.scales.next()?;
+        let AnalogScale { per_bit, offset } = *self.scales.next()?;
+        let offset = f64::from(offset);
         if self.float {
             let (value, rest) = self.bytes.split_first_chunk()?;
             self.bytes = rest;
-            return Some(float(*value));
+            return Some(float(*value, per_bit).map(|value| value + offset));
         }
         let (value, rest) = self.bytes.split_first_chunk()?;
         self.bytes = rest;
         // The standard keeps no integer for an absent analog, so all of them are values.
-        Some(Some(f64::from(i16::from_be_bytes(*value)) * scale.per_bit))
+        Some(present(f64::from(i16::from_be_bytes(*value)) * per_bit + offset))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -452,17 +476,23 @@ pub(super) fn nominal_hz(nominal: NominalFrequency) -> f64 {
     f64::from(nominal.hz())
 }
 
+/// A 16-bit integer times `per_bit`.
 #[inline]
-fn integer(bytes: [u8; 2]) -> Option<f64> {
+fn integer(bytes: [u8; 2], per_bit: f64) -> Option<f64> {
     let value = i16::from_be_bytes(bytes);
-    (value != ABSENT).then(|| f64::from(value))
+    present(f64::from(value) * per_bit).filter(|_| value != ABSENT)
 }
 
-/// Widened, so exact.
+/// A float times `per_bit`. Widened first, so exact: the product of two 32-bit floats fits 64 bits.
 #[inline]
-fn float(bytes: [u8; 4]) -> Option<f64> {
-    let value = f32::from_be_bytes(bytes);
-    (!value.is_nan()).then(|| f64::from(value))
+fn float(bytes: [u8; 4], per_bit: f64) -> Option<f64> {
+    present(f64::from(f32::from_be_bytes(bytes)) * per_bit)
+}
+
+/// Absent where it is no number: the value was NaN, or its scale is.
+#[inline]
+fn present(value: f64) -> Option<f64> {
+    (!value.is_nan()).then_some(value)
 }
 
 /// Why bytes are not DATA of a layout.

@@ -21,6 +21,12 @@ impl PhasorFormat {
     pub const ALL: [Self; 4] =
         [Self::IntRectangular, Self::IntPolar, Self::FloatRectangular, Self::FloatPolar];
 
+    /// 16-bit integers rather than 32-bit floats.
+    #[must_use]
+    pub const fn is_integer(self) -> bool {
+        matches!(self, Self::IntRectangular | Self::IntPolar)
+    }
+
     /// Bytes of one phasor in a DATA frame.
     #[must_use]
     pub const fn size(self) -> usize {

@@ -224,13 +224,30 @@ impl<'a> FrameView<'a> {
         Ok((frame, rest))
     }
 
-    /// As [`FrameView::new`], but without computing the check word: for bytes that were proved before.
+    /// As [`FrameView::reassembled`], but without computing the check word: for bytes that were proved before.
     ///
     /// # Errors
     /// Every [`FrameError`] but `Crc`.
     pub fn without_check(bytes: &'a [u8]) -> Result<Self, FrameError> {
         let (frame, rest) = Self::cut(bytes)?;
-        if rest.is_empty() { Ok(frame) } else { Err(frame.trailing(bytes.len())) }
+        if rest.is_empty() {
+            return Ok(frame);
+        }
+        if frame.kind() == FrameKind::Config3 && frame.header.framesize == u16::MAX {
+            return Ok(Self { header: frame.header, bytes });
+        }
+        Err(frame.trailing(bytes.len()))
+    }
+
+    /// As [`FrameView::new`], and beyond it a CFG-3 that [`Series`](super::Series) put together: such a frame may
+    /// have more bytes than FRAMESIZE can say, which is 65535 then.
+    ///
+    /// # Errors
+    /// [`FrameError`], with the IDCODE where it was read.
+    pub fn reassembled(bytes: &'a [u8]) -> Result<Self, FrameError> {
+        let frame = Self::without_check(bytes)?;
+        frame.check()?;
+        Ok(frame)
     }
 
     #[inline]

@@ -1,14 +1,15 @@
 //! The numbers of a configuration that reading DATA frames takes: formats, places, scales, and no names.
 //!
-//! A layout lies in a slot that the real-time thread owns. [`Layout::with_capacity`] takes its memory once, at
-//! start; [`Layout::fill`] writes a configuration into it without allocating. The size of the DATA frames is
-//! predicted exactly, and what it does not predict is not read by it.
+//! A layout lies in memory that is kept: its own ([`Layout`]), or one that many share
+//! ([`LayoutArena`](super::LayoutArena)). Either takes it once, at start, and writes configurations into it without
+//! allocating; both are read through a [`LayoutRef`]. The size of the DATA frames is predicted exactly, and what it
+//! does not predict is not read by it.
 
 use core::fmt;
 
-use super::config::{AnalogKind, ConfigView, PmuConfig};
+use super::config::{AnalogScaling, ConfigView, PhasorChannel, PhasorScaling, PmuConfig};
 use super::data::{DIGITAL_SIZE, STAT_SIZE};
-use super::format::{Format, NominalFrequency, PhasorUnit};
+use super::format::{Format, NominalFrequency, PhasorFormat, PhasorUnit};
 use super::frame::{FrameKind, HEADER_SIZE, IdCode, MIN_FRAME_SIZE};
 use super::time::{DataRate, TimeBase};
 
@@ -54,6 +55,16 @@ pub struct StreamLayout {
     pub data_framesize: u16,
 }
 
+impl StreamLayout {
+    /// What `config` says of the stream: above all how large its DATA frames are.
+    ///
+    /// # Errors
+    /// [`LayoutError::Capability`] for a CFG-1, [`LayoutError::FrameTooLarge`].
+    pub fn of(config: &ConfigView<'_>) -> Result<Self, LayoutError> {
+        Measured::of(config).map(|measured| measured.stream)
+    }
+}
+
 /// One PMU's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PmuLayout {
@@ -71,6 +82,23 @@ pub struct PmuLayout {
 }
 
 impl PmuLayout {
+    /// What stands in memory that was not used yet.
+    pub(super) const fn blank(idcode: IdCode, format: Format, nominal: NominalFrequency) -> Self {
+        Self {
+            idcode,
+            format,
+            nominal,
+            config_count: 0,
+            phasors: 0,
+            analogs: 0,
+            digitals: 0,
+            offset: 0,
+            size: 0,
+            first_phasor: 0,
+            first_analog: 0,
+        }
+    }
+
     /// The PMU's own IDCODE.
     #[must_use]
     pub const fn idcode(&self) -> IdCode {
@@ -126,22 +154,55 @@ impl PmuLayout {
     }
 }
 
-/// What a phasor's integers are multiplied by, and what it measures.
+/// What a phasor's numbers are scaled and turned by, and what it measures.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PhasorScale {
-    /// V or A to a bit; the float formats are in V and A already and do not use it.
+    /// V or A to a unit of what stands in the frame. By PHUNIT of CFG-2 for the integer formats, and 1 for the float
+    /// formats, which are in V and A already; by PHSCALE's Y of CFG-3 for all of them. NaN, which makes every value
+    /// absent, where PHSCALE is no number.
     pub per_bit: f64,
+    /// In rad, subtracted from the angle: PHSCALE's theta of CFG-3; 0 by CFG-2.
+    pub angle_rad: f32,
     /// What it measures.
     pub unit: PhasorUnit,
 }
 
-/// What an analog's integers are multiplied by, and how they were taken.
+impl PhasorScale {
+    fn new(format: PhasorFormat, channel: &PhasorChannel<'_>) -> Self {
+        let (per_bit, angle_rad) = match channel.scaling {
+            PhasorScaling::Unit { factor } if format.is_integer() => {
+                (f64::from(factor) / PHUNIT_PER_UNIT, 0.0)
+            }
+            PhasorScaling::Unit { .. } => (1.0, 0.0),
+            PhasorScaling::Scale(scale) if scale.scale.is_finite() && scale.angle_rad.is_finite() => {
+                (scale.scale.into(), scale.angle_rad)
+            }
+            PhasorScaling::Scale(_) => (f64::NAN, 0.0),
+        };
+        Self { per_bit, angle_rad, unit: channel.unit }
+    }
+}
+
+/// What an analog's numbers are scaled and moved by.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AnalogScale {
-    /// Units to a bit: 1 by CFG-2, whose scaling is the user's own and not applied.
+    /// Units to a unit of what stands in the frame: 1 by CFG-2, whose scaling is the user's own and not applied;
+    /// ANSCALE's M by CFG-3. NaN, which makes every value absent, where ANSCALE is no number.
     pub per_bit: f64,
-    /// How the value was taken.
-    pub kind: AnalogKind,
+    /// Added after that: ANSCALE's B by CFG-3; 0 by CFG-2.
+    pub offset: f32,
+}
+
+impl From<AnalogScaling> for AnalogScale {
+    fn from(scaling: AnalogScaling) -> Self {
+        match scaling {
+            AnalogScaling::Unit { .. } => Self { per_bit: 1.0, offset: 0.0 },
+            AnalogScaling::Scale(scale) if scale.scale.is_finite() && scale.offset.is_finite() => {
+                Self { per_bit: scale.scale.into(), offset: scale.offset }
+            }
+            AnalogScaling::Scale(_) => Self { per_bit: f64::NAN, offset: 0.0 },
+        }
+    }
 }
 
 /// A configuration's numbers, in memory that is kept.
@@ -172,23 +233,13 @@ impl Layout {
     /// # Errors
     /// [`LayoutError`], and the layout is as it was before.
     pub fn fill(&mut self, config: &ConfigView<'_>) -> Result<(), LayoutError> {
-        if config.kind() == FrameKind::Config1 {
-            return Err(LayoutError::Capability);
-        }
-        let data_framesize = self.measure(config)?;
+        let measured = Measured::of(config)?;
+        measured.within(self.bounds)?;
         self.clear();
-        let mut offset = HEADER_SIZE;
-        for pmu in config.pmus() {
-            let size = block_size(&pmu);
-            self.push(&pmu, offset, size)?;
-            offset += size;
-        }
-        self.stream = Some(StreamLayout {
-            idcode: config.idcode(),
-            time_base: config.time_base(),
-            data_rate: config.data_rate(),
-            data_framesize,
-        });
+        self.pmus.extend(pmu_layouts(config));
+        self.phasors.extend(phasor_scales(config));
+        self.analogs.extend(analog_scales(config));
+        self.stream = Some(measured.stream);
         Ok(())
     }
 
@@ -199,6 +250,14 @@ impl Layout {
         pmus.clear();
         phasors.clear();
         analogs.clear();
+    }
+
+    /// Borrows it for reading.
+    #[must_use]
+    #[inline]
+    pub fn borrow(&self) -> LayoutRef<'_> {
+        let Self { bounds: _, stream, pmus, phasors, analogs } = self;
+        LayoutRef { stream: stream.as_ref(), pmus, phasors, analogs }
     }
 
     /// What holds for the whole stream; `None` where the layout is empty.
@@ -217,14 +276,14 @@ impl Layout {
     #[must_use]
     #[inline]
     pub fn phasor_scales(&self, pmu: &PmuLayout) -> &[PhasorScale] {
-        slice(&self.phasors, pmu.first_phasor, pmu.phasors)
+        self.borrow().phasor_scales(pmu)
     }
 
     /// The analog scales of `pmu`, one of [`Layout::pmus`].
     #[must_use]
     #[inline]
     pub fn analog_scales(&self, pmu: &PmuLayout) -> &[AnalogScale] {
-        slice(&self.analogs, pmu.first_analog, pmu.analogs)
+        self.borrow().analog_scales(pmu)
     }
 
     /// The bounds it was made with.
@@ -232,49 +291,133 @@ impl Layout {
     pub const fn bounds(&self) -> LayoutBounds {
         self.bounds
     }
+}
 
-    /// The size of DATA frames by `config`, if they are possible and all of it fits.
-    fn measure(&self, config: &ConfigView<'_>) -> Result<u16, LayoutError> {
+/// A layout that is read, wherever its numbers lie.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LayoutRef<'a> {
+    pub(super) stream: Option<&'a StreamLayout>,
+    pub(super) pmus: &'a [PmuLayout],
+    pub(super) phasors: &'a [PhasorScale],
+    pub(super) analogs: &'a [AnalogScale],
+}
+
+impl<'a> LayoutRef<'a> {
+    /// What holds for the whole stream; `None` where the layout is empty.
+    #[must_use]
+    pub const fn stream(&self) -> Option<&'a StreamLayout> {
+        self.stream
+    }
+
+    /// The PMUs in the order of their blocks; none where the layout is empty.
+    #[must_use]
+    pub const fn pmus(&self) -> &'a [PmuLayout] {
+        self.pmus
+    }
+
+    /// The phasor scales of `pmu`, one of [`LayoutRef::pmus`].
+    #[must_use]
+    #[inline]
+    pub fn phasor_scales(&self, pmu: &PmuLayout) -> &'a [PhasorScale] {
+        slice(self.phasors, pmu.first_phasor, pmu.phasors)
+    }
+
+    /// The analog scales of `pmu`, one of [`LayoutRef::pmus`].
+    #[must_use]
+    #[inline]
+    pub fn analog_scales(&self, pmu: &PmuLayout) -> &'a [AnalogScale] {
+        slice(self.analogs, pmu.first_analog, pmu.analogs)
+    }
+}
+
+impl<'a> From<&'a Layout> for LayoutRef<'a> {
+    #[inline]
+    fn from(layout: &'a Layout) -> Self {
+        layout.borrow()
+    }
+}
+
+/// What a configuration amounts to: how much room its layout takes, and what holds for the whole stream.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Measured {
+    pub(super) pmus: usize,
+    pub(super) phasors: usize,
+    pub(super) analogs: usize,
+    pub(super) stream: StreamLayout,
+}
+
+impl Measured {
+    /// Of a configuration that lays out DATA frames of a possible size.
+    pub(super) fn of(config: &ConfigView<'_>) -> Result<Self, LayoutError> {
+        if config.kind() == FrameKind::Config1 {
+            return Err(LayoutError::Capability);
+        }
         let (mut phasors, mut analogs, mut size) = (0, 0, MIN_FRAME_SIZE);
         for pmu in config.pmus() {
             phasors += pmu.phasors().len();
             analogs += pmu.analogs().len();
             size += block_size(&pmu);
         }
-        let within = |present: usize, bound: u16| if present > bound.into() { Err(present) } else { Ok(()) };
-        let LayoutBounds { pmus: most_pmus, phasors: most_phasors, analogs: most_analogs } = self.bounds;
-        within(config.num_pmu().into(), most_pmus)
-            .map_err(|present| LayoutError::TooManyPmus { present, bound: most_pmus })?;
-        within(phasors, most_phasors)
-            .map_err(|present| LayoutError::TooManyPhasors { present, bound: most_phasors })?;
-        within(analogs, most_analogs)
-            .map_err(|present| LayoutError::TooManyAnalogs { present, bound: most_analogs })?;
-        u16::try_from(size).map_err(|_| LayoutError::FrameTooLarge { size })
+        let stream = StreamLayout {
+            idcode: config.idcode(),
+            time_base: config.time_base(),
+            data_rate: config.data_rate(),
+            data_framesize: u16::try_from(size).map_err(|_| LayoutError::FrameTooLarge { size })?,
+        };
+        Ok(Self { pmus: config.num_pmu().into(), phasors, analogs, stream })
     }
 
-    fn push(&mut self, pmu: &PmuConfig<'_>, offset: usize, size: usize) -> Result<(), LayoutError> {
-        // Nothing here is cut: `measure` has shown that the frame's size and the counts fit 16 bits.
-        let narrow = |wide: usize| u16::try_from(wide).map_err(|_| LayoutError::FrameTooLarge { size: wide });
-        self.pmus.push(PmuLayout {
+    /// Whether its layout fits into these bounds.
+    pub(super) fn within(&self, bounds: LayoutBounds) -> Result<(), LayoutError> {
+        let within = |present: usize, bound: u16| if present > bound.into() { Err(present) } else { Ok(()) };
+        let LayoutBounds { pmus, phasors, analogs } = bounds;
+        within(self.pmus, pmus).map_err(|present| LayoutError::TooManyPmus { present, bound: pmus })?;
+        within(self.phasors, phasors)
+            .map_err(|present| LayoutError::TooManyPhasors { present, bound: phasors })?;
+        within(self.analogs, analogs)
+            .map_err(|present| LayoutError::TooManyAnalogs { present, bound: analogs })
+    }
+}
+
+/// The PMUs' numbers, in the order of their blocks. Of a configuration that was measured: nothing is cut then, for
+/// the frame's size and the counts fit 16 bits.
+pub(super) fn pmu_layouts(config: &ConfigView<'_>) -> impl Iterator<Item = PmuLayout> {
+    let narrow = |wide: usize| u16::try_from(wide).unwrap_or(u16::MAX);
+    let (mut offset, mut first_phasor, mut first_analog) = (HEADER_SIZE, 0, 0);
+    config.pmus().map(move |pmu| {
+        let size = block_size(&pmu);
+        let (phasors, analogs) = (pmu.phasors().len(), pmu.analogs().len());
+        let layout = PmuLayout {
             idcode: pmu.idcode(),
             format: pmu.format(),
             nominal: pmu.nominal(),
             config_count: pmu.config_count(),
-            phasors: narrow(pmu.phasors().len())?,
-            analogs: narrow(pmu.analogs().len())?,
-            digitals: narrow(pmu.digitals().len())?,
-            offset: narrow(offset)?,
-            size: narrow(size)?,
-            first_phasor: narrow(self.phasors.len())?,
-            first_analog: narrow(self.analogs.len())?,
-        });
-        self.phasors.extend(pmu.phasors().map(|channel| PhasorScale {
-            per_bit: f64::from(channel.factor) / PHUNIT_PER_UNIT,
-            unit: channel.unit,
-        }));
-        self.analogs.extend(pmu.analogs().map(|channel| AnalogScale { per_bit: 1.0, kind: channel.kind }));
-        Ok(())
-    }
+            phasors: narrow(phasors),
+            analogs: narrow(analogs),
+            digitals: narrow(pmu.digitals().len()),
+            offset: narrow(offset),
+            size: narrow(size),
+            first_phasor: narrow(first_phasor),
+            first_analog: narrow(first_analog),
+        };
+        offset += size;
+        first_phasor += phasors;
+        first_analog += analogs;
+        layout
+    })
+}
+
+/// The scales of all phasors of all PMUs.
+pub(super) fn phasor_scales(config: &ConfigView<'_>) -> impl Iterator<Item = PhasorScale> {
+    config.pmus().flat_map(|pmu| {
+        let format = pmu.format().phasors();
+        pmu.phasors().map(move |channel| PhasorScale::new(format, &channel))
+    })
+}
+
+/// The scales of all analogs of all PMUs.
+pub(super) fn analog_scales(config: &ConfigView<'_>) -> impl Iterator<Item = AnalogScale> {
+    config.pmus().flat_map(|pmu| pmu.analogs().map(|channel| AnalogScale::from(channel.scaling)))
 }
 
 #[inline]
@@ -323,11 +466,13 @@ pub enum LayoutError {
         /// The size in bytes.
         size: usize,
     },
+    /// The configurations in use leave no room for it, though it is within the bounds of one.
+    NoRoom,
 }
 
 impl LayoutError {
     /// The name that other programs rely on: `capability`, `too_many_pmus`, `too_many_phasors`,
-    /// `too_many_analogs`, `frame_too_large`.
+    /// `too_many_analogs`, `frame_too_large`, `no_room`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -336,6 +481,7 @@ impl LayoutError {
             Self::TooManyPhasors { .. } => "too_many_phasors",
             Self::TooManyAnalogs { .. } => "too_many_analogs",
             Self::FrameTooLarge { .. } => "frame_too_large",
+            Self::NoRoom => "no_room",
         }
     }
 }
@@ -344,7 +490,10 @@ impl fmt::Display for LayoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (present, bound, what) = match *self {
             Self::Capability => {
-                return f.write_str("a CFG-1 says what could be sent; DATA are laid out by CFG-2");
+                return f.write_str("a CFG-1 says what could be sent; DATA are laid out by CFG-2 or CFG-3");
+            }
+            Self::NoRoom => {
+                return f.write_str("the configurations in use leave no room for it; raise their bounds");
             }
             Self::FrameTooLarge { size } => {
                 return write!(f, "DATA frames would have {size} bytes, and FRAMESIZE ends at {}", u16::MAX);

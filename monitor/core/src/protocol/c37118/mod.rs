@@ -7,15 +7,17 @@
 //! 3. By its [`FrameKind`] the frame becomes a [`ConfigView`], [`HeaderView`], [`CommandView`] or [`DataView`].
 //! 4. A [`ConfigView`] fills a [`Layout`], the numbers that a [`DataView`] needs; names stay in the frame.
 //!
-//! Integers are big-endian throughout (clause 6.2). CFG-3 frames are recognised and proved, and refused by
-//! [`ConfigView`] under the name `unsupported`.
+//! A CFG-3 that comes in fragments goes through [`Fragment`] and [`Series`] first, which make one frame of them.
+//! Integers are big-endian throughout (clause 6.2).
 
+mod arena;
 mod command;
 mod config;
 pub mod crc;
 mod data;
 pub mod encode;
 mod format;
+mod fragment;
 mod frame;
 mod header;
 mod layout;
@@ -23,21 +25,26 @@ mod stat;
 mod text;
 mod time;
 
+pub use arena::{ArenaBounds, LayoutArena};
 pub use command::{Command, CommandError, CommandView};
 pub use config::{
-    AnalogChannel, AnalogChannels, AnalogKind, ConfigError, ConfigView, DigitalChannel, DigitalChannels,
-    PhasorChannel, PhasorChannels, PmuConfig, PmuConfigs,
+    AnalogChannel, AnalogChannels, AnalogKind, AnalogScale3, AnalogScaling, ConfigError, ConfigView,
+    DigitalChannel, DigitalChannels, Modifications, PhasorChannel, PhasorChannels, PhasorComponent,
+    PhasorScale3, PhasorScaling, PmuConfig, PmuConfigs, PmuDetails, ServiceClass,
 };
 pub use data::{
     Analogs, Coordinates, DataError, DataView, Digitals, Phasor, PhasorCoordinates, Phasors, PmuView,
     PmuViews,
 };
 pub use format::{Format, NominalFrequency, PhasorFormat, PhasorUnit};
+pub use fragment::{Continuation, Fragment, FragmentChecks, FragmentError, Series, SeriesError};
 pub use frame::{
     FrameError, FrameHeader, FrameKind, FrameView, HEADER_SIZE, IdCode, MIN_FRAME_SIZE, Version, looks_like,
 };
 pub use header::{HeaderError, HeaderView};
-pub use layout::{AnalogScale, Layout, LayoutBounds, LayoutError, PhasorScale, PmuLayout, StreamLayout};
+pub use layout::{
+    AnalogScale, Layout, LayoutBounds, LayoutError, LayoutRef, PhasorScale, PmuLayout, StreamLayout,
+};
 pub use stat::{DataStatus, Stat, TriggerReason, UnlockedTime};
 pub use text::Text;
 pub use time::{ClockQuality, DataRate, FRACTION_MASK, NANOS_PER_SECOND, TimeBase, TimeQuality, TimeTag};

@@ -1,0 +1,130 @@
+//! Which configuration lays out a DATA frame, and what is told where none does.
+
+use super::c37118::{Judged, open};
+use super::{About, Carrier, Judge};
+use crate::event::{ConfigNews, EventKind, Outlet, StreamId, UndecodedReason};
+use crate::protocol::c37118::{ConfigError, ConfigView, DataView, FrameKind, FrameView};
+use crate::stream::{Cadence, ClockState, Learned, Reading, SourceId};
+
+impl Judge {
+    pub(super) fn judge_data<O: Outlet>(
+        &mut self,
+        carrier: &Carrier,
+        frame: FrameView<'_>,
+        out: &mut O,
+    ) -> Judged {
+        let framesize = frame.header().framesize;
+        let Self { streams, configs, .. } = self;
+        let Some((id, stream)) = open(streams, configs, carrier, frame) else {
+            return Judged::undecoded(UndecodedReason::TooManyStreams, None);
+        };
+        let source = stream.source();
+        if !configs.fits(source, framesize) {
+            self.look_further(carrier, id, source, framesize, out);
+        }
+        self.tell_adopted(carrier, id, source, out);
+        let Self { streams, configs, .. } = self;
+        let Some((_, stream)) = streams.get_mut(id) else {
+            return Judged::undecoded(UndecodedReason::TooManyStreams, None);
+        };
+        let arrival = carrier.seen.arrival;
+        let Some((config, layout)) = configs.current(source) else {
+            stream.take_data(arrival, None);
+            stream.counts.undecoded = stream.counts.undecoded.saturating_add(1);
+            return Judged::undecoded(UndecodedReason::NoConfiguration, Some(id));
+        };
+        let cadence = layout.stream().and_then(Cadence::of);
+        let instant =
+            cadence.map(|cadence| (frame.time().frame_index(cadence.time_base, cadence.rate), cadence));
+        stream.take_data(arrival, instant);
+        let Ok(view) = DataView::new(frame.bytes(), layout) else {
+            stream.counts.undecoded = stream.counts.undecoded.saturating_add(1);
+            return Judged::undecoded(UndecodedReason::SizeMismatch, Some(id));
+        };
+        if let Some(content) = configs.content(config) {
+            stream.lay_out_by(content);
+        }
+        stream.take_reading(Reading::take(&view));
+        stream.take_clock(ClockState::of_view(&view), arrival);
+        Judged { config: Some(config), ..Judged::decoded(Some(id)) }
+    }
+
+    pub(super) fn judge_config<O: Outlet>(
+        &mut self,
+        carrier: &Carrier,
+        frame: FrameView<'_>,
+        out: &O,
+    ) -> Judged {
+        let Self { streams, configs, .. } = self;
+        let Some((id, stream)) = open(streams, configs, carrier, frame) else {
+            return Judged::undecoded(UndecodedReason::TooManyStreams, None);
+        };
+        stream.counts.configs = stream.counts.configs.saturating_add(1);
+        let view = match ConfigView::new(frame) {
+            Ok(view) => view,
+            Err(ConfigError::Fragment { .. }) => {
+                return Judged::undecoded(UndecodedReason::ConfigFragment, Some(id));
+            }
+            Err(_) => return Judged::undecoded(UndecodedReason::BadConfiguration, Some(id)),
+        };
+        if frame.kind() == FrameKind::Config1 {
+            return Judged::decoded(Some(id));
+        }
+        let config = match configs.learn(stream.source(), &view, out.taken(), out.passed()) {
+            Learned::New(config) | Learned::Known(config) => config,
+            Learned::Refused => return Judged::undecoded(UndecodedReason::BadConfiguration, Some(id)),
+        };
+        let announce = !configs.is_announced(config);
+        Judged { config: Some(config), announce, ..Judged::decoded(Some(id)) }
+    }
+
+    /// The configuration in use, if any, does not fit: takes up another, or tells why there is none.
+    fn look_further<O: Outlet>(
+        &mut self,
+        carrier: &Carrier,
+        id: StreamId,
+        source: SourceId,
+        framesize: u16,
+        out: &mut O,
+    ) {
+        let outgrown = self.configs.outgrown(source, framesize, out.taken());
+        let adopted = self.configs.adopt(source, framesize, out.taken(), out.passed()).is_some();
+        // One for each frame at most: the next is told by the next frame.
+        let misfit = match outgrown {
+            None if !adopted => self.configs.misfit(source, framesize),
+            outgrown => outgrown,
+        };
+        if let Some(misfit) = misfit {
+            self.tell_news(carrier, id, ConfigNews::Misfit(misfit), out);
+        } else if self.configs.current(source).is_none() {
+            let arrival = carrier.seen.arrival;
+            let overdue =
+                self.streams.get_mut(id).is_some_and(|(_, stream)| stream.lacks_config_since(arrival));
+            if overdue {
+                self.tell_news(carrier, id, ConfigNews::Missing, out);
+            }
+        }
+    }
+
+    /// Tells of the configuration in use where it did not come over the wire and nobody could be told before.
+    fn tell_adopted<O: Outlet>(&mut self, carrier: &Carrier, id: StreamId, source: SourceId, out: &mut O) {
+        let Some((config, _)) = self.configs.current(source) else { return };
+        if self.configs.is_announced(config) {
+            return;
+        }
+        let Some(from) = self.configs.source_of(config) else { return };
+        // Its stream's number means nothing to whoever has not heard of the stream.
+        self.tell_opened(carrier, id, out);
+        let Some(bytes) = self.configs.preloaded_bytes(config) else { return };
+        let about = About { stream: Some(id), config: Some(config), ..About::default() };
+        let event = about.event(&carrier.seen, EventKind::Config(ConfigNews::Adopted(from)));
+        let announced = out.announce(&event, bytes);
+        self.configs.set_announced(config, announced);
+    }
+
+    fn tell_news<O: Outlet>(&mut self, carrier: &Carrier, id: StreamId, news: ConfigNews, out: &mut O) {
+        self.tell_opened(carrier, id, out);
+        let about = About { stream: Some(id), ..About::default() };
+        out.announce(&about.event(&carrier.seen, EventKind::Config(news)), &[]);
+    }
+}
