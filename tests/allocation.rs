@@ -26,6 +26,7 @@ use monitor::live::{Board, Control, Loop, Snapshot};
 use monitor::netns::Pair;
 use monitor::reader::{Interfaces, Records};
 use monitor_core::event::{Class, Classes, UndecodedReason};
+use monitor_core::flow::FlowBounds;
 use monitor_core::pipeline::{Bounds, Pipeline, Ports};
 use monitor_core::protocol::c37118::encode::reseal;
 use support::{Need, trial};
@@ -81,8 +82,15 @@ fn allocations_are_counted() {
 }
 
 /// Few of everything, so that every bound is met.
-const BOUNDS: Bounds =
-    Bounds { streams: 40, configs: 10, pmus: 10, channels: 200, pmus_per_config: 4, channels_per_config: 64 };
+const BOUNDS: Bounds = Bounds {
+    streams: 40,
+    configs: 10,
+    pmus: 10,
+    channels: 200,
+    pmus_per_config: 4,
+    channels_per_config: 64,
+    flows: FLOWS,
+};
 /// More PMUs than there are places for.
 const PMUS: u16 = 60;
 const FRAMES: u64 = 30;

@@ -28,8 +28,8 @@ pub use ports::Ports;
 pub use tick::STREAMS_PER_TICK;
 
 use crate::event::{
-    Addresses, Candidate, Class, ConfigId, Counts, Endpoint, Event, EventKind, FrameEvent, Outlet,
-    Protocol, Stages, StreamCounts, StreamId, StreamKey, StreamReport, StreamTiming, Transport,
+    Addresses, Candidate, Class, ConfigId, Counts, Endpoint, Event, EventKind, FrameEvent, Outlet, Protocol,
+    Stages, StreamCounts, StreamId, StreamKey, StreamReport, StreamTiming, Transport,
 };
 use crate::flow::{Flows, Seen};
 use crate::packet::{Content, Datagram, Packet, Record, RecordKind};

@@ -12,11 +12,15 @@ use std::cell::Cell;
 
 use frames::Pmu;
 use monitor_core::event::{Class, Event, Outlet};
+use monitor_core::flow::FlowBounds;
 use monitor_core::packet::{LinkType, Record, RecordKind, Stamps};
 use monitor_core::pipeline::{Bounds, Pipeline, Ports};
 use monitor_core::protocol::c37118::encode::{self, ConfigKind};
 use monitor_core::time::{Clock, Mono, Nanos};
 use packets::{PDC, PMU, PORT, record, udp};
+
+/// Few of everything.
+const FLOWS: FlowBounds = FlowBounds { flows: 4, fragmented: 2, pool_bytes: 256 << 10, flow_bytes: 96 << 10 };
 
 struct Counting;
 
@@ -148,8 +152,15 @@ fn push_all(pipeline: &mut Pipeline, packets: &[Vec<u8>], out: &mut Lossy) {
 
 #[test]
 fn nothing_is_allocated_after_the_pools_are_made() {
-    let bounds =
-        Bounds { streams: 8, configs: 3, pmus: 3, channels: 24, pmus_per_config: 1, channels_per_config: 8 };
+    let bounds = Bounds {
+        streams: 8,
+        configs: 3,
+        pmus: 3,
+        channels: 24,
+        pmus_per_config: 1,
+        channels_per_config: 8,
+        flows: FLOWS,
+    };
     let packets = packets();
     for ports in [Ports::Set(vec![PORT]), Ports::Any] {
         let mut out = Lossy::default();

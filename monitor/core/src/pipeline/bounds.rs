@@ -1,8 +1,7 @@
 //! The one table of bounds in the pipeline, and what each costs in memory.
 
-use crate::protocol::c37118::{ArenaBounds, LayoutBounds};
-
 use crate::flow::FlowBounds;
+use crate::protocol::c37118::{ArenaBounds, LayoutBounds};
 
 /// How much of everything there is place for. Each has a counter for what exceeded it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +32,7 @@ impl Default for Bounds {
             channels: 16_384,
             pmus_per_config: 1_024,
             channels_per_config: 4_096,
+            flows: FlowBounds::DEFAULT,
         }
     }
 }

@@ -9,20 +9,35 @@ mod outlet;
 #[path = "../support/packets.rs"]
 mod packets;
 mod records;
+#[path = "../support/segments.rs"]
+mod segments;
 mod sequences;
+mod tcp;
 mod telling;
 
 use frames::Pmu;
 use monitor_core::event::Counts;
+use monitor_core::flow::FlowBounds;
 use monitor_core::packet::Record;
 use monitor_core::pipeline::{Bounds, Pipeline, Ports, StreamSummary};
 use monitor_core::time::NoClock;
 use outlet::Kept;
 use packets::{PDC, PMU, PORT, record, udp};
 
+/// Flows, fragmented packets, and bytes that wait, that tests can reach.
+const FLOWS: FlowBounds =
+    FlowBounds { flows: 4, fragmented: 2, pool_bytes: 512 << 10, flow_bytes: 128 << 10 };
+
 /// Bounds that tests can reach.
-const SMALL: Bounds =
-    Bounds { streams: 4, configs: 2, pmus: 4, channels: 16, pmus_per_config: 2, channels_per_config: 8 };
+const SMALL: Bounds = Bounds {
+    streams: 4,
+    configs: 2,
+    pmus: 4,
+    channels: 16,
+    pmus_per_config: 2,
+    channels_per_config: 8,
+    flows: FLOWS,
+};
 
 /// A pipeline and the other end of its queue.
 #[derive(Debug)]
