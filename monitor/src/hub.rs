@@ -7,6 +7,7 @@
 mod direct;
 mod equations;
 mod fanout;
+mod flows;
 pub mod queue;
 mod registry;
 mod row;

@@ -4,18 +4,21 @@
 //! wire) go beside it. An [`Outlet`] takes both: a pair of queues when live, a sink directly for a capture.
 
 mod counts;
+mod instant;
 mod kind;
 mod stages;
 
 pub use counts::{ByteCounts, Counts, FrameCounts, QueueCounts, RecordCounts};
+pub use instant::{ABSENT_TOLD, Absent, AbsentRoom, InstantEvent, NO_ABSENT};
 pub use kind::{
     Candidate, Class, Classes, ConfigNews, EventKind, FrameEvent, Outcome, Protocol, UndecodedReason,
 };
 pub use stages::{Stage, Stages};
 
 // The identities that events carry are made in the rooms before this one; whoever reads events finds them here.
-pub use crate::flow::InvalidReason;
+pub use crate::flow::{FlowCounts, FragmentCounts, InvalidReason, TcpCounts};
 pub use crate::packet::{Addresses, Endpoint, Transport};
+pub use crate::stream::align::{AlignCounts, End, StreamAlignment, Wait};
 pub use crate::stream::{
     ConfigId, ConfigSource, Misfit, StreamCounts, StreamId, StreamKey, StreamReport, StreamTiming,
 };

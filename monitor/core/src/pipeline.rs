@@ -14,6 +14,7 @@
 //! A packet's own event comes first, then a new stream's, then its frames' in the order in which they stand. A
 //! configuration that is new goes by [`Outlet::announce`]; its repetitions, which change nothing, go with the data.
 
+mod alignment;
 mod bounds;
 mod c37118;
 mod configuration;
@@ -22,6 +23,7 @@ mod histograms;
 mod ports;
 mod tick;
 
+pub use alignment::AlignmentSummary;
 pub use bounds::Bounds;
 pub use histograms::{Percentiles, StageHistograms};
 pub use ports::Ports;
@@ -29,13 +31,14 @@ pub use tick::STREAMS_PER_TICK;
 
 use crate::event::{
     Addresses, Candidate, Class, ConfigId, Counts, Endpoint, Event, EventKind, FrameEvent, Outlet, Protocol,
-    Stages, StreamCounts, StreamId, StreamKey, StreamReport, StreamTiming, Transport,
+    Stages, StreamAlignment, StreamCounts, StreamId, StreamKey, StreamReport, StreamTiming, Transport,
 };
 use crate::flow::{Flows, Seen};
 use crate::packet::{Content, Datagram, Packet, Record, RecordKind};
 use crate::protocol::c37118::FrameView;
 use crate::stream::{Configs, Preload, Streams};
 use crate::time::Clock;
+use alignment::Alignment;
 use ports::PortMap;
 
 /// One stream as the summary shows it.
@@ -51,6 +54,8 @@ pub struct StreamSummary {
     pub timing: StreamTiming,
     /// All else that is known of it.
     pub report: StreamReport,
+    /// Its part in alignment; none where that is not asked for.
+    pub alignment: Option<StreamAlignment>,
 }
 
 /// Takes records, gives events. All that it needs is allocated by [`Pipeline::new`].
@@ -70,6 +75,8 @@ struct Judge {
     counts: Counts,
     /// The place of the stream that told last.
     teller: usize,
+    /// Boxed, so that a pipeline without it is no larger.
+    alignment: Option<Box<Alignment>>,
 }
 
 /// What brought a frame. Frames that lie in one packet share it; one that is put together from several has the time,
@@ -137,6 +144,7 @@ impl Pipeline {
                 stages: StageHistograms::new(),
                 counts: Counts::default(),
                 teller: 0,
+                alignment: None,
             },
         }
     }
@@ -190,6 +198,7 @@ impl Pipeline {
     #[must_use]
     pub fn counts(&self) -> Counts {
         Counts {
+            alignment: self.alignment().map(|alignment| alignment.counts).unwrap_or_default(),
             streams_refused: self.judge.streams.refused(),
             configs_refused: self.judge.configs.refused(),
             flows: self.flows.counts(),
@@ -205,6 +214,7 @@ impl Pipeline {
             counts: stream.counts,
             timing: stream.timing_of_run(),
             report: stream.report(),
+            alignment: self.judge.alignment.as_ref().map(|alignment| alignment.aligner().stream(id)),
         })
     }
 

@@ -3,6 +3,7 @@
 //! Fourth room on a frame's way, behind `flow`. Everything here has its place made at start: [`Streams`] and
 //! [`Configs`] never allocate afterwards, and say so where there is no place left.
 
+pub mod align;
 mod config;
 mod counts;
 mod key;

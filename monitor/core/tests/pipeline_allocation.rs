@@ -11,11 +11,14 @@ use std::alloc::{GlobalAlloc, Layout as Block, System};
 use std::cell::Cell;
 
 use frames::Pmu;
-use monitor_core::event::{Class, Event, Outlet};
+use monitor_core::event::{
+    AlignCounts, Class, ConfigNews, ConfigSource, Endpoint, Event, EventKind, Outlet, Wait,
+};
 use monitor_core::flow::FlowBounds;
 use monitor_core::packet::{LinkType, Record, RecordKind, Stamps};
 use monitor_core::pipeline::{Bounds, Pipeline, Ports};
 use monitor_core::protocol::c37118::encode::{self, ConfigKind};
+use monitor_core::stream::Preload;
 use monitor_core::time::{Clock, Mono, Nanos};
 use packets::{PDC, PMU, PORT, record, udp};
 
@@ -50,6 +53,8 @@ unsafe impl GlobalAlloc for Counting {
 struct Lossy {
     offered: u64,
     bytes: u64,
+    adopted: u64,
+    misfits: u64,
 }
 
 impl Outlet for Lossy {
@@ -64,6 +69,11 @@ impl Outlet for Lossy {
     }
 
     fn announce(&mut self, event: &Event, bytes: &[u8]) -> bool {
+        match event.kind {
+            EventKind::Config(ConfigNews::Adopted(_)) => self.adopted += 1,
+            EventKind::Config(ConfigNews::Misfit(_)) => self.misfits += 1,
+            _ => {}
+        }
         self.offer(event, bytes)
     }
 
@@ -111,6 +121,14 @@ fn payloads() -> Vec<Vec<u8>> {
         payloads.push(pmu.data(208)[..20].to_vec());
         payloads.push(vec![]);
     }
+    // Two streams of the same instants, one later than the wait.
+    let pmus = [1, 2].map(|idcode| Pmu::new(idcode, 50, 3));
+    payloads.extend(pmus.iter().map(|pmu| pmu.config(5)));
+    for index in 1_000..1_040 {
+        payloads.push(pmus[0].data(index));
+        payloads.extend([const { Vec::new() }; 3]);
+        payloads.push(pmus[1].data(index));
+    }
     // What looks like a frame's beginning at every second byte, each larger than what is left of the budget.
     payloads.push([0xAA, 0x01].repeat(700));
     payloads.push([0xAA, 0x01, 0x01, 0x00].repeat(16_000));
@@ -135,6 +153,12 @@ fn packets() -> Vec<Vec<u8>> {
     packets
 }
 
+/// A configuration of three phasors that did not come over the wire.
+fn preload(idcode: u16, from: ConfigSource) -> Preload {
+    let address = Endpoint::new(std::net::IpAddr::from(PMU), PORT).address;
+    Preload::new(Some(address), from, &Pmu::new(idcode, 50, 3).config(1)).expect("a configuration")
+}
+
 fn push_all(pipeline: &mut Pipeline, packets: &[Vec<u8>], out: &mut Lossy) {
     let mut clock = Live(10_000);
     let stamps = Stamps { receive: Mono::new(1_000), reader: Mono::new(2_000), ..Stamps::default() };
@@ -147,6 +171,7 @@ fn push_all(pipeline: &mut Pipeline, packets: &[Vec<u8>], out: &mut Lossy) {
             pipeline.push(&Record { wire_length: 70_000, ..record }, &mut clock, out);
         }
         pipeline.tick(Nanos(number * 100_000_000), out);
+        pipeline.caught_up(Nanos(number * 1_000_000), out);
     }
 }
 
@@ -160,13 +185,22 @@ fn nothing_is_allocated_after_the_pools_are_made() {
         pmus_per_config: 1,
         channels_per_config: 8,
         flows: FLOWS,
+        instants: 8,
+        pmus_per_instant: 16,
     };
     let packets = packets();
     for ports in [Ports::Set(vec![PORT]), Ports::Any] {
         let mut out = Lossy::default();
-        let mut pipeline = Pipeline::new(ports, &bounds);
+        let mut pipeline = Pipeline::new(ports, &bounds).with_alignment(Wait::Relative(5_000_000), &bounds);
+        pipeline.preload(preload(1, ConfigSource::Cached));
+        pipeline.preload(preload(2, ConfigSource::File));
+        pipeline.expect_requested(1);
+        let (answer, unexpected) = (preload(3, ConfigSource::Requested), preload(4, ConfigSource::Requested));
         let before = ALLOCATIONS.get();
+        pipeline.take_requested(answer).expect("a place");
+        let unexpected = pipeline.take_requested(unexpected);
         push_all(&mut pipeline, &packets, &mut out);
+        pipeline.finish(&mut out);
         let after = ALLOCATIONS.get();
         assert_eq!(after - before, 0, "allocations");
         assert!(before > 0, "the counter counts");
@@ -174,6 +208,13 @@ fn nothing_is_allocated_after_the_pools_are_made() {
         let counts = pipeline.counts();
         assert_eq!((counts.bytes.unaccounted(), counts.frames.unaccounted()), (0, 0), "{counts:?}");
         // All that should cost nothing did happen.
+        let AlignCounts { complete, incomplete, late, duplicate, out_of_step, .. } = counts.alignment;
+        assert_eq!(counts.alignment.unaccounted(), 0, "{counts:?}");
+        assert!(
+            [complete, incomplete, late, duplicate, out_of_step].into_iter().all(|count| count > 0),
+            "{counts:?}"
+        );
+        assert!(unexpected.is_err() && out.adopted > 1 && out.misfits > 0, "{} {}", out.adopted, out.misfits);
         assert_eq!(pipeline.streams().count(), 8);
         assert!(
             counts.streams_refused > 0 && counts.configs_refused > 0 && counts.packets_ignored > 0,

@@ -108,8 +108,25 @@ const FLOW_BYTES: Bound = Bound {
     meaning: "bytes of one flow from the first that waits to the last; a byte in each flow for each KiB",
 };
 
+const INSTANTS: Bound = Bound {
+    name: "instants",
+    least: 1,
+    default: 128,
+    most: 16_383,
+    meaning: "instants waited for at the same time, with --align alone; 24 bytes each for every stream and every PMU \
+              whose values are kept, and 1.5 bytes for every stream; what is not used is not resident",
+};
+
+const PMUS_PER_INSTANT: Bound = Bound {
+    name: "pmus-per-instant",
+    least: 1,
+    default: 4_096,
+    most: 1 << 20,
+    meaning: "PMUs whose values are kept for one instant, with --align alone; 24 bytes each for every instant",
+};
+
 /// Every bound.
-pub const BOUNDS: [Bound; 11] = [
+pub const BOUNDS: [Bound; 13] = [
     RING,
     STREAMS,
     CONFIGURATIONS,
@@ -121,6 +138,8 @@ pub const BOUNDS: [Bound; 11] = [
     FRAGMENTED,
     POOL,
     FLOW_BYTES,
+    INSTANTS,
+    PMUS_PER_INSTANT,
 ];
 
 /// `[bounds]` of the file.
@@ -138,6 +157,8 @@ pub struct BoundsTable {
     fragmented_packets: Option<usize>,
     flow_pool_bytes: Option<usize>,
     bytes_per_flow: Option<usize>,
+    instants: Option<usize>,
+    pmus_per_instant: Option<usize>,
 }
 
 impl BoundsTable {
@@ -156,6 +177,8 @@ impl BoundsTable {
             fragmented_packets,
             flow_pool_bytes,
             bytes_per_flow,
+            instants,
+            pmus_per_instant,
         } = *self;
         [
             ring_bytes,
@@ -169,6 +192,8 @@ impl BoundsTable {
             fragmented_packets,
             flow_pool_bytes,
             bytes_per_flow,
+            instants,
+            pmus_per_instant,
         ]
     }
 
@@ -188,6 +213,8 @@ impl BoundsTable {
             fragmented_packets: or_default(FRAGMENTED, self.fragmented_packets),
             flow_pool_bytes: or_default(POOL, self.flow_pool_bytes),
             bytes_per_flow: or_default(FLOW_BYTES, self.bytes_per_flow),
+            instants: or_default(INSTANTS, self.instants),
+            pmus_per_instant: or_default(PMUS_PER_INSTANT, self.pmus_per_instant),
         }
     }
 
@@ -209,6 +236,8 @@ impl BoundsTable {
                 pool_bytes: within(POOL, self.flow_pool_bytes)?,
                 flow_bytes: within(FLOW_BYTES, self.bytes_per_flow)?,
             },
+            instants: within(INSTANTS, self.instants)?,
+            pmus_per_instant: within(PMUS_PER_INSTANT, self.pmus_per_instant)?,
         })
     }
 

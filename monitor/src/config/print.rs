@@ -141,6 +141,8 @@ mod tests {
         channels = 10
         pmus-per-configuration = 9
         channels-per-configuration = 11
+        instants = 13
+        pmus-per-instant = 15
     "#;
 
     #[test]

@@ -156,7 +156,7 @@ mod tests {
             frames: FrameCounters {
                 found: 4,
                 decoded: 3,
-                undecoded: Named(vec![("tcp", 1)]),
+                undecoded: Named(vec![("no_configuration", 1)]),
                 ..Default::default()
             },
             events: Named(vec![(
@@ -177,7 +177,7 @@ mod tests {
                 "records submitted 6 = delivered 5 + discarded 0 + pending 1",
                 "records delivered 5 = carried 4 + no_payload 1 + malformed 0",
                 "bytes received 400 = in_frames 390 + skipped 10 + duplicate 0 + buffered 0 + dropped 0",
-                "frames found 4 = decoded 3 + undecoded(tcp) 1",
+                "frames found 4 = decoded 3 + undecoded(no_configuration) 1",
                 "events offered 9 = taken 8 + dropped 1",
             ]
         );

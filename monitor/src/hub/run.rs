@@ -87,7 +87,11 @@ impl Board {
                     self.0.entry(id).or_default().2 = report;
                 }
             }
-            EventKind::Packet | EventKind::Frame(..) | EventKind::Config(_) | EventKind::Candidate(_) => {}
+            EventKind::Packet
+            | EventKind::Frame(..)
+            | EventKind::Config(_)
+            | EventKind::Candidate(_)
+            | EventKind::Instant(_) => {}
         }
     }
 

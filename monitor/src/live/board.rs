@@ -7,7 +7,10 @@ use std::{
     sync::atomic::{AtomicU64, Ordering, fence},
 };
 
-use monitor_core::event::{ByteCounts, Counts, FrameCounts, QueueCounts, RecordCounts};
+use monitor_core::event::{
+    AlignCounts, ByteCounts, Counts, FlowCounts, FragmentCounts, FrameCounts, QueueCounts, RecordCounts,
+    TcpCounts,
+};
 
 use super::LoopCounts;
 
@@ -23,13 +26,22 @@ pub struct Snapshot {
 }
 
 /// Words of a snapshot; a test fails where it is not their number.
-const WORDS: usize = 72;
+const WORDS: usize = 108;
 
 impl Snapshot {
     /// Visits every number in a fixed order. Destructured, so that a new one cannot be forgotten.
     fn visit(&mut self, mut each: impl FnMut(&mut u64)) {
         let Self { counts, turns, lanes } = self;
-        let Counts { records, bytes, frames, streams_refused, configs_refused, packets_ignored } = counts;
+        let Counts {
+            records,
+            bytes,
+            frames,
+            flows,
+            alignment,
+            streams_refused,
+            configs_refused,
+            packets_ignored,
+        } = counts;
         let RecordCounts { carried, no_payload, malformed } = records;
         [carried, no_payload, malformed].into_iter().for_each(&mut each);
         let ByteCounts { received, in_frames, skipped, duplicate, buffered, dropped } = bytes;
@@ -37,6 +49,8 @@ impl Snapshot {
         let FrameCounts { found, decoded, undecoded, c37118, invalid, crc_errors } = frames;
         [found, decoded, invalid, crc_errors].into_iter().for_each(&mut each);
         undecoded.iter_mut().chain(c37118).for_each(&mut each);
+        in_flows(flows).into_iter().for_each(&mut each);
+        aligned(alignment).into_iter().for_each(&mut each);
         [streams_refused, configs_refused, packets_ignored].into_iter().for_each(&mut each);
         let LoopCounts { delivered, discarded, malformed, pending, sleeps, woken, busy_heads } = turns;
         [delivered, discarded, malformed, pending, sleeps, woken, busy_heads].into_iter().for_each(&mut each);
@@ -44,6 +58,89 @@ impl Snapshot {
             offered.iter_mut().chain(taken).chain(dropped).for_each(&mut each);
         }
     }
+}
+
+/// Every number of flows.
+fn in_flows(counts: &mut FlowCounts) -> [&mut u64; 18] {
+    let FlowCounts { tcp, fragments: parts } = counts;
+    let TcpCounts {
+        flows,
+        evicted,
+        out_of_order,
+        retransmitted,
+        copies,
+        gaps,
+        lost_bytes,
+        no_place,
+        stray,
+        unframed,
+    } = tcp;
+    let FragmentCounts {
+        fragments,
+        whole,
+        timed_out,
+        evicted: pushed_out,
+        contradicting,
+        overlaps,
+        duplicates,
+        no_place: without_place,
+    } = parts;
+    [
+        flows,
+        evicted,
+        out_of_order,
+        retransmitted,
+        copies,
+        gaps,
+        lost_bytes,
+        no_place,
+        stray,
+        unframed,
+        fragments,
+        whole,
+        timed_out,
+        pushed_out,
+        contradicting,
+        overlaps,
+        duplicates,
+        without_place,
+    ]
+}
+
+/// Every number of alignment.
+fn aligned(counts: &mut AlignCounts) -> [&mut u64; 14] {
+    let AlignCounts {
+        offered,
+        aligned,
+        late,
+        joining,
+        duplicate,
+        out_of_step,
+        instants_full,
+        rates_full,
+        unaligned,
+        instants,
+        complete,
+        incomplete,
+        cut,
+        values_full,
+    } = counts;
+    [
+        offered,
+        aligned,
+        late,
+        joining,
+        duplicate,
+        out_of_step,
+        instants_full,
+        rates_full,
+        unaligned,
+        instants,
+        complete,
+        incomplete,
+        cut,
+        values_full,
+    ]
 }
 
 /// The shared copy.

@@ -1,6 +1,6 @@
 //! Counters that always add up; each group in a unit of its own, its remainder a bug.
 
-use crate::event::{Class, UndecodedReason};
+use crate::event::{AlignCounts, Class, UndecodedReason};
 use crate::flow::FlowCounts;
 
 /// What became of the records that were delivered. `delivered = carried + no_payload + malformed`.
@@ -79,6 +79,8 @@ pub struct Counts {
     pub bytes: ByteCounts,
     /// Frames.
     pub frames: FrameCounts,
+    /// Alignment; all 0 where it is not asked for.
+    pub alignment: AlignCounts,
     /// Streams that found no place in the table; as many as there are places can be told apart.
     pub streams_refused: u64,
     /// Configurations that found no slot, or were too large for one.

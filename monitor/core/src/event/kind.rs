@@ -1,5 +1,6 @@
 //! The kinds of event.
 
+use super::InstantEvent;
 use crate::flow::InvalidReason;
 use crate::packet::{Addresses, Transport};
 use crate::stream::{ConfigSource, Misfit, StreamCounts, StreamKey, StreamTiming};
@@ -126,6 +127,8 @@ pub enum EventKind {
     StreamReport,
     /// A packet that did not match looks like C37.118.
     Candidate(Candidate),
+    /// An instant of all streams is over.
+    Instant(InstantEvent),
 }
 
 impl EventKind {
@@ -140,6 +143,7 @@ impl EventKind {
             Self::StreamOpened(_) => Class::Opened,
             Self::StreamCounts(_) | Self::StreamTiming(_) | Self::StreamReport => Class::StreamState,
             Self::Candidate(_) => Class::Candidate,
+            Self::Instant(_) => Class::Instant,
         }
     }
 }
@@ -160,12 +164,21 @@ pub enum Class {
     StreamState,
     /// Candidates found while discovering.
     Candidate,
+    /// Aligned instants.
+    Instant,
 }
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Packet, Self::Frame, Self::Config, Self::Opened, Self::StreamState, Self::Candidate];
+    pub const ALL: [Self; 7] = [
+        Self::Packet,
+        Self::Frame,
+        Self::Config,
+        Self::Opened,
+        Self::StreamState,
+        Self::Candidate,
+        Self::Instant,
+    ];
 
     /// Its name in counters.
     #[must_use]
@@ -177,6 +190,7 @@ impl Class {
             Self::Opened => "opened",
             Self::StreamState => "stream_state",
             Self::Candidate => "candidate",
+            Self::Instant => "instant",
         }
     }
 }

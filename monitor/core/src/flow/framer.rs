@@ -128,8 +128,9 @@ impl Framer {
         let length = sound.or(open.filter(|_| !ended)).unwrap_or(bytes.len());
         let taken = &bytes[..length];
         let reason = match (std::mem::take(&mut self.expected), error) {
-            (Expected::Anything, _) => None,
-            (Expected::Frame | Expected::OlderFrame, FrameError::Sync { .. }) => None,
+            (Expected::Anything, _) | (Expected::Frame | Expected::OlderFrame, FrameError::Sync { .. }) => {
+                None
+            }
             (_, FrameError::Size { .. }) => Some(InvalidReason::Size),
             _ => Some(InvalidReason::Type),
         };

@@ -48,7 +48,7 @@ pub(super) struct Held {
 /// What became of bytes that were to be kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Kept {
-    pub(super) kept: usize,
+    pub(super) stored: usize,
     /// Bytes at positions that were held already.
     pub(super) duplicate: usize,
     /// Bytes for which there was no place.
@@ -117,7 +117,7 @@ impl Pool {
             if until > at {
                 let new = &bytes[to_length(at - start)..to_length(until - start)];
                 let stored = self.store(held, before, at, new, seen);
-                kept.kept += stored;
+                kept.stored += stored;
                 kept.dropped += new.len() - stored;
             }
             kept.duplicate += to_length(covered - until);

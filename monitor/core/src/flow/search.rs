@@ -81,16 +81,9 @@ impl Search {
     }
 
     const fn pay(&mut self, cost: usize) -> bool {
-        match self.budget.checked_sub(cost) {
-            Some(left) => {
-                self.budget = left;
-                true
-            }
-            None => {
-                self.budget = 0;
-                false
-            }
-        }
+        let enough = self.budget >= cost;
+        self.budget = self.budget.saturating_sub(cost);
+        enough
     }
 }
 

@@ -21,6 +21,11 @@ pub struct Bounds {
     pub channels_per_config: usize,
     /// TCP flows and IP fragments.
     pub flows: FlowBounds,
+    /// Instants that may be open at the same time, where streams are aligned: each costs 24 bytes for every stream and
+    /// every PMU of which values are kept, and 1.5 bytes for every stream. Memory that is not used is not resident.
+    pub instants: usize,
+    /// PMUs of which values are kept for one instant.
+    pub pmus_per_instant: usize,
 }
 
 impl Default for Bounds {
@@ -33,6 +38,8 @@ impl Default for Bounds {
             pmus_per_config: 1_024,
             channels_per_config: 4_096,
             flows: FlowBounds::DEFAULT,
+            instants: 128,
+            pmus_per_instant: 4_096,
         }
     }
 }

@@ -117,6 +117,7 @@ impl Judge {
         let stages = Stages::new(&carrier.seen.stamps, at);
         self.count_frame(frame, &judged, &stages);
         self.tell_frame(carrier, frame, &judged, stages, out);
+        self.tell_instants(out);
     }
 
     fn count_frame(&mut self, frame: FrameView<'_>, judged: &Judged, stages: &Stages) {

@@ -23,7 +23,7 @@ impl Judge {
             self.look_further(carrier, id, source, framesize, out);
         }
         self.tell_adopted(carrier, id, source, out);
-        let Self { streams, configs, .. } = self;
+        let Self { streams, configs, alignment, .. } = self;
         let Some((_, stream)) = streams.get_mut(id) else {
             return Judged::undecoded(UndecodedReason::TooManyStreams, None);
         };
@@ -46,6 +46,9 @@ impl Judge {
         }
         stream.take_reading(Reading::take(&view));
         stream.take_clock(ClockState::of_view(&view), arrival);
+        if let Some(alignment) = alignment {
+            alignment.take(id, arrival, instant, &view);
+        }
         Judged { config: Some(config), ..Judged::decoded(Some(id)) }
     }
 
@@ -89,14 +92,12 @@ impl Judge {
     ) {
         let outgrown = self.configs.outgrown(source, framesize, out.taken());
         let adopted = self.configs.adopt(source, framesize, out.taken(), out.passed()).is_some();
-        // One for each frame at most: the next is told by the next frame.
-        let misfit = match outgrown {
-            None if !adopted => self.configs.misfit(source, framesize),
-            outgrown => outgrown,
-        };
-        if let Some(misfit) = misfit {
+        let waiting = if adopted { None } else { self.configs.misfit(source, framesize) };
+        let misfits = [outgrown, waiting].into_iter().flatten();
+        for misfit in misfits.clone() {
             self.tell_news(carrier, id, ConfigNews::Misfit(misfit), out);
-        } else if self.configs.current(source).is_none() {
+        }
+        if misfits.count() == 0 && self.configs.current(source).is_none() {
             let arrival = carrier.seen.arrival;
             let overdue =
                 self.streams.get_mut(id).is_some_and(|(_, stream)| stream.lacks_config_since(arrival));

@@ -30,17 +30,32 @@ pub struct StageHistograms {
     stages: [Histogram<u32>; Stage::ALL.len()],
 }
 
+/// A histogram with [`BOUNDS`].
+pub(super) fn exact() -> Histogram<u32> {
+    let (low, high, digits) = BOUNDS;
+    let mut histogram = Histogram::new_with_bounds(low, high, digits)
+        .expect("the bounds are constants in the range it takes");
+    // Writes every count, so that the real-time thread meets no page that was never touched.
+    histogram.clear();
+    histogram
+}
+
+/// What a histogram says; none where it is empty.
+pub(super) fn percentiles(histogram: &Histogram<u32>) -> Option<Percentiles> {
+    let at = |quantile| histogram.value_at_quantile(quantile);
+    (!histogram.is_empty()).then(|| Percentiles {
+        count: histogram.len(),
+        min: histogram.min(),
+        p50: at(0.5),
+        p99: at(0.99),
+        p999: at(0.999),
+        max: histogram.max(),
+    })
+}
+
 impl StageHistograms {
     pub(super) fn new() -> Self {
-        let (low, high, digits) = BOUNDS;
-        let histogram = |_| {
-            let mut histogram = Histogram::new_with_bounds(low, high, digits)
-                .expect("the bounds are constants in the range it takes");
-            // Writes every count, so that the real-time thread meets no page that was never touched.
-            histogram.clear();
-            histogram
-        };
-        Self { stages: Stage::ALL.map(histogram) }
+        Self { stages: Stage::ALL.map(|_| exact()) }
     }
 
     /// Counts one frame's stages.
@@ -54,15 +69,6 @@ impl StageHistograms {
     /// What a stage's histogram says; none where the stage never happened.
     #[must_use]
     pub fn percentiles(&self, stage: Stage) -> Option<Percentiles> {
-        let histogram = &self.stages[stage as usize];
-        let at = |quantile| histogram.value_at_quantile(quantile);
-        (!histogram.is_empty()).then(|| Percentiles {
-            count: histogram.len(),
-            min: histogram.min(),
-            p50: at(0.5),
-            p99: at(0.99),
-            p999: at(0.999),
-            max: histogram.max(),
-        })
+        percentiles(&self.stages[stage as usize])
     }
 }

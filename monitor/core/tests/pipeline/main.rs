@@ -1,7 +1,10 @@
 //! The pipeline from outside: packets in, events and counts out.
 
+mod arena;
 mod captures;
 mod configurations;
+mod cutting;
+mod fragments;
 #[path = "../support/frames.rs"]
 mod frames;
 #[path = "../support/outlet.rs"]
@@ -12,11 +15,12 @@ mod records;
 #[path = "../support/segments.rs"]
 mod segments;
 mod sequences;
+mod sources;
 mod tcp;
 mod telling;
 
 use frames::Pmu;
-use monitor_core::event::Counts;
+use monitor_core::event::{Counts, EventKind, Outcome};
 use monitor_core::flow::FlowBounds;
 use monitor_core::packet::Record;
 use monitor_core::pipeline::{Bounds, Pipeline, Ports, StreamSummary};
@@ -37,6 +41,8 @@ const SMALL: Bounds = Bounds {
     pmus_per_config: 2,
     channels_per_config: 8,
     flows: FLOWS,
+    instants: 8,
+    pmus_per_instant: 16,
 };
 
 /// A pipeline and the other end of its queue.
@@ -67,6 +73,15 @@ impl Bench {
     fn counts(&self) -> Counts {
         assert_adds_up(&self.pipeline.counts());
         self.pipeline.counts()
+    }
+
+    /// The bytes of all frames that were decoded or whose values are not known, in order.
+    fn sound(&self) -> Vec<Vec<u8>> {
+        let all = self.out.data.iter().chain(&self.out.news);
+        let sound = all.filter(|(event, _)| {
+            matches!(event.kind, EventKind::Frame(_, Outcome::Decoded | Outcome::Undecoded(_)))
+        });
+        sound.map(|(_, bytes)| bytes.clone()).collect()
     }
 
     fn only_stream(&self) -> StreamSummary {

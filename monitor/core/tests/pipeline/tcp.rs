@@ -5,8 +5,8 @@ use monitor_core::packet::Record;
 use monitor_core::pipeline::Ports;
 use monitor_core::time::Nanos;
 
-use crate::packets::{PDC, PMU, PORT, record, seen_on, udp};
-use crate::segments::{ACK, FIN, RST, SYN, Segment};
+use crate::packets::{PDC, PMU, PORT, record, udp};
+use crate::segments::{ACK, FIN, RST, SYN, Segment, seen_on};
 use crate::{Bench, SMALL, pmu};
 
 const SERVER: ([u8; 4], u16) = (PMU, 4_712);
@@ -33,15 +33,6 @@ impl Bench {
     fn segment(&mut self, segment: &Segment, arrival: i64) {
         self.push(&record(&segment.packet(), arrival));
         self.counts();
-    }
-
-    /// The bytes of all frames that were decoded or whose values are not known, in order.
-    fn sound(&self) -> Vec<Vec<u8>> {
-        let all = self.out.data.iter().chain(&self.out.news);
-        let sound = all.filter(|(event, _)| {
-            matches!(event.kind, EventKind::Frame(_, Outcome::Decoded | Outcome::Undecoded(_)))
-        });
-        sound.map(|(_, bytes)| bytes.clone()).collect()
     }
 
     fn outcomes(&self) -> Vec<Outcome> {

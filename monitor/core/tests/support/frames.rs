@@ -109,7 +109,12 @@ impl Pmu {
         let ns = u64::try_from(self.rate.unix_ns_of_index(index)).expect("an instant after 1970");
         let soc = u32::try_from(ns / 1_000_000_000).expect("an instant before 2106");
         let fraction = (ns % 1_000_000_000) * u64::from(self.time_base.get()) / 1_000_000_000;
-        let preamble = self.preamble(soc, u32::try_from(fraction).expect("24 bits"));
+        self.data_at(soc, u32::try_from(fraction).expect("24 bits"))
+    }
+
+    /// Its DATA frame with this time tag.
+    pub(crate) fn data_at(&self, soc: u32, fraction: u32) -> Vec<u8> {
+        let preamble = self.preamble(soc, fraction);
         let phasors = vec![Some(Coordinates::Polar { magnitude: 230.0, angle_rad: 0.5 }); self.phasors];
         let sample = PmuSample {
             stat: Stat::default(),

@@ -44,8 +44,3 @@ pub(crate) fn record(bytes: &[u8], arrival: i64) -> Record<'_> {
         records: 1,
     }
 }
-
-/// The record of the same packet seen elsewhere.
-pub(crate) fn seen_on(bytes: &[u8], arrival: i64, interface: u16) -> Record<'_> {
-    Record { interface: monitor_core::packet::InterfaceId(interface), ..record(bytes, arrival) }
-}

@@ -1,5 +1,7 @@
 //! TCP segments and IP fragments, as they stand on a wire.
 
+use monitor_core::packet::{InterfaceId, Record};
+
 /// Flags of a segment.
 pub(crate) const FIN: u8 = 0x01;
 pub(crate) const SYN: u8 = 0x02;
@@ -66,7 +68,7 @@ pub(crate) fn ipv4(
     bytes
 }
 
-/// An IPv6 packet on Ethernet that is a fragment: 2001:db8::1 to 2001:db8::9.
+/// An IPv6 packet on Ethernet that is a fragment: `2001:db8::1` to `2001:db8::9`.
 pub(crate) fn ipv6_fragment(protocol: u8, identification: u32, fragment: u16, body: &[u8]) -> Vec<u8> {
     let mut bytes = vec![2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 1, 0x86, 0xDD, 0x60, 0, 0, 0];
     bytes.extend(u16::try_from(8 + body.len()).expect("a packet").to_be_bytes());
@@ -107,4 +109,9 @@ pub(crate) fn word4((offset, more, _): Part<'_>) -> u16 {
 /// The same in IPv6.
 pub(crate) fn word6((offset, more, _): Part<'_>) -> u16 {
     u16::try_from(offset).expect("16 bits") | u16::from(more)
+}
+
+/// The record of a packet seen on an interface.
+pub(crate) fn seen_on(bytes: &[u8], arrival: i64, interface: u16) -> Record<'_> {
+    Record { interface: InterfaceId(interface), ..crate::packets::record(bytes, arrival) }
 }

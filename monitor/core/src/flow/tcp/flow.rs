@@ -146,8 +146,9 @@ impl Flow {
 
     /// Goes on at a position further on.
     fn move_end(&mut self, end: u64) {
-        let low = |position: u64| (position & u64::from(u32::MAX)) as u32;
-        self.next = self.next.wrapping_add(low(end.wrapping_sub(self.end)));
+        #[expect(clippy::cast_possible_truncation, reason = "sequence numbers are positions modulo 2^32")]
+        let further = end.wrapping_sub(self.end) as u32;
+        self.next = self.next.wrapping_add(further);
         self.end = end;
     }
 }
@@ -372,7 +373,7 @@ impl<F: FnMut(&Seen, Found<'_>)> Desk<'_, F> {
         self.count(kept.duplicate, kept.dropped);
         if kept.dropped > 0 {
             let end = flow.end;
-            flow.end = at + kept.kept as u64;
+            flow.end = at + kept.stored as u64;
             self.end_head(flow, framer);
             (flow.base, flow.end, flow.expected) = (end, end, Expected::Anything);
             (flow.needed, flow.look) = (end, end);

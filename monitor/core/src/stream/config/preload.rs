@@ -143,6 +143,8 @@ pub(super) struct Preloads {
     all: Vec<Preload>,
     /// Their numbers by IDCODE and sender; those without a sender before those with one.
     order: Vec<u32>,
+    /// Places kept.
+    kept: usize,
 }
 
 impl Preloads {
@@ -156,15 +158,15 @@ impl Preloads {
 
     /// Keeps places for `count` more.
     pub(super) fn reserve(&mut self, count: usize) {
-        self.all.reserve_exact(count);
-        self.order.reserve_exact(count);
+        self.kept += count;
+        self.all.reserve_exact(self.kept);
+        self.order.reserve_exact(self.kept);
     }
 
     /// Adds one where a place was kept, without allocating; gives it back where none is left.
     pub(super) fn add_kept(&mut self, preload: Preload) -> Result<(), Preload> {
-        if self.all.len() == self.all.capacity() || self.order.len() == self.order.capacity() {
-            return Err(preload);
-        }
+        let Some(left) = self.kept.checked_sub(1) else { return Err(preload) };
+        self.kept = left;
         self.add(preload);
         Ok(())
     }
@@ -185,7 +187,8 @@ impl Preloads {
         fitting.min_by_key(|(_, known)| known.from).map(|(at, _)| at)
     }
 
-    /// One that does not fit DATA frames of that size and was not told of yet; it counts as told from here on.
+    /// One that does not fit DATA frames of that size and was not told of yet, that of an earlier run first; it counts
+    /// as told from here on.
     pub(super) fn misfit(
         &mut self,
         key: &SourceKey,
@@ -195,9 +198,9 @@ impl Preloads {
         let misfits = |known: &Preload| {
             known.state == State::Waiting && known.data_framesize != framesize && allowed(known.from)
         };
-        let (at, from, predicted) = self
-            .of(key)
-            .find(|(_, known)| misfits(known))
+        let misfits = self.of(key).filter(|(_, known)| misfits(known));
+        let (at, from, predicted) = misfits
+            .max_by_key(|(_, known)| known.from)
             .map(|(at, known)| (at, known.from, known.data_framesize))?;
         self.tell(at);
         Some((from, predicted))
@@ -219,7 +222,7 @@ impl Preloads {
 
     /// Drops those bound to a source and of that origin.
     pub(super) fn drop_of(&mut self, key: &SourceKey, from: ConfigSource) {
-        let Self { all, order } = self;
+        let Self { all, order, kept: _ } = self;
         let wanted = (key.idcode, Some(key.address));
         let key_of = |number: u32| all.get(number as usize).map(Preload::key);
         let first = order.partition_point(|number| key_of(*number) < Some(wanted));
