@@ -1,100 +1,140 @@
-//! `simulate`: sends as PMUs do, over UDP, from where it is called.
+//! `simulate`: sends as PMUs do, from where it is called.
 
-use std::io::{self, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+mod file;
+mod open;
+mod told;
+mod values;
+
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use clap::Args;
+use monitor_core::protocol::c37118::{Format, NominalFrequency, TimeBase};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
-use super::{Outcome, exit};
+use self::values::{Announced, From, Succession};
+use super::Outcome;
 use crate::config;
-use crate::simulate::{
-    Counts, Fleet, FleetPlan, MOST_PMUS, Plan, Report, ReportingRate, Sender, nominal_for,
-};
+use crate::simulate::{MOST_CHANNELS, MOST_PMUS, Plan, ReportingRate, Shape};
 
-/// Send as PMUs do (C37.118 over UDP)
+/// Send as PMUs do (C37.118 over UDP and TCP)
 ///
-/// Sends CFG-2 at the start, when asked (CMD 5) and every minute, and DATA at every reporting instant. CMD 1 and 2
-/// turn a station's DATA off and on, CMD 3 is answered with HDR. Ends with Ctrl-C.
+/// Over UDP (--to), CFG-2 is sent at the start and every minute, and DATA at every reporting instant. Over TCP
+/// (--listen), clients connect and ask: CMD 2 and 1 turn their DATA on and off. With both, clients ask over TCP and
+/// DATA go by UDP to --to. CMD 3 is answered with HDR, 4 and 5 with CFG-1 and CFG-2. Ends with Ctrl-C.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct Arguments {
-    /// Where the frames go
-    #[arg(long, value_name = "ADDRESS:PORT", value_parser = destination)]
-    to: SocketAddr,
-    /// An address of this host to send from (default: the kernel's choice)
-    #[arg(long, value_name = "ADDRESS")]
-    from: Option<IpAddr>,
-    /// How many PMUs, each with a socket and an IDCODE of its own
+    /// Where the frames go by UDP: an address or a multicast group
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = values::destination)]
+    to: Option<SocketAddr>,
+    /// Be a TCP server here, the first stream's address
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = values::listening)]
+    listen: Option<SocketAddr>,
+    /// With --listen: send DATA by UDP, to this port of the client that turned them on
+    #[arg(long, value_name = "N", requires = "listen", conflicts_with = "to", value_parser = clap::value_parser!(u16).range(1..))]
+    udp_port: Option<u16>,
+    /// Send by UDP from this address of this host, the first stream's (default: the kernel's choice)
+    #[arg(long, value_name = "ADDRESS[:PORT]", conflicts_with = "listen")]
+    from: Option<From>,
+    /// In what the next stream's address differs from the one before: port or address
+    #[arg(long, value_name = "port|address", default_value = "port")]
+    next: Succession,
+    /// DATA begin by themselves: the default over UDP; over TCP with the connection, a configuration first
+    #[arg(long, overrides_with = "commanded")]
+    spontaneous: bool,
+    /// DATA begin with CMD 2: the default over TCP
+    #[arg(long, overrides_with = "spontaneous")]
+    commanded: bool,
+    /// Routers that multicast DATA may pass, and 1
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=255))]
+    ttl: u32,
+    /// How many PMUs
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=i64::from(MOST_PMUS)))]
     pmus: u16,
-    /// Frames in a second from each PMU (10 to 240)
-    #[arg(long, value_name = "R", default_value = "50", value_parser = rate)]
+    /// How many of them share a stream, as a PDC sends them on: each DATA frame has a block for each
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=i64::from(MOST_PMUS)))]
+    per_stream: u16,
+    /// The first PMU's IDCODE, and its stream's; the others follow
+    #[arg(long, value_name = "N", default_value_t = 101, value_parser = clap::value_parser!(u16).range(1..=65534))]
+    first_idcode: u16,
+    /// With --per-stream: the first stream's IDCODE; the others follow
+    #[arg(long, value_name = "N", default_value_t = Plan::FIRST_STREAM_IDCODE, value_parser = clap::value_parser!(u16).range(1..=65534))]
+    first_stream_idcode: u16,
+    /// Frames in a second of each stream (10 to 240)
+    #[arg(long, value_name = "R", default_value = "50", value_parser = values::rate)]
     rate: ReportingRate,
+    /// The grid's nominal frequency (default: the one that the rate belongs to)
+    #[arg(long, value_name = "50|60", value_parser = values::nominal)]
+    nominal: Option<NominalFrequency>,
+    /// How values are written, as float-polar or int-rect for all, or phasors=int-polar,analogs=float,freq=int
+    /// (default: each PMU another way, all 16 in turn)
+    #[arg(long, value_name = "FORMAT", value_parser = values::format)]
+    format: Option<Format>,
+    /// Phasors of each PMU
+    #[arg(long, value_name = "N", default_value_t = Shape::USUAL.phasors(), value_parser = clap::value_parser!(u16).range(0..=i64::from(MOST_CHANNELS)))]
+    phasors: u16,
+    /// Analogs of each PMU
+    #[arg(long, value_name = "N", default_value_t = Shape::USUAL.analogs(), value_parser = clap::value_parser!(u16).range(0..=i64::from(MOST_CHANNELS)))]
+    analogs: u16,
+    /// Digital words of each PMU
+    #[arg(long, value_name = "N", default_value_t = Shape::USUAL.digitals(), value_parser = clap::value_parser!(u16).range(0..=i64::from(MOST_CHANNELS)))]
+    digitals: u16,
+    /// TIME_BASE: into how many parts FRACSEC divides the second
+    #[arg(long, value_name = "N", default_value = "1000000", value_parser = values::time_base)]
+    time_base: TimeBase,
+    /// Configurations that are sent without being asked for, as 2 or 1,2, or none (default: 2; none where commanded)
+    #[arg(long, value_name = "KINDS")]
+    announce: Option<Announced>,
+    /// How often they are
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = values::whole_seconds)]
+    config_every: NonZeroU32,
+    /// Begin at this time of UTC, such as 2026-12-31T23:59:50Z, whatever it is now (default: now)
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
+    start: Option<i64>,
     /// How long, as 10s, 500ms or 2m (default: until Ctrl-C)
     #[arg(long, value_name = "TIME")]
     duration: Option<config::Duration>,
     /// What the stations and their measurements come from: the same seed, the same values
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// The first PMU's IDCODE; the others follow
-    #[arg(long, value_name = "N", default_value_t = 101, value_parser = clap::value_parser!(u16).range(1..=65534))]
-    first_idcode: u16,
+    /// Read options from a TOML file, keys as here; those given here win
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print at the end one object with what was sent, stream by stream
+    #[arg(long)]
+    json: bool,
     /// Print nothing but errors
     #[arg(long)]
     quiet: bool,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
-    let sender = open(arguments).map_err(|error| error.to_string())?;
+    let from_file = arguments.config.as_deref().map(file::over).transpose()?;
+    let arguments = from_file.as_ref().unwrap_or(arguments);
+    let sender = open::sender(arguments)?;
     let stop = stop_on_signals().map_err(|error| format!("cannot watch for Ctrl-C: {error}"))?;
-    if !arguments.quiet {
-        say(&beginning(arguments))?;
+    let beginning = told::beginning(arguments, &sender);
+    if arguments.json {
+        // Standard output has nothing but the object.
+        if !arguments.quiet {
+            eprintln!("{beginning}");
+        }
+    } else if !arguments.quiet {
+        told::say(&beginning)?;
     }
     let report = sender.run(&stop);
-    if !arguments.quiet {
-        say(&summary(&report))?;
+    if arguments.json {
+        told::say(&told::object(arguments, &report))?;
+    } else if !arguments.quiet {
+        told::say(&told::summary(&report))?;
     }
-    judge(&report)
-}
-
-fn open(arguments: &Arguments) -> Result<Sender, crate::simulate::Error> {
-    let Arguments { to, from, pmus, rate, duration, seed, first_idcode, quiet: _ } = *arguments;
-    let fleet = Fleet::new(&FleetPlan { seed, pmus, first_idcode, nominal: nominal_for(rate) })?;
-    let plan = Plan { instants: duration.map(|duration| instants(duration.0, rate)), ..Plan::new(to, rate) };
-    let any = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    // Port 0: one address cannot give the same port to every station.
-    Sender::open(fleet, plan, |_| SocketAddr::new(from.unwrap_or(any), 0))
-}
-
-/// The instants of a duration: at least one.
-fn instants(duration: Duration, rate: ReportingRate) -> u64 {
-    const NANOS_PER_SECOND: u128 = 1_000_000_000;
-    let instants = duration.as_nanos() * u128::from(rate.get()) / NANOS_PER_SECOND;
-    u64::try_from(instants).unwrap_or(u64::MAX).max(1)
-}
-
-fn destination(text: &str) -> Result<SocketAddr, String> {
-    let to: SocketAddr = text.parse().map_err(|_| {
-        "a destination is an address and a port, as 192.0.2.9:4713 or [2001:db8::9]:4713".to_owned()
-    })?;
-    if to.port() == 0 {
-        return Err("port 0 is no destination; give a port from 1 to 65535 (4713 by convention)".to_owned());
-    }
-    Ok(to)
-}
-
-fn rate(text: &str) -> Result<ReportingRate, String> {
-    text.parse().ok().and_then(ReportingRate::new).ok_or_else(|| {
-        format!(
-            "a rate is a whole number of frames in a second from {} to {}",
-            ReportingRate::LEAST,
-            ReportingRate::MOST
-        )
-    })
+    told::judge(&report)
 }
 
 /// The first signal ends the sending; a second one ends the process, as if nobody listened.
@@ -105,63 +145,4 @@ fn stop_on_signals() -> io::Result<Arc<AtomicBool>> {
         flag::register(signal, Arc::clone(&stop))?;
     }
     Ok(stop)
-}
-
-fn beginning(arguments: &Arguments) -> String {
-    let Arguments { to, pmus, rate, first_idcode: first, .. } = *arguments;
-    let rate = rate.get();
-    match pmus {
-        1 => format!("sending to {to}: 1 PMU, IDCODE {first}, {rate} frames/s"),
-        _ => format!(
-            "sending to {to}: {pmus} PMUs, IDCODE {first} to {}, {rate} frames/s each",
-            first + (pmus - 1)
-        ),
-    }
-}
-
-fn summary(report: &Report) -> String {
-    let Counts {
-        data,
-        late,
-        withheld,
-        failed_data,
-        config2,
-        header,
-        failed_other,
-        commands,
-        unanswered,
-        refused,
-    } = report.total();
-    let failed = failed_data + failed_other;
-    let (pmus, plural) = (report.stations.len(), if report.stations.len() == 1 { "" } else { "s" });
-    format!(
-        "sent {data} DATA ({late} late), {config2} CFG-2, {header} HDR from {pmus} PMU{plural} at {} instants; \
-         {withheld} withheld, {failed} failed; received {commands} commands ({unanswered} unanswered), \
-         {refused} other datagrams",
-        report.instants,
-    )
-}
-
-/// A frame that could not be sent is told; where none could, the verb has failed.
-fn judge(report: &Report) -> Outcome {
-    let Some(failure) = &report.first_failure else { return Ok(exit::DONE) };
-    let total = report.total();
-    let failed = total.failed_data + total.failed_other;
-    let remedy = "check the route, the address and the firewall";
-    let told = format!("{failed} frames could not be sent, the first to {failure}; {remedy}");
-    if total.data + total.config2 + total.header == 0 {
-        return Err(told);
-    }
-    eprintln!("pmu-monitor: {told}");
-    Ok(exit::DONE)
-}
-
-fn say(line: &str) -> Result<(), String> {
-    match writeln!(io::stdout(), "{line}") {
-        // Whoever read the output has gone; the stations need not.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(format!(
-            "cannot write to standard output: {error}; check where it goes and that there is room"
-        )),
-        _ => Ok(()),
-    }
 }

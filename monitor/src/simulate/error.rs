@@ -25,6 +25,17 @@ pub enum Error {
         /// How many.
         pmus: u16,
     },
+    /// The streams' own IDCODEs would be reserved or PMUs' ones.
+    #[error(
+        "{streams} streams from IDCODE {first} meet those of PMUs, or leave 1 to {LAST_IDCODE}; \
+         begin elsewhere with --first-stream-idcode or --first-idcode"
+    )]
+    StreamIdCodes {
+        /// The first stream's.
+        first: u16,
+        /// How many.
+        streams: u16,
+    },
     /// Frames cannot go there.
     #[error(
         "cannot send to {0}: port 0 is no destination; give a port from 1 to 65535 (UDP 4713 by convention)"
@@ -39,8 +50,10 @@ pub enum Error {
         to: SocketAddr,
     },
     /// A socket could not be had.
-    #[error("cannot open a UDP socket on {address}: {source}; {remedy}")]
+    #[error("cannot open a {transport} socket on {address}: {source}; {remedy}")]
     Socket {
+        /// UDP or TCP.
+        transport: &'static str,
         /// Where it was to be bound.
         address: SocketAddr,
         /// What the kernel said.
@@ -87,13 +100,13 @@ pub enum Undescribed {
 }
 
 impl Error {
-    pub(super) fn socket(address: SocketAddr, source: io::Error) -> Self {
+    pub(super) fn socket(transport: &'static str, address: SocketAddr, source: io::Error) -> Self {
         let remedy = match source.kind() {
             io::ErrorKind::AddrNotAvailable => "give an address that an interface of this host has",
             io::ErrorKind::AddrInUse => "another program has that port; end it or take another address",
             io::ErrorKind::PermissionDenied => "a sandbox or the port's number forbids it",
             _ => "the host has run out of a resource (raise the limit of open files: ulimit -n)",
         };
-        Self::Socket { address, source, remedy }
+        Self::Socket { transport, address, source, remedy }
     }
 }

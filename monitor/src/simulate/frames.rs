@@ -1,22 +1,21 @@
-//! One simulated station's frames, by the same encoders that the tests of the decoder use.
+//! One simulated stream's frames, by the same encoders that the tests of the decoder use: of one PMU, or of several
+//! in one frame as a PDC sends them on.
 
 use monitor_core::protocol::c37118::encode::{
-    self, ConfigKind, EncodeError, Preamble, StationConfig, StreamConfig,
+    self, ConfigKind, EncodeError, PmuSample, Preamble, StationConfig, StreamConfig,
 };
 use monitor_core::protocol::c37118::{
-    AnalogChannel, AnalogKind, AnalogScaling, ConfigView, DigitalChannel, FrameView, Layout, LayoutBounds,
-    PhasorChannel, PhasorScaling, PhasorUnit, Text, TimeTag, Version,
+    AnalogChannel, AnalogKind, AnalogScaling, ConfigView, Coordinates, DigitalChannel, FrameView, IdCode,
+    Layout, LayoutBounds, PhasorChannel, PhasorScaling, PhasorUnit, Stat, Text, TimeBase, TimeTag, Version,
 };
 
 use super::error::{Error, Undescribed};
 use super::instant::{ReportingInstant, ReportingRate};
-use super::station::{GridState, Station};
+use super::shape::Shape;
+use super::station::{GridState, Measurement, Station};
 
-/// Room for the largest frame: a CFG-2 has some 600 bytes.
-const LARGEST_FRAME: usize = 2048;
-
-/// CFGCNT: the configuration has never changed.
-const CONFIG_COUNT: u16 = 0;
+/// Room for the frames of one PMU with the usual channels; a larger frame makes room for itself.
+const USUAL_FRAME: usize = 2048;
 
 /// PHUNIT counts in 10^-5 V or A.
 const PHUNIT_PER_UNIT: f64 = 1e5;
@@ -43,31 +42,73 @@ const DIGITAL_NAMES: [&str; 16] = [
 const DIGITALS_NORMAL: u16 = 0x000F;
 const DIGITALS_VALID: u16 = 0x00FF;
 
-/// Writes the frames of one station into a buffer of its own.
+/// What a stream's frames say of it, apart from its stations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// The stream's IDCODE.
+    pub idcode: IdCode,
+    /// DATA_RATE.
+    pub rate: ReportingRate,
+    /// TIME_BASE.
+    pub time_base: TimeBase,
+    /// The channels of each PMU.
+    pub shape: Shape,
+    /// CFGCNT of each PMU: how often its configuration has changed.
+    pub config_count: u16,
+}
+
+/// Writes the frames of one stream into a buffer of its own.
 #[derive(Debug)]
 pub struct Frames {
-    station: Station,
-    rate: ReportingRate,
+    stations: Vec<Station>,
+    description: Description,
     layout: Layout,
     buffer: Vec<u8>,
+    /// The values of all stations at one instant, station after station.
+    values: Values,
+}
+
+#[derive(Debug, Default)]
+struct Values {
+    stats: Vec<(Stat, f64, f64)>,
+    phasors: Vec<Option<Coordinates>>,
+    analogs: Vec<Option<f64>>,
+    digitals: Vec<u16>,
 }
 
 impl Frames {
-    /// For `station`, which reports at `rate`.
+    /// For the stream of one `station`, which reports at `rate`: its own IDCODE, microseconds, the usual channels.
     ///
     /// # Errors
     /// [`Error::Station`] where the model asks for what the encoder cannot write.
     pub fn new(station: Station, rate: ReportingRate) -> Result<Self, Error> {
+        let description = Description {
+            idcode: station.idcode(),
+            rate,
+            time_base: ReportingInstant::TIME_BASE,
+            shape: Shape::USUAL,
+            config_count: 0,
+        };
+        Self::of_stream(vec![station], description)
+    }
+
+    /// For the stream of all `stations`.
+    ///
+    /// # Errors
+    /// [`Error::Station`] where frames would be larger than FRAMESIZE can say, or there is no station.
+    pub fn of_stream(stations: Vec<Station>, description: Description) -> Result<Self, Error> {
+        let pmus = narrow(stations.len());
         let bounds = LayoutBounds {
-            pmus: 1,
-            phasors: narrow(Station::PHASORS.len()),
-            analogs: narrow(Station::ANALOGS.len()),
+            pmus,
+            phasors: pmus.saturating_mul(description.shape.phasors()),
+            analogs: pmus.saturating_mul(description.shape.analogs()),
         };
         let layout = Layout::with_capacity(bounds);
-        let mut frames = Self { station, rate, layout, buffer: vec![0; LARGEST_FRAME] };
+        let (buffer, values) = (vec![0; USUAL_FRAME], Values::default());
+        let mut frames = Self { stations, description, layout, buffer, values };
         match frames.lay_out() {
             Ok(()) => Ok(frames),
-            Err(source) => Err(Error::Station { station: frames.station.name().to_owned(), source }),
+            Err(source) => Err(Error::Station { station: frames.name().to_owned(), source }),
         }
     }
 
@@ -79,66 +120,90 @@ impl Frames {
         Ok(())
     }
 
-    /// The station.
+    fn name(&self) -> &str {
+        self.stations.first().map_or("", Station::name)
+    }
+
+    /// The stations, in the order of their blocks.
     #[must_use]
-    pub const fn station(&self) -> &Station {
-        &self.station
+    pub fn stations(&self) -> &[Station] {
+        &self.stations
+    }
+
+    /// What its frames say of the stream.
+    #[must_use]
+    pub const fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// CFG-1 with the time tag `at`. Its PMUs can send no more than they do.
+    ///
+    /// # Errors
+    /// None after [`Frames::of_stream`] has written a configuration.
+    pub fn config1(&mut self, at: TimeTag) -> Result<&[u8], EncodeError> {
+        self.config(ConfigKind::Config1, at)
     }
 
     /// CFG-2 with the time tag `at`.
     ///
     /// # Errors
-    /// None after [`Frames::new`] has written one.
+    /// None after [`Frames::of_stream`] has written one.
     pub fn config2(&mut self, at: TimeTag) -> Result<&[u8], EncodeError> {
-        let Self { station, rate, layout: _, buffer } = self;
-        let phasors: [_; Station::PHASORS.len()] = std::array::from_fn(|place| PhasorChannel {
-            name: Text::from(Station::PHASORS[place]),
-            unit: if place < Station::VOLTAGES { PhasorUnit::Volt } else { PhasorUnit::Ampere },
-            scaling: PhasorScaling::Unit { factor: factor(station.most(place)) },
-        });
-        let analogs = Station::ANALOGS.map(|name| AnalogChannel {
-            name: name.into(),
-            scaling: AnalogScaling::Unit { kind: AnalogKind::Rms, scale: 1 },
-        });
-        let digitals = [DigitalChannel {
-            names: DIGITAL_NAMES.map(Text::from),
-            normal: DIGITALS_NORMAL,
-            valid: DIGITALS_VALID,
-        }];
-        let stations = [StationConfig {
-            station: Text::from(station.name()),
-            idcode: station.idcode(),
-            format: station.format(),
-            phasors: &phasors,
-            analogs: &analogs,
-            digitals: &digitals,
-            nominal: station.nominal(),
-            config_count: CONFIG_COUNT,
-        }];
-        let stream = StreamConfig {
-            time_base: ReportingInstant::TIME_BASE,
-            stations: &stations,
-            data_rate: rate.data_rate(),
-        };
-        let size = encode::config(buffer, &preamble(station, at), ConfigKind::Config2, &stream)?;
-        Ok(written(buffer, size))
+        self.config(ConfigKind::Config2, at)
     }
 
-    /// HDR with the time tag `at`: what the station is.
+    fn config(&mut self, kind: ConfigKind, at: TimeTag) -> Result<&[u8], EncodeError> {
+        let Self { stations, description, layout: _, buffer, values: _ } = self;
+        let Description { shape, .. } = *description;
+        let names = Names::of(shape);
+        let channels: Vec<_> = stations.iter().map(|station| names.channels(station)).collect();
+        let digitals = vec![
+            DigitalChannel {
+                names: DIGITAL_NAMES.map(Text::from),
+                normal: DIGITALS_NORMAL,
+                valid: DIGITALS_VALID,
+            };
+            shape.digitals().into()
+        ];
+        let configs: Vec<_> = stations
+            .iter()
+            .zip(&channels)
+            .map(|(station, (phasors, analogs))| StationConfig {
+                station: Text::from(station.name()),
+                idcode: station.idcode(),
+                format: station.format(),
+                phasors,
+                analogs,
+                digitals: &digitals,
+                nominal: station.nominal(),
+                config_count: description.config_count,
+            })
+            .collect();
+        let stream = StreamConfig {
+            time_base: description.time_base,
+            stations: &configs,
+            data_rate: description.rate.data_rate(),
+        };
+        let preamble = preamble(description, at);
+        write(buffer, |buffer| encode::config(buffer, &preamble, kind, &stream))
+    }
+
+    /// HDR with the time tag `at`: what the stream is.
     ///
     /// # Errors
     /// None that the text can cause.
     pub fn header(&mut self, at: TimeTag) -> Result<&[u8], EncodeError> {
-        let Self { station, rate, layout: _, buffer } = self;
-        let text = format!(
-            "{}, {} kV, {} Hz, {} frames/s, simulated by pmu-monitor",
-            station.name(),
-            station.voltage_kv(),
-            station.nominal().hz(),
-            rate.get(),
-        );
-        let size = encode::header(buffer, &preamble(station, at), Text::from(text.as_str()))?;
-        Ok(written(buffer, size))
+        let Self { stations, description, layout: _, buffer, values: _ } = self;
+        let (kv, hz) = stations.first().map_or((0, 0), |one| (one.voltage_kv(), one.nominal().hz()));
+        let name = stations.first().map_or("", Station::name);
+        let more = match stations.len() {
+            0 | 1 => String::new(),
+            all => format!(" and {} more", all - 1),
+        };
+        let rate = description.rate.get();
+        let text = format!("{name}{more}, {kv} kV, {hz} Hz, {rate} frames/s, simulated by pmu-monitor");
+        let preamble = preamble(description, at);
+        write(buffer, |buffer| encode::header(buffer, &preamble, Text::from(text.as_str())))
     }
 
     /// DATA of `instant`, while the grid does `grid`.
@@ -146,20 +211,131 @@ impl Frames {
     /// # Errors
     /// A measurement that its field cannot hold: a bug of the model.
     pub fn data(&mut self, instant: ReportingInstant, grid: GridState) -> Result<&[u8], EncodeError> {
-        let Self { station, rate: _, layout, buffer } = self;
-        let measured = station.measure(instant, grid);
-        let preamble = preamble(station, instant.time_tag());
-        let size = encode::data(buffer, &preamble, layout, &[measured.sample()])?;
-        Ok(written(buffer, size))
+        let tag = instant.time_tag_over(self.description.time_base);
+        self.data_of(tag, |station| station.measure(instant, grid))
+    }
+
+    /// DATA with the time tag `tag`, whose values `measured` gives for each station.
+    ///
+    /// # Errors
+    /// A measurement that its field cannot hold.
+    pub(super) fn data_of(
+        &mut self,
+        tag: TimeTag,
+        mut measured: impl FnMut(&Station) -> Measurement,
+    ) -> Result<&[u8], EncodeError> {
+        let Self { stations, description, layout, buffer, values } = self;
+        let shape = description.shape;
+        values.clear();
+        for station in stations.iter() {
+            values.add(&measured(station), shape);
+        }
+        let preamble = preamble(description, tag);
+        // One PMU is the usual case, and 240 000 times a second it should not ask for memory.
+        if let [_one] = stations.as_slice() {
+            let samples = [values.sample(0, shape)];
+            return write(buffer, |buffer| encode::data(buffer, &preamble, layout, &samples));
+        }
+        let samples: Vec<_> = (0..stations.len()).map(|place| values.sample(place, shape)).collect();
+        write(buffer, |buffer| encode::data(buffer, &preamble, layout, &samples))
     }
 }
 
-fn preamble(station: &Station, time: TimeTag) -> Preamble {
-    Preamble { version: Version::V2011, idcode: station.idcode(), time }
+impl Values {
+    fn clear(&mut self) {
+        let Self { stats, phasors, analogs, digitals } = self;
+        stats.clear();
+        phasors.clear();
+        analogs.clear();
+        digitals.clear();
+    }
+
+    /// Channels beyond those that are measured repeat them in turn.
+    fn add(&mut self, measured: &Measurement, shape: Shape) {
+        let Measurement { stat, phasors, frequency_hz, rocof_hz_per_s, analogs, digitals } = measured;
+        self.stats.push((*stat, *frequency_hz, *rocof_hz_per_s));
+        self.phasors.extend(phasors.iter().cycle().take(shape.phasors().into()));
+        self.analogs.extend(analogs.iter().cycle().take(shape.analogs().into()));
+        self.digitals.extend(digitals.iter().cycle().take(shape.digitals().into()));
+    }
+
+    fn sample(&self, place: usize, shape: Shape) -> PmuSample<'_> {
+        let (stat, frequency_hz, rocof_hz_per_s) = self.stats.get(place).copied().unwrap_or_default();
+        PmuSample {
+            stat,
+            phasors: own(&self.phasors, place, shape.phasors()),
+            frequency_hz: Some(frequency_hz),
+            rocof_hz_per_s: Some(rocof_hz_per_s),
+            analogs: own(&self.analogs, place, shape.analogs()),
+            digitals: own(&self.digitals, place, shape.digitals()),
+        }
+    }
 }
 
-fn written(buffer: &[u8], size: usize) -> &[u8] {
-    buffer.get(..size).unwrap_or_default()
+/// The part of the station at `place`.
+fn own<T>(all: &[T], place: usize, each: u16) -> &[T] {
+    let each = usize::from(each);
+    all.get(place * each..(place + 1) * each).unwrap_or_default()
+}
+
+/// The channels' names.
+struct Names {
+    phasors: Vec<String>,
+    analogs: Vec<String>,
+}
+
+impl Names {
+    fn of(shape: Shape) -> Self {
+        Self {
+            phasors: numbered(&Station::PHASORS, shape.phasors()),
+            analogs: numbered(&Station::ANALOGS, shape.analogs()),
+        }
+    }
+
+    fn channels(&self, station: &Station) -> (Vec<PhasorChannel<'_>>, Vec<AnalogChannel<'_>>) {
+        let phasors = self.phasors.iter().enumerate().map(|(place, name)| {
+            let place = place % Station::PHASORS.len();
+            PhasorChannel {
+                name: Text::from(name.as_str()),
+                unit: if place < Station::VOLTAGES { PhasorUnit::Volt } else { PhasorUnit::Ampere },
+                scaling: PhasorScaling::Unit { factor: factor(station.most(place)) },
+            }
+        });
+        let analogs = self.analogs.iter().map(|name| AnalogChannel {
+            name: Text::from(name.as_str()),
+            scaling: AnalogScaling::Unit { kind: AnalogKind::Rms, scale: 1 },
+        });
+        (phasors.collect(), analogs.collect())
+    }
+}
+
+/// So many names: from the second round on with a number.
+fn numbered(names: &[&str], count: u16) -> Vec<String> {
+    (0..usize::from(count))
+        .map(|place| match (names[place % names.len()], place / names.len()) {
+            (name, 0) => name.to_owned(),
+            (name, round) => format!("{name} {}", round + 1),
+        })
+        .collect()
+}
+
+fn preamble(description: &Description, time: TimeTag) -> Preamble {
+    Preamble { version: Version::V2011, idcode: description.idcode, time }
+}
+
+/// Writes into the buffer, and once more where that had to grow.
+fn write(
+    buffer: &mut Vec<u8>,
+    encode: impl Fn(&mut [u8]) -> Result<usize, EncodeError>,
+) -> Result<&[u8], EncodeError> {
+    let size = match encode(buffer) {
+        Err(EncodeError::BufferTooSmall { needed, .. }) => {
+            buffer.resize(needed, 0);
+            encode(buffer)?
+        }
+        other => other?,
+    };
+    Ok(buffer.get(..size).unwrap_or_default())
 }
 
 fn narrow(count: usize) -> u16 {
@@ -181,15 +357,18 @@ fn factor(most: f64) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use monitor_core::protocol::c37118::{DataView, FrameKind, HeaderView};
+    use monitor_core::protocol::c37118::{DataView, FrameKind, HeaderView, NominalFrequency};
 
     use super::super::station::{Fleet, FleetPlan};
     use super::*;
 
+    fn fleet(pmus: u16, first_idcode: u16, nominal: NominalFrequency) -> Fleet {
+        Fleet::new(&FleetPlan { seed: 9, pmus, first_idcode, nominal }).unwrap()
+    }
+
     #[test]
     fn every_station_of_the_largest_fleet_can_be_written() {
-        let nominal = monitor_core::protocol::c37118::NominalFrequency::Hz60;
-        let fleet = Fleet::new(&FleetPlan { seed: 9, pmus: 1000, first_idcode: 1, nominal }).unwrap();
+        let fleet = fleet(1000, 1, NominalFrequency::Hz60);
         let instant = ReportingInstant::at_or_after(1_790_000_000_000_000_000, ReportingRate::FIFTY);
         for station in fleet.stations() {
             let mut frames = Frames::new(station.clone(), ReportingRate::FIFTY).unwrap();
@@ -202,19 +381,73 @@ mod tests {
 
     #[test]
     fn the_configuration_says_what_the_station_is() {
-        let nominal = monitor_core::protocol::c37118::NominalFrequency::Hz50;
-        let fleet = Fleet::new(&FleetPlan { seed: 9, pmus: 1, first_idcode: 7, nominal }).unwrap();
+        let fleet = fleet(1, 7, NominalFrequency::Hz50);
         let mut frames = Frames::new(fleet.stations()[0].clone(), ReportingRate::FIFTY).unwrap();
         let tag = TimeTag::from_words(1_790_000_000, 5);
-        let bytes = frames.config2(tag).unwrap();
-        let config = ConfigView::new(FrameView::new(bytes).unwrap()).unwrap();
-        assert_eq!(config.frame().time(), tag);
-        assert_eq!(config.data_rate().unwrap().word(), 50);
-        let pmu = config.pmus().next().unwrap();
-        assert_eq!((pmu.station(), pmu.idcode()), (Text::from("Aldermere"), config.idcode()));
-        let names: Vec<_> = pmu.phasors().map(|channel| channel.name.to_string()).collect();
-        assert_eq!(names, Station::PHASORS);
+        for kind in [FrameKind::Config1, FrameKind::Config2] {
+            let bytes = match kind {
+                FrameKind::Config1 => frames.config1(tag),
+                _ => frames.config2(tag),
+            };
+            let config = ConfigView::new(FrameView::new(bytes.unwrap()).unwrap()).unwrap();
+            assert_eq!((config.kind(), config.frame().time()), (kind, tag));
+            assert_eq!(config.data_rate().unwrap().word(), 50);
+            let pmu = config.pmus().next().unwrap();
+            assert_eq!((pmu.station(), pmu.idcode()), (Text::from("Aldermere"), config.idcode()));
+            let names: Vec<_> = pmu.phasors().map(|channel| channel.name.to_string()).collect();
+            assert_eq!(names, Station::PHASORS);
+        }
         let text = HeaderView::new(FrameView::new(frames.header(tag).unwrap()).unwrap()).unwrap();
         assert!(text.text().to_string().starts_with("Aldermere, "), "{}", text.text());
+    }
+
+    #[test]
+    fn a_stream_of_several_pmus_has_their_blocks_in_order_and_any_number_of_channels() {
+        for (phasors, analogs, digitals) in [(0, 0, 0), (1, 0, 2), (8, 2, 1), (19, 5, 3)] {
+            let fleet = fleet(30, 61, NominalFrequency::Hz50);
+            let description = Description {
+                idcode: IdCode(60),
+                rate: ReportingRate::FIFTY,
+                time_base: TimeBase::from_word(0x00FF_FFFF).unwrap(),
+                shape: Shape::new(phasors, analogs, digitals).unwrap(),
+                config_count: 3,
+            };
+            let mut frames = Frames::of_stream(fleet.stations().to_vec(), description).unwrap();
+            let instant = ReportingInstant::at_or_after(1_790_000_000_020_000_000, ReportingRate::FIFTY);
+            let bytes = frames.config2(TimeTag::default()).unwrap().to_vec();
+            let config = ConfigView::new(FrameView::new(&bytes).unwrap()).unwrap();
+            assert_eq!((config.idcode(), config.pmus().count()), (IdCode(60), 30));
+            for (pmu, station) in config.pmus().zip(fleet.stations()) {
+                assert_eq!((pmu.idcode(), pmu.config_count()), (station.idcode(), 3));
+                let names: std::collections::BTreeSet<_> =
+                    pmu.phasors().map(|channel| channel.name.to_string()).collect();
+                assert_eq!(names.len(), usize::from(phasors), "every name differs: {names:?}");
+            }
+            let data = frames.data(instant, fleet.grid(instant)).unwrap().to_vec();
+            let view = DataView::new(&data, &frames.layout).unwrap();
+            assert_eq!(view.time().fraction(), 0x00FF_FFFF / 50, "one period, over the stream's own base");
+            assert_eq!(view.pmus().count(), 30);
+            for pmu in view.pmus() {
+                assert_eq!(pmu.coordinates().count(), usize::from(phasors));
+                assert_eq!(
+                    (pmu.analogs().count(), pmu.digitals().count()),
+                    (analogs.into(), digitals.into())
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_frame_beyond_framesize_is_refused_by_name() {
+        let fleet = fleet(1000, 1, NominalFrequency::Hz50);
+        let description = Description {
+            idcode: IdCode(2000),
+            rate: ReportingRate::FIFTY,
+            time_base: TimeBase::MICROSECONDS,
+            shape: Shape::USUAL,
+            config_count: 0,
+        };
+        let error = Frames::of_stream(fleet.stations().to_vec(), description).unwrap_err().to_string();
+        assert!(error.contains("65535"), "{error}");
     }
 }

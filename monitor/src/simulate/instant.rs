@@ -51,7 +51,7 @@ pub struct ReportingInstant {
 }
 
 impl ReportingInstant {
-    /// TIME_BASE of every simulated station.
+    /// TIME_BASE of a simulated stream that is not given another.
     pub const TIME_BASE: TimeBase = TimeBase::MICROSECONDS;
 
     /// The instant with this frame index.
@@ -82,6 +82,12 @@ impl ReportingInstant {
         Self { index: self.index + 1, rate: self.rate }
     }
 
+    /// So many reporting periods later.
+    #[must_use]
+    pub const fn after(self, periods: u64) -> Self {
+        Self { index: self.index.saturating_add(periods), rate: self.rate }
+    }
+
     /// The frame index.
     #[must_use]
     pub const fn index(self) -> u64 {
@@ -103,8 +109,14 @@ impl ReportingInstant {
     /// SOC and FRACSEC: the fraction rounded to nearest, the clock locked. SOC ends in the year 2106.
     #[must_use]
     pub fn time_tag(self) -> TimeTag {
+        self.time_tag_over(Self::TIME_BASE)
+    }
+
+    /// The same, counted over another TIME_BASE.
+    #[must_use]
+    pub fn time_tag_over(self, base: TimeBase) -> TimeTag {
         let rate = u64::from(self.rate.0);
-        let fraction = (self.index % rate * u64::from(Self::TIME_BASE.get()) + rate / 2) / rate;
+        let fraction = (self.index % rate * u64::from(base.get()) + rate / 2) / rate;
         tag(self.index / rate, fraction)
     }
 
@@ -124,11 +136,11 @@ impl ReportingInstant {
     }
 }
 
-/// The time tag of an answer: `unix_ns` in microseconds, which need not lie on the grid.
-pub(super) fn tag_of(unix_ns: i64) -> TimeTag {
-    let micros = u64::try_from(unix_ns).unwrap_or(0) / 1_000;
-    let base = u64::from(ReportingInstant::TIME_BASE.get());
-    tag(micros / base, micros % base)
+/// The time tag of an answer: `unix_ns` over `base`, which need not lie on the grid.
+pub(super) fn tag_of(unix_ns: i64, base: TimeBase) -> TimeTag {
+    const NANOS: u64 = 1_000_000_000;
+    let ns = u64::try_from(unix_ns).unwrap_or(0);
+    tag(ns / NANOS, ns % NANOS * u64::from(base.get()) / NANOS)
 }
 
 fn tag(soc: u64, fraction: u64) -> TimeTag {

@@ -8,10 +8,11 @@
 //!
 //! 1. [`ReportingInstant`]: the grid of instants, counted from the Unix epoch.
 //! 2. [`Fleet`], [`Station`]: what is measured at an instant.
-//! 3. [`Frames`]: one station's CFG-2, HDR and DATA frames.
-//! 4. [`Sender`]: a socket for each station, paced by absolute deadlines, answering commands, counting exactly.
-//! 5. [`Pdc`]: a receiver that asks for configurations and counts what it gets.
-//! 6. [`Demo`]: all of it in two private namespaces.
+//! 3. [`Frames`]: one stream's CFG, HDR and DATA frames, of one station or of several.
+//! 4. `script`: what a stream sends, and when.
+//! 5. [`Sender`]: sockets for each stream, paced by absolute deadlines, answering commands, counting exactly.
+//! 6. [`Pdc`]: a receiver that asks for configurations and counts what it gets.
+//! 7. [`Demo`]: all of it in two private namespaces.
 
 mod demo;
 mod error;
@@ -19,15 +20,20 @@ mod frames;
 mod instant;
 mod pdc;
 mod random;
+mod script;
 mod sender;
+mod shape;
 mod station;
 mod stop;
 mod tones;
+mod utc;
 
 pub use demo::{Demo, DemoOptions, DemoReport, RunningDemo};
 pub use error::Error;
-pub use frames::Frames;
+pub use frames::{Description, Frames};
 pub use instant::{ReportingInstant, ReportingRate};
 pub use pdc::{Pdc, PdcCounts, RunningPdc};
-pub use sender::{Counts, Plan, Report, RunningSender, Sender, StationReport};
+pub use sender::{Counts, DataTo, Plan, Report, Route, RunningSender, Sender, StreamReport};
+pub use shape::{MOST_CHANNELS, Shape};
 pub use station::{Fleet, FleetPlan, GridState, MOST_PMUS, Measurement, Station, nominal_for};
+pub use utc::parse_utc;

@@ -13,7 +13,7 @@ use monitor_core::protocol::c37118::encode::{self, Preamble};
 use monitor_core::protocol::c37118::{Command, FrameKind, FrameView, IdCode, Version};
 
 use super::error::Error;
-use super::instant::tag_of;
+use super::instant::{ReportingInstant, tag_of};
 use super::stop::Stop;
 use crate::sys::clock::realtime_ns;
 
@@ -47,7 +47,7 @@ impl Pdc {
             let address = socket.local_addr()?;
             Ok(Self { socket, address })
         };
-        open().map_err(|source: io::Error| Error::socket(address, source))
+        open().map_err(|source: io::Error| Error::socket("UDP", address, source))
     }
 
     /// Where it listens.
@@ -92,7 +92,11 @@ impl Pdc {
 
     fn request(&self, idcode: IdCode, station: SocketAddr) -> io::Result<()> {
         let mut command = [0; COMMAND_SIZE];
-        let preamble = Preamble { version: Version::V2011, idcode, time: tag_of(realtime_ns()) };
+        let preamble = Preamble {
+            version: Version::V2011,
+            idcode,
+            time: tag_of(realtime_ns(), ReportingInstant::TIME_BASE),
+        };
         encode::command(&mut command, &preamble, Command::SendConfig2, &[]).map_err(io::Error::other)?;
         self.socket.send_to(&command, station).map(drop)
     }

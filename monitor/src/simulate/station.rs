@@ -132,6 +132,15 @@ impl Fleet {
         Ok(Self { grid, stations })
     }
 
+    /// The same, each PMU's values written in this format.
+    #[must_use]
+    pub fn formatted(mut self, format: Format) -> Self {
+        for station in &mut self.stations {
+            station.format = format;
+        }
+        self
+    }
+
     /// Its stations, by ascending IDCODE.
     #[must_use]
     pub fn stations(&self) -> &[Station] {

@@ -17,6 +17,7 @@ pub mod mount;
 pub mod namespace;
 pub mod packet;
 pub mod poll;
+pub mod pollset;
 pub mod sched;
 pub mod tty;
 pub mod uname;

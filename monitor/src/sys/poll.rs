@@ -73,7 +73,7 @@ pub fn poll(fds: &[BorrowedFd<'_>], timeout_ns: Option<u64>) -> io::Result<Wake>
     }
 }
 
-fn timespec(ns: u64) -> libc::timespec {
+pub(super) fn timespec(ns: u64) -> libc::timespec {
     const NANOS_PER_SECOND: u64 = 1_000_000_000;
     // Both parts are far below 2^63.
     libc::timespec {

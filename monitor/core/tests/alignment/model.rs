@@ -53,7 +53,7 @@ impl Model {
         let last = self.members.get(&number).map_or(now, |(_, last)| now.max(*last));
         self.members.insert(number, (word, last));
 
-        let tick = index * (TICKS / word.unsigned_abs() as u64);
+        let tick = index * (TICKS / u64::from(word.unsigned_abs()));
         let time = key(word, index).time.0;
         if !self.instants.contains_key(&tick) {
             let deadline = match self.wait {
@@ -63,7 +63,7 @@ impl Model {
             if deadline < now {
                 return if took_part { Verdict::Late } else { Verdict::Joining };
             }
-            let on = |word: i16| (tick * word.unsigned_abs() as u64).is_multiple_of(TICKS);
+            let on = |word: i16| (tick * u64::from(word.unsigned_abs())).is_multiple_of(TICKS);
             let expected = self.members.iter().filter(|(_, (word, _))| on(*word)).map(|(number, _)| *number);
             let instant = Instant { expected: expected.collect(), deadline, ..Instant::default() };
             self.instants.insert(tick, instant);
@@ -143,13 +143,13 @@ struct Frame {
 /// What becomes of a frame on its way.
 #[derive(Clone, Debug)]
 struct Fate {
-    copies: usize,
+    copies: i64,
     /// Beyond the ordinary delay, in milliseconds.
     delay: i64,
 }
 
 fn fate() -> impl Strategy<Value = Fate> {
-    let copies = prop_oneof![12 => Just(1_usize), 2 => Just(0), 1 => Just(2)];
+    let copies = prop_oneof![12 => Just(1_i64), 2 => Just(0), 1 => Just(2)];
     let delay = prop_oneof![12 => 0..20_i64, 2 => 20..90_i64, 1 => 90..700_i64];
     (copies, delay).prop_map(|(copies, delay)| Fate { copies, delay })
 }
@@ -169,7 +169,7 @@ fn frames(streams: &[(i16, u64, u64, Vec<Fate>)]) -> Vec<Frame> {
             let ordinary = 20 * MS + i64::from(number) * MS;
             for copy in 0..fate.copies {
                 // The first frames are on time, so that what is early and late is known from the start.
-                let extra = if index < first + 5 { 0 } else { fate.delay * MS } + copy as i64 * 7 * MS;
+                let extra = if index < first + 5 { 0 } else { fate.delay * MS } + copy * 7 * MS;
                 let arrival = key(*word, index).time.plus(ordinary + extra);
                 all.push(Frame { number, word: *word, index, arrival });
             }

@@ -91,7 +91,9 @@ fn an_instant_is_told_behind_the_frame_that_completes_it() {
         station.data(pmu, 0);
     }
     for n in 100..102 {
-        pmus.iter().for_each(|pmu| station.data(pmu, n));
+        for pmu in &pmus {
+            station.data(pmu, n);
+        }
         let last: Vec<_> = station.out.data.iter().rev().take(2).map(|(event, _)| event).collect();
         let EventKind::Instant(instant) = last[0].kind else { panic!("{last:?}") };
         assert!(matches!(last[1].kind, EventKind::Frame(..)), "{last:?}");
@@ -107,7 +109,9 @@ fn who_was_absent_is_told_and_time_ends_windows_without_packets() {
         station.send(&pmu.config(0), Nanos(0));
     }
     for n in 0..100 {
-        pmus.iter().for_each(|pmu| station.data(pmu, n));
+        for pmu in &pmus {
+            station.data(pmu, n);
+        }
     }
     station.data(&pmus[1], 100);
     let before = station.instants().count();

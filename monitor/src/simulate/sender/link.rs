@@ -1,0 +1,209 @@
+//! A stream's sockets: DATA over UDP to one place, a TCP server, or DATA over UDP at the command of TCP clients.
+
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+
+use monitor_core::protocol::c37118::FrameKind;
+
+use super::report::Counts;
+use super::tcp::Server;
+use super::udp::Datagrams;
+use crate::sys::pollset::PollSet;
+
+/// Somebody who sent a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asker {
+    /// From this address, by UDP.
+    Datagram(SocketAddr),
+    /// The client with this number.
+    Client(u64),
+}
+
+/// What was received.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Received<'a> {
+    /// Bytes that begin as a frame does, and the frame's whole length as far as it came.
+    Frame(&'a [u8]),
+    /// Nothing of the sort.
+    Other,
+}
+
+/// A stream's sockets.
+#[derive(Debug)]
+pub(super) enum Link {
+    /// DATA by UDP, commands by UDP.
+    Udp(Datagrams),
+    /// All by TCP.
+    Tcp(Server),
+    /// Commands and answers by TCP, DATA by UDP.
+    Control(Server, Outlet),
+}
+
+/// Where the DATA of a stream go that is controlled over TCP.
+#[derive(Debug)]
+pub(super) struct Outlet {
+    pub(super) socket: UdpSocket,
+    pub(super) to: DataTo,
+}
+
+/// The receiver of UDP DATA at the command of a TCP client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DataTo {
+    /// One place, such as a multicast group, for as long as a client wants DATA.
+    Place(SocketAddr),
+    /// This port at the address of each client that wants DATA.
+    Client(u16),
+}
+
+impl Outlet {
+    fn send(&self, server: &Server, bytes: &[u8], counts: &mut Counts, failures: &mut Failures) {
+        let mut send = |to| judge(transmit(&self.socket, bytes, to), FrameKind::Data, counts, failures);
+        match self.to {
+            DataTo::Place(to) => send(to),
+            DataTo::Client(port) => {
+                server.wanting().for_each(|client| send(SocketAddr::new(client.ip(), port)));
+            }
+        }
+    }
+}
+
+impl Link {
+    /// Where it listens, and sends from.
+    pub(super) fn address(&self) -> SocketAddr {
+        match self {
+            Self::Udp(datagrams) => datagrams.address(),
+            Self::Tcp(server) | Self::Control(server, _) => server.address(),
+        }
+    }
+
+    /// Whether a DATA frame would go anywhere.
+    pub(super) fn wants_data(&self) -> bool {
+        match self {
+            Self::Udp(datagrams) => datagrams.is_on(),
+            Self::Tcp(server) | Self::Control(server, _) => server.wants_data(),
+        }
+    }
+
+    /// Whether a configuration that nobody asked for would go anywhere.
+    pub(super) fn wants_announcements(&self) -> bool {
+        match self {
+            Self::Udp(_) => true,
+            Self::Tcp(server) | Self::Control(server, _) => server.has_clients(),
+        }
+    }
+
+    /// Sends a frame to everybody who gets the stream.
+    pub(super) fn send(
+        &mut self,
+        kind: FrameKind,
+        bytes: &[u8],
+        counts: &mut Counts,
+        failures: &mut Failures,
+    ) {
+        let data = kind == FrameKind::Data;
+        match self {
+            Self::Udp(datagrams) if data && !datagrams.is_on() => {}
+            Self::Udp(datagrams) => judge(datagrams.send(bytes), kind, counts, failures),
+            Self::Control(server, outlet) if data => outlet.send(server, bytes, counts, failures),
+            Self::Tcp(server) | Self::Control(server, _) => server.send(kind, bytes, counts, failures),
+        }
+    }
+
+    /// Answers one who asked.
+    pub(super) fn answer(
+        &mut self,
+        asker: Asker,
+        kind: FrameKind,
+        bytes: &[u8],
+        counts: &mut Counts,
+        failures: &mut Failures,
+    ) {
+        match (self, asker) {
+            (Self::Udp(datagrams), Asker::Datagram(to)) => {
+                judge(datagrams.send_to(bytes, to), kind, counts, failures);
+            }
+            (Self::Tcp(server) | Self::Control(server, _), Asker::Client(client)) => {
+                server.answer(client, kind, bytes, counts, failures);
+            }
+            // No command comes that way.
+            (Self::Udp(_), Asker::Client(_)) | (Self::Tcp(_) | Self::Control(..), Asker::Datagram(_)) => {}
+        }
+    }
+
+    /// Turns DATA on or off, for the asker or, over UDP, for the only receiver.
+    pub(super) fn turn(&mut self, asker: Asker, on: bool) {
+        match (self, asker) {
+            (Self::Udp(datagrams), _) => datagrams.turn(on),
+            (Self::Tcp(server) | Self::Control(server, _), Asker::Client(client)) => server.turn(client, on),
+            (Self::Tcp(_) | Self::Control(..), Asker::Datagram(_)) => {}
+        }
+    }
+
+    /// Takes in clients and bytes; hands every command's frame, and everything that is none, to `take`.
+    pub(super) fn receive(&mut self, counts: &mut Counts, take: &mut dyn FnMut(Asker, Received<'_>)) {
+        match self {
+            Self::Udp(datagrams) => datagrams.receive(take),
+            Self::Tcp(server) | Self::Control(server, _) => server.receive(counts, take),
+        }
+    }
+
+    /// Clients that have come since the last call.
+    pub(super) fn newcomers(&mut self) -> Vec<u64> {
+        match self {
+            Self::Udp(_) => Vec::new(),
+            Self::Tcp(server) | Self::Control(server, _) => server.newcomers(),
+        }
+    }
+
+    /// Adds what is to be waited for.
+    pub(super) fn watch(&self, set: &mut PollSet) {
+        match self {
+            Self::Udp(datagrams) => datagrams.watch(set),
+            Self::Tcp(server) | Self::Control(server, _) => server.watch(set),
+        }
+    }
+
+    /// Hands over what clients have had no room for yet, waiting for each a second at most.
+    pub(super) fn finish(self) {
+        match self {
+            Self::Udp(_) => {}
+            Self::Tcp(server) | Self::Control(server, _) => server.finish(),
+        }
+    }
+}
+
+/// The first failure, kept.
+#[derive(Debug, Default)]
+pub(super) struct Failures(Option<String>);
+
+impl Failures {
+    pub(super) fn note(&mut self, failure: String) {
+        self.0.get_or_insert(failure);
+    }
+
+    pub(super) fn into_first(self) -> Option<String> {
+        self.0
+    }
+}
+
+/// Counts what became of a frame.
+pub(super) fn judge(
+    outcome: Result<(), String>,
+    kind: FrameKind,
+    counts: &mut Counts,
+    failures: &mut Failures,
+) {
+    match outcome {
+        Ok(()) => counts.sent(kind),
+        Err(failure) => {
+            counts.failed(kind);
+            failures.note(failure);
+        }
+    }
+}
+
+/// Hands one datagram to the kernel, or says why not.
+pub(super) fn transmit(socket: &UdpSocket, frame: &[u8], to: SocketAddr) -> Result<(), String> {
+    // A datagram goes whole or not at all.
+    socket.send_to(frame, to).map(drop).map_err(|error: io::Error| format!("{to}: {error}"))
+}
