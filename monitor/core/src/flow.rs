@@ -9,6 +9,7 @@ mod finder;
 mod flows;
 mod fragments;
 mod framer;
+mod iec61850_90_5;
 mod ieee1344;
 mod invalid;
 mod key;

@@ -10,7 +10,7 @@ use monitor_core::time::NoClock;
 
 use super::{Outcome, exit, output};
 use crate::capture::{Capture, CaptureError};
-use crate::config::{Port, ports};
+use crate::config::{Align, Port, ports};
 use crate::hub::{Direct, Summary, is_closed};
 use crate::sink::{Json, Lines, Sink, Table, Text};
 
@@ -27,6 +27,10 @@ pub(super) struct Arguments {
     /// Print what was found in all, not each frame
     #[arg(long)]
     summary: bool,
+    /// Align the streams: put the frames of one instant together, and say who was missing from it. An instant is waited
+    /// for from its first arrival (relative:100ms where no WAIT is given) or from its time tag (absolute:250ms)
+    #[arg(long, value_name = "WAIT", num_args = 0..=1, require_equals = true, default_missing_value = Align::DEFAULT)]
+    align: Option<Align>,
     /// UDP or TCP port to look at, or 'any' (repeatable; 4712 and 4713 where none is given)
     #[arg(long = "port", value_name = "N|any")]
     ports: Vec<Port>,
@@ -35,18 +39,25 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let capture = Capture::open(&arguments.file).map_err(|error| error.to_string())?;
     let out = output::standard().map_err(|error| output::said(&error))?;
-    let lines = Lines { frames: !arguments.summary, windows: false, summary: arguments.summary };
+    let frames = !arguments.summary;
+    let instants = frames && arguments.align.is_some();
+    let lines = Lines { frames, instants, windows: false, summary: arguments.summary };
     match (arguments.json, arguments.summary) {
         (true, _) => decode(capture, Json::new(out, lines), arguments),
         (false, true) => decode(capture, Table::new(out), arguments),
-        (false, false) => decode(capture, Text::new(out), arguments),
+        (false, false) => decode(capture, Text::new(out).with_instants(instants), arguments),
     }
 }
 
 fn decode(mut capture: Capture<File>, sink: impl Sink, arguments: &Arguments) -> Outcome {
-    let mut pipeline = Pipeline::new(ports(&arguments.ports), &Bounds::default());
+    let bounds = Bounds::default();
+    let mut pipeline = Pipeline::new(ports(&arguments.ports), &bounds);
+    if let Some(Align(wait)) = arguments.align {
+        pipeline = pipeline.with_alignment(wait, &bounds);
+    }
     let mut direct = Direct::new(sink);
     let read = push_all(&mut capture, &mut pipeline, &mut direct);
+    pipeline.finish(&mut direct);
     let mut summary = Summary::new(&pipeline, direct.registry());
     summary.capture = Some(capture.counts().into());
     let written = direct.into_sink().and_then(|mut sink| sink.finish(&summary));

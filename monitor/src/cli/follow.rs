@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::show::Show;
 use super::{Outcome, complete, run, signals};
-use crate::config::{Duration, InstanceName, RunOptions};
+use crate::config::{Align, Duration, InstanceName, RunOptions};
 use crate::session::Session;
 
 /// Follow an attached instance: read what it keeps, until Ctrl-C
@@ -24,6 +24,10 @@ pub(super) struct Arguments {
     /// The real-time thread's priority under `SCHED_FIFO`, 1 to 99 (50 where none is given)
     #[arg(long, value_name = "N")]
     priority: Option<u8>,
+    /// Align the streams: put the frames of one instant together, and say who was missing from it. An instant is waited
+    /// for from its first arrival (relative:100ms where no WAIT is given) or from its time tag (absolute:250ms)
+    #[arg(long, value_name = "WAIT", num_args = 0..=1, require_equals = true, default_missing_value = Align::DEFAULT)]
+    align: Option<Align>,
     /// End after this time, such as 10s or 5min
     #[arg(long, value_name = "TIME")]
     duration: Option<Duration>,
@@ -59,6 +63,7 @@ impl Arguments {
         let given = RunOptions {
             cpu: self.cpu,
             priority: self.priority,
+            align: self.align,
             duration: self.duration,
             json: self.json,
             frames: self.frames,

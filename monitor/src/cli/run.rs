@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::show::Show;
 use super::{Outcome, complete, demo, exit, output, signals};
-use crate::config::{Duration, OptionDoc, Port, RunOptions, ports};
+use crate::config::{Align, Duration, OptionDoc, Port, RunOptions, ports};
 use crate::netns::Netns;
 use crate::probe::Hook;
 use crate::rt;
@@ -40,6 +40,10 @@ pub(super) struct Arguments {
     /// Take in what is addressed to others: for mirror ports and TAPs; undone at exit
     #[arg(long)]
     promiscuous: bool,
+    /// Align the streams: put the frames of one instant together, and say who was missing from it. An instant is waited
+    /// for from its first arrival (relative:100ms where no WAIT is given) or from its time tag (absolute:250ms)
+    #[arg(long, value_name = "WAIT", num_args = 0..=1, require_equals = true, default_missing_value = Align::DEFAULT)]
+    align: Option<Align>,
     /// End after this time, such as 10s or 5min
     #[arg(long, value_name = "TIME")]
     duration: Option<Duration>,
@@ -72,12 +76,13 @@ impl Arguments {
             cpu: self.cpu,
             priority: self.priority,
             promiscuous: self.promiscuous,
+            align: self.align,
             duration: self.duration,
             json: self.json,
             frames: self.frames,
             plain: self.plain,
             quiet: self.quiet,
-            bounds: crate::config::BoundsTable::default(),
+            ..RunOptions::default()
         };
         overlay(self.config.as_deref(), given)
     }
@@ -159,7 +164,9 @@ fn plan(
 
 pub(super) fn reading(options: &RunOptions, rt: rt::Request) -> Result<Reading, String> {
     let bounds = options.bounds.pipeline()?;
-    Ok(Reading { rt, bounds, duration: options.duration.map(|duration| duration.0) })
+    let duration = options.duration.map(|duration| duration.0);
+    let align = options.align.map(|align| align.0);
+    Ok(Reading { rt, bounds, align, duration, daemons: options.clock.clone() })
 }
 
 /// Attaches, lets traffic begin, runs to the end.

@@ -5,9 +5,10 @@ use std::{fs, io};
 
 use serde::Deserialize;
 
+use crate::clock::Daemons;
 use crate::probe::Hook;
 
-use super::{BoundsTable, CONVENTIONAL_PORTS, Duration, Port};
+use super::{Align, BoundsTable, CONVENTIONAL_PORTS, Duration, Port};
 use crate::rt;
 
 /// Why a configuration file was refused.
@@ -48,6 +49,8 @@ pub struct RunOptions {
     pub priority: Option<u8>,
     /// Take in what is addressed to others.
     pub promiscuous: bool,
+    /// Align streams, with this window.
+    pub align: Option<Align>,
     /// How long to run.
     pub duration: Option<Duration>,
     /// NDJSON.
@@ -60,6 +63,8 @@ pub struct RunOptions {
     pub quiet: bool,
     /// Bounds.
     pub bounds: BoundsTable,
+    /// Where the time daemons are asked.
+    pub clock: Daemons,
 }
 
 impl RunOptions {
@@ -102,13 +107,15 @@ impl RunOptions {
             cpu: given.cpu.or(self.cpu),
             priority: given.priority.or(self.priority),
             promiscuous: given.promiscuous || self.promiscuous,
+            align: given.align.or(self.align),
             duration: given.duration.or(self.duration),
             json: given.json || self.json,
             frames: given.frames || self.frames,
             plain: given.plain || self.plain,
             quiet: given.quiet || self.quiet,
-            // Bounds stand in the file alone.
+            // These stand in the file alone.
             bounds: self.bounds,
+            clock: self.clock,
         }
     }
 }
@@ -125,6 +132,7 @@ mod tests {
             cpu = 1
             priority = 60
             promiscuous = true
+            align = "absolute:250ms"
             duration = "10s"
             json = true
             frames = true
@@ -133,12 +141,16 @@ mod tests {
             [bounds]
             ring-bytes = 8388608
             streams = 100
+            [clock]
+            ptp4l-socket = "/run/ptp4l-a"
+            chrony-socket = "/run/chrony-a"
         "#;
         let options = RunOptions::parse(text).expect("all known");
         assert_eq!(options.iface, ["eth1", "eth2"]);
         assert_eq!(options.port, [Port::Number(4712), Port::Any]);
         assert_eq!((options.cpu, options.priority), (Some(1), Some(60)));
         assert_eq!(options.bounds.ring_bytes(), Ok(8 << 20));
+        assert_eq!(options.clock.ptp4l_socket.as_deref(), Some(Path::new("/run/ptp4l-a")));
     }
 
     #[test]
@@ -146,9 +158,12 @@ mod tests {
         for (text, named) in [
             ("ifaces = []", "ifaces"),
             ("[bounds]\nstream = 1", "stream"),
+            ("[clock]\nntp = 1", "ntp"),
             ("port = [0]", "port 0"),
             ("port = [70000]", "1 to 65535"),
             ("duration = \"soon\"", "soon"),
+            ("align = \"soon\"", "soon"),
+            ("align = \"absolute:1h\"", "4s"),
             ("cpu = \"one\"", "cpu"),
             ("json = true\ncpu = \"one\"", "line 2, column 7"),
             ("priority = 300", "line 1, column 12"),

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use toml::Value;
 
 use super::{BOUNDS, Bound, Port, RunOptions};
+use crate::clock::Daemons;
 
 /// What the command line says of an option.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +53,31 @@ impl RunOptions {
             comment(&mut text, &format!("{least} to {most}. Default: {default}"));
             let _ = writeln!(text, "{name} = {}", value.unwrap_or(*default));
         }
+        self.write_clock(&mut text);
         text
+    }
+
+    fn write_clock(&self, text: &mut String) {
+        let Daemons { ptp4l_socket, chrony_socket } = &self.clock;
+        text.push_str("\n# Who keeps the host's clock, and how well.\n[clock]\n");
+        let sockets = [
+            ("ptp4l-socket", ptp4l_socket, "ptp4l's Unix socket", "/var/run/ptp4lro, else /var/run/ptp4l"),
+            (
+                "chrony-socket",
+                chrony_socket,
+                "chronyd's Unix socket",
+                "/run/chrony/chronyd.sock, else port 323 of this host",
+            ),
+        ];
+        for (key, value, meaning, default) in sockets {
+            text.push('\n');
+            comment(text, meaning);
+            comment(text, &format!("Default: {default}"));
+            let _ = match value {
+                Some(path) => writeln!(text, "{key} = {}", Value::from(path.to_string_lossy().into_owned())),
+                None => writeln!(text, "# {key} = PATH"),
+            };
+        }
     }
 
     /// A field that is not written here does not compile.
@@ -64,12 +89,14 @@ impl RunOptions {
             cpu,
             priority,
             promiscuous,
+            align,
             duration,
             json,
             frames,
             plain,
             quiet,
-            bounds: _, // a table of its own, after the keys
+            bounds: _, // tables of their own, after the keys
+            clock: _,
         } = self;
         vec![
             ("iface", Some(Value::Array(iface.iter().map(|name| name.as_str().into()).collect()))),
@@ -78,6 +105,7 @@ impl RunOptions {
             ("cpu", cpu.and_then(|cpu| i64::try_from(cpu).ok()).map(Value::from)),
             ("priority", priority.map(|priority| i64::from(priority).into())),
             ("promiscuous", Some((*promiscuous).into())),
+            ("align", align.map(|align| align.to_string().into())),
             ("duration", duration.map(|duration| duration.to_string().into())),
             ("json", Some((*json).into())),
             ("frames", Some((*frames).into())),
@@ -128,6 +156,7 @@ mod tests {
         cpu = 1
         priority = 60
         promiscuous = true
+        align = "absolute:250ms"
         duration = "1.5s"
         json = true
         frames = true
@@ -143,6 +172,9 @@ mod tests {
         channels-per-configuration = 11
         instants = 13
         pmus-per-instant = 15
+        [clock]
+        ptp4l-socket = "/run/ptp4l-a"
+        chrony-socket = "/run/chrony-a"
     "#;
 
     #[test]

@@ -107,6 +107,8 @@ impl<O: LiveOutlet> Loop<O> {
             }
         }
         self.turn();
+        self.pipeline.finish(&mut self.outlet);
+        self.outlet.flush();
         self.publish();
         Ok(())
     }
@@ -115,6 +117,7 @@ impl<O: LiveOutlet> Loop<O> {
     pub fn turn(&mut self) -> u64 {
         let Self { ring, records, pipeline, outlet, clock, .. } = self;
         let offset = clock.offset_ns();
+        let begun = monotonic_ns();
         let drained = ring.drain(BATCH, |bytes| {
             let looked = Mono::new(monotonic_ns());
             if let Some(record) = records.take(bytes, looked, offset) {
@@ -123,6 +126,11 @@ impl<O: LiveOutlet> Loop<O> {
         });
         let now = monotonic_ns();
         self.pipeline.tick(Nanos(self.clock.utc_ns(now)), &mut self.outlet);
+        // All that had arrived when the batch was begun was taken. Where more may be waiting, it is not known what time
+        // it is for the instants that wait for frames.
+        if drained.delivered + drained.discarded + drained.marks < BATCH as u64 {
+            self.pipeline.caught_up(Nanos(self.clock.utc_ns(begun)), &mut self.outlet);
+        }
         self.outlet.flush();
         if drained != Drained::default() {
             self.account(drained);

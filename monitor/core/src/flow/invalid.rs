@@ -16,9 +16,22 @@ pub enum InvalidReason {
     Ieee1344,
     /// A long stretch of a TCP flow without a sound frame: it hardly speaks C37.118.
     NoFrame,
+    /// IEC 61850-90-5, routable GOOSE and sampled values: not C37.118, though it may carry synchrophasors.
+    Iec61850_90_5,
 }
 
 impl InvalidReason {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Crc,
+        Self::Size,
+        Self::Truncated,
+        Self::Type,
+        Self::Ieee1344,
+        Self::NoFrame,
+        Self::Iec61850_90_5,
+    ];
+
     /// Its name in JSON.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -29,6 +42,7 @@ impl InvalidReason {
             Self::Type => "type",
             Self::Ieee1344 => "ieee1344",
             Self::NoFrame => "no_frame",
+            Self::Iec61850_90_5 => "iec61850_90_5",
         }
     }
 }
