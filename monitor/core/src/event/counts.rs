@@ -23,7 +23,7 @@ pub struct ByteCounts {
     pub in_frames: u64,
     /// Passed over to find the next frame.
     pub skipped: u64,
-    /// Seen before (retransmitted).
+    /// Seen before: retransmitted, or of a packet that is a copy.
     pub duplicate: u64,
     /// Waiting for the rest of their frame.
     pub buffered: u64,
@@ -89,6 +89,8 @@ pub struct Counts {
     pub configs_refused: u64,
     /// What TCP flows and IP fragments came to.
     pub flows: FlowCounts,
+    /// Packets that were copies of one seen before; their payload is [`ByteCounts::duplicate`].
+    pub copies: u64,
     /// Configurations whose DATA_RATE is 0, repetitions included: they lay DATA out, but nothing can be missed.
     pub configs_without_rate: u64,
     /// Packets that are none of the protocols' and ports' asked for. Their payload is in no other counter.

@@ -3,7 +3,7 @@
 use super::ip::{self, Beside, Networked};
 use super::link::{self, Linked};
 use super::transport::Transported;
-use super::{Addresses, Endpoint, Record, Transport, VlanTag};
+use super::{Addresses, Endpoint, Rct, Record, Transport, VlanTag};
 
 /// A packet, borrowed from its record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct Packet<'a> {
     pub inner_vlan: Option<VlanTag>,
     /// No tag was found, and whether there was one is not known.
     pub vlan_unknown: bool,
+    /// PRP's trailer, where it has one.
+    pub rct: Option<Rct>,
     /// What it carries.
     pub content: Content<'a>,
 }
@@ -48,6 +50,8 @@ pub struct Datagram<'a> {
     /// Identification in an IPv4 header, where the sender gave one (not 0): a copy of the packet, made by a mirror or
     /// by PRP, has the same.
     pub ip_id: Option<u16>,
+    /// TTL of IPv4, hop limit of IPv6.
+    pub hop_limit: u8,
     /// Its payload, as far as the capture holds it.
     pub payload: &'a [u8],
     /// Bytes of the payload that the capture cut off.
@@ -87,6 +91,8 @@ pub struct Fragment<'a> {
     pub identification: u32,
     /// Number of the protocol inside: 17 for UDP, 6 for TCP.
     pub protocol: u8,
+    /// TTL of IPv4, hop limit of IPv6.
+    pub hop_limit: u8,
     /// Where its payload belongs in the whole, in bytes.
     pub offset: u16,
     /// Whether more follow.
@@ -125,7 +131,9 @@ impl<'a> Packet<'a> {
         };
         let content = Content::parse(&linked, record)?;
         let vlan_unknown = record.vlan_unknown && vlan.is_none();
-        Ok(Self { macs: linked.macs, vlan, inner_vlan, vlan_unknown, content })
+        let tags = linked.tags.iter().flatten().count() + usize::from(record.vlan.is_some());
+        let rct = linked.macs.and_then(|_| Rct::find(linked.rest, tags));
+        Ok(Self { macs: linked.macs, vlan, inner_vlan, vlan_unknown, rct, content })
     }
 
     /// Its two outermost tags.
@@ -159,7 +167,14 @@ impl<'a> Datagram<'a> {
     fn new(ip: &Networked<'a>, merged: bool) -> Result<Self, Malformed> {
         let udp = Transported::udp(ip.payload, ip.cut, merged)?;
         let [source, destination] = endpoints(ip, udp.ports);
-        Ok(Self { source, destination, ip_id: ip.ip_id, payload: udp.payload, cut: udp.cut })
+        Ok(Self {
+            source,
+            destination,
+            ip_id: ip.ip_id,
+            hop_limit: ip.hop_limit,
+            payload: udp.payload,
+            cut: udp.cut,
+        })
     }
 
     /// Between whom it goes.
@@ -188,8 +203,8 @@ impl<'a> Fragment<'a> {
     fn new(ip: &Networked<'a>) -> Self {
         let (identification, offset, more) =
             ip.part.map_or((0, 0, false), |part| (part.identification, part.offset, part.more));
-        let Networked { source, destination, protocol, payload, cut, .. } = *ip;
-        Self { source, destination, identification, protocol, offset, more, payload, cut }
+        let Networked { source, destination, protocol, hop_limit, payload, cut, .. } = *ip;
+        Self { source, destination, identification, protocol, hop_limit, offset, more, payload, cut }
     }
 
     /// Source and destination port, which only a first fragment carries.
@@ -224,9 +239,10 @@ impl<'a> Fragment<'a> {
     /// # Errors
     /// [`Malformed::Transport`], where the header of UDP or TCP is cut or states what cannot be.
     pub fn whole<'w>(&self, payload: &'w [u8]) -> Result<Content<'w>, Malformed> {
-        let Self { source, destination, identification, protocol, .. } = *self;
+        let Self { source, destination, identification, protocol, hop_limit, .. } = *self;
         let ip_id = u16::try_from(identification).ok().filter(|id| *id != 0 && !self.is_ipv6());
-        let whole = Networked { source, destination, protocol, part: None, ip_id, payload, cut: 0 };
+        let whole =
+            Networked { source, destination, protocol, part: None, ip_id, hop_limit, payload, cut: 0 };
         match protocol {
             ip::TCP => Segment::new(&whole).map(Content::Tcp),
             _ => Datagram::new(&whole, false).map(Content::Udp),

@@ -46,6 +46,7 @@ impl Pipeline {
         out: &mut O,
     ) {
         let Self { flows, judge, .. } = self;
+        judge.packet = None;
         judge.counts.bytes.received += segment.payload.len() as u64;
         let key = FlowKey::new(tags, segment.source, segment.destination);
         let mut carrier = tcp_carrier(seen, segment);
@@ -53,6 +54,7 @@ impl Pipeline {
             carrier.seen = *seen;
             judge.take_found(&carrier, found, clock, out);
         });
+        judge.counts.copies += u64::from(taken.copy.is_some());
         let bytes = &mut judge.counts.bytes;
         bytes.duplicate += taken.duplicate;
         bytes.dropped += taken.dropped;
@@ -111,6 +113,7 @@ impl Pipeline {
                 let ports = [datagram.source.port, datagram.destination.port];
                 let ours = self.ports.matches(ports);
                 if ours.unwrap_or_else(|| self.judge.begins_known(&carrier, datagram.payload)) {
+                    self.judge.packet = None;
                     self.judge.counts.bytes.received += datagram.payload.len() as u64;
                     let mut at = UDP_HEADER;
                     for found in Finder::new(datagram.payload) {

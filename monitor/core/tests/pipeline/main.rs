@@ -3,14 +3,17 @@
 mod arena;
 mod captures;
 mod configurations;
+mod copies;
 mod cutting;
 mod fragments;
 #[path = "../support/frames.rs"]
 mod frames;
+mod leaps;
 #[path = "../support/outlet.rs"]
 mod outlet;
 #[path = "../support/packets.rs"]
 mod packets;
+mod quality;
 mod records;
 #[path = "../support/segments.rs"]
 mod segments;
