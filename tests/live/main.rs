@@ -18,6 +18,7 @@ mod probed;
 mod refusals;
 mod replay;
 mod sizes;
+mod sources;
 mod verifier;
 mod wakeups;
 mod wire;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
     let trials = [
         replay::trials(),
         sizes::trials(),
+        sources::trials(),
         matching::trials(),
         flood::trials(),
         wakeups::trials(),
