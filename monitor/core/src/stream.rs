@@ -4,6 +4,7 @@
 //! [`Configs`] never allocate afterwards, and say so where there is no place left.
 
 pub mod align;
+mod assembly;
 mod config;
 mod counts;
 mod key;
@@ -14,6 +15,7 @@ mod sequence;
 mod state;
 mod table;
 
+pub use assembly::{Assemblies, EXPIRED_NS, Gathered, IDLE_NS};
 pub use config::{Adopted, Configs, Learned, Misfit, Preload, PreloadError, SourceId, SourceKey};
 pub use counts::{StreamCounts, StreamTiming};
 pub use key::{ConfigId, ConfigSource, StreamId, StreamKey};

@@ -46,6 +46,8 @@ pub struct Stream {
     laid_out_by: Option<Content>,
     /// Whether it was told that none is known.
     lack_told: bool,
+    /// Whether each fragment of its CFG-3 ends with a CHK of its own, as far as it is known.
+    pub checks_fragments: bool,
 }
 
 /// Where the stream stood when it last told of itself.
@@ -79,6 +81,7 @@ impl Stream {
             latency,
             laid_out_by: None,
             lack_told: false,
+            checks_fragments: false,
         }
     }
 

@@ -3,6 +3,7 @@
 mod arena;
 mod captures;
 mod configurations;
+mod fragments;
 #[path = "../support/frames.rs"]
 mod frames;
 #[path = "../support/outlet.rs"]
@@ -30,6 +31,8 @@ const SMALL: Bounds = Bounds {
     channels: 16,
     pmus_per_config: 2,
     channels_per_config: 8,
+    config_series: 2,
+    config_series_bytes: 1_024,
     instants: 8,
     pmus_per_instant: 16,
 };
