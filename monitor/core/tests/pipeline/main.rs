@@ -3,13 +3,16 @@
 mod arena;
 mod captures;
 mod configurations;
+mod copies;
 mod fragments;
 #[path = "../support/frames.rs"]
 mod frames;
+mod leaps;
 #[path = "../support/outlet.rs"]
 mod outlet;
 #[path = "../support/packets.rs"]
 mod packets;
+mod quality;
 mod records;
 mod sequences;
 mod sources;
