@@ -1,5 +1,6 @@
 //! The summary as a person reads it.
 
+mod alignment;
 mod grid;
 #[cfg(test)]
 mod tests;
@@ -61,6 +62,9 @@ fn write_summary(out: &mut String, summary: &Summary) -> fmt::Result {
     frames(out, summary)?;
     if !summary.streams.is_empty() {
         writeln!(out, "\n{}", streams(&summary.streams))?;
+    }
+    if let Some(alignment) = &summary.alignment {
+        write!(out, "\n{}", self::alignment::described(alignment))?;
     }
     writeln!(out, "\n{}", sums(&summary.counters))?;
     if let Some(latency) = summary.latency_ns.as_ref().filter(|latency| !latency.0.is_empty()) {
