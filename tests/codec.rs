@@ -108,17 +108,15 @@ fn config(version: u8, format: Format, number: u32) -> Vec<u8> {
         window_us: 100_000,
         group_delay_us: -50,
     };
-    written(|buffer| match version {
-        3 => {
+    written(|buffer| {
+        if version == 3 {
             let stations = [StationConfig3 { config: station, details }];
             let stream = StreamConfig3 { time_base, stations: &stations, data_rate };
-            encode::config3(buffer, &preamble(number), &stream).unwrap()
+            return encode::config3(buffer, &preamble(number), &stream).unwrap();
         }
-        _ => {
-            let kind = if version == 1 { ConfigKind::Config1 } else { ConfigKind::Config2 };
-            let stream = StreamConfig { time_base, stations: &[station], data_rate };
-            encode::config(buffer, &preamble(number), kind, &stream).unwrap()
-        }
+        let kind = if version == 1 { ConfigKind::Config1 } else { ConfigKind::Config2 };
+        let stream = StreamConfig { time_base, stations: &[station], data_rate };
+        encode::config(buffer, &preamble(number), kind, &stream).unwrap()
     })
 }
 
