@@ -15,12 +15,14 @@ mod interfaces;
 mod matching;
 mod offsets;
 mod probed;
+mod reattach;
 mod refusals;
 mod replay;
 mod sizes;
 mod verifier;
 mod wakeups;
 mod wire;
+mod xdp;
 
 use std::process::ExitCode;
 
@@ -47,6 +49,8 @@ fn main() -> ExitCode {
         discovery::trials(),
         demo::trials(),
         verifier::trials(),
+        reattach::trials(),
+        xdp::trials(),
     ];
     run(&arguments, trials.into_iter().flatten().collect()).exit_code()
 }
