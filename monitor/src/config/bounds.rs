@@ -125,8 +125,24 @@ const PMUS_PER_INSTANT: Bound = Bound {
     meaning: "PMUs whose values are kept for one instant, with --align alone; 24 bytes each for every instant",
 };
 
+const SERIES: Bound = Bound {
+    name: "config-series",
+    least: 0,
+    default: 4,
+    most: 256,
+    meaning: "CFG-3 that may be on their way in fragments at the same time",
+};
+
+const SERIES_BYTES: Bound = Bound {
+    name: "config-series-bytes",
+    least: 1_024,
+    default: 128 << 10,
+    most: 4 << 20,
+    meaning: "bytes of a CFG-3 that is put together from fragments; each of those on their way costs as many",
+};
+
 /// Every bound.
-pub const BOUNDS: [Bound; 13] = [
+pub const BOUNDS: [Bound; 15] = [
     RING,
     STREAMS,
     CONFIGURATIONS,
@@ -138,6 +154,8 @@ pub const BOUNDS: [Bound; 13] = [
     FRAGMENTED,
     POOL,
     FLOW_BYTES,
+    SERIES,
+    SERIES_BYTES,
     INSTANTS,
     PMUS_PER_INSTANT,
 ];
@@ -157,6 +175,8 @@ pub struct BoundsTable {
     fragmented_packets: Option<usize>,
     flow_pool_bytes: Option<usize>,
     bytes_per_flow: Option<usize>,
+    config_series: Option<usize>,
+    config_series_bytes: Option<usize>,
     instants: Option<usize>,
     pmus_per_instant: Option<usize>,
 }
@@ -177,6 +197,8 @@ impl BoundsTable {
             fragmented_packets,
             flow_pool_bytes,
             bytes_per_flow,
+            config_series,
+            config_series_bytes,
             instants,
             pmus_per_instant,
         } = *self;
@@ -192,6 +214,8 @@ impl BoundsTable {
             fragmented_packets,
             flow_pool_bytes,
             bytes_per_flow,
+            config_series,
+            config_series_bytes,
             instants,
             pmus_per_instant,
         ]
@@ -213,6 +237,8 @@ impl BoundsTable {
             fragmented_packets: or_default(FRAGMENTED, self.fragmented_packets),
             flow_pool_bytes: or_default(POOL, self.flow_pool_bytes),
             bytes_per_flow: or_default(FLOW_BYTES, self.bytes_per_flow),
+            config_series: or_default(SERIES, self.config_series),
+            config_series_bytes: or_default(SERIES_BYTES, self.config_series_bytes),
             instants: or_default(INSTANTS, self.instants),
             pmus_per_instant: or_default(PMUS_PER_INSTANT, self.pmus_per_instant),
         }
@@ -236,6 +262,8 @@ impl BoundsTable {
                 pool_bytes: within(POOL, self.flow_pool_bytes)?,
                 flow_bytes: within(FLOW_BYTES, self.bytes_per_flow)?,
             },
+            config_series: within(SERIES, self.config_series)?,
+            config_series_bytes: within(SERIES_BYTES, self.config_series_bytes)?,
             instants: within(INSTANTS, self.instants)?,
             pmus_per_instant: within(PMUS_PER_INSTANT, self.pmus_per_instant)?,
         })

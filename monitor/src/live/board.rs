@@ -26,7 +26,7 @@ pub struct Snapshot {
 }
 
 /// Words of a snapshot; a test fails where it is not their number.
-const WORDS: usize = 117;
+const WORDS: usize = 118;
 
 impl Snapshot {
     /// Visits every number in a fixed order. Destructured, so that a new one cannot be forgotten.
@@ -40,6 +40,7 @@ impl Snapshot {
             alignment,
             streams_refused,
             configs_refused,
+            config_series_lost,
             copies,
             configs_without_rate,
             packets_ignored,
@@ -54,7 +55,7 @@ impl Snapshot {
         undecoded.iter_mut().chain(c37118).chain(invalid_by_reason).for_each(&mut each);
         in_flows(flows).into_iter().for_each(&mut each);
         aligned(alignment).into_iter().for_each(&mut each);
-        [streams_refused, configs_refused, copies, configs_without_rate, packets_ignored]
+        [streams_refused, configs_refused, config_series_lost, copies, configs_without_rate, packets_ignored]
             .into_iter()
             .for_each(&mut each);
         let LoopCounts { delivered, discarded, malformed, pending, sleeps, woken, busy_heads } = turns;

@@ -21,6 +21,10 @@ pub struct Bounds {
     pub channels_per_config: usize,
     /// TCP flows and IP fragments.
     pub flows: FlowBounds,
+    /// CFG-3 that may be on their way in fragments at the same time.
+    pub config_series: usize,
+    /// Bytes that one of them may have; each place costs as many.
+    pub config_series_bytes: usize,
     /// Instants that may be open at the same time, where streams are aligned: each costs 24 bytes for every stream and
     /// every PMU of which values are kept, and 1.5 bytes for every stream. Memory that is not used is not resident.
     pub instants: usize,
@@ -38,6 +42,8 @@ impl Default for Bounds {
             pmus_per_config: 1_024,
             channels_per_config: 4_096,
             flows: FlowBounds::DEFAULT,
+            config_series: 4,
+            config_series_bytes: 128 << 10,
             instants: 128,
             pmus_per_instant: 4_096,
         }

@@ -8,6 +8,7 @@ mod cutting;
 mod fragments;
 #[path = "../support/frames.rs"]
 mod frames;
+mod ip_fragments;
 mod leaps;
 #[path = "../support/outlet.rs"]
 mod outlet;
@@ -44,6 +45,8 @@ const SMALL: Bounds = Bounds {
     pmus_per_config: 2,
     channels_per_config: 8,
     flows: FLOWS,
+    config_series: 2,
+    config_series_bytes: 1_024,
     instants: 8,
     pmus_per_instant: 16,
 };
