@@ -113,6 +113,10 @@ fn frames(out: &mut String, summary: &Summary) -> fmt::Result {
         writeln!(out, "unmatched    {table} fits no stream that was seen")?;
     }
     refused(out, summary.configs_refused, "configuration", "every slot is in use")?;
+    if summary.config_series_lost > 0 {
+        let lost = summary.config_series_lost;
+        writeln!(out, "CFG-3        {lost} in fragments that did not become whole")?;
+    }
     without_rate(out, summary.configs_without_rate)
 }
 
