@@ -619,7 +619,8 @@ fn a_file_stands_in_for_a_configuration_that_was_cut_off() {
     let (capture, config) = without_its_configuration(&udp_capture());
     fs::write(&cut, capture).unwrap();
     fs::write(&raw, &config).unwrap();
-    fs::write(&hex, config.iter().map(|byte| format!("{byte:02X}\n")).collect::<String>()).unwrap();
+    let digits: Vec<_> = config.iter().map(|byte| format!("{byte:02X}")).collect();
+    fs::write(&hex, digits.join("\n")).unwrap();
     let data = |lines: Vec<Value>| {
         let data = lines.into_iter().filter(|line| line["kind"] == "c37118.data");
         data.collect::<Vec<_>>()
