@@ -6,6 +6,7 @@ mod support;
 
 mod broken;
 mod clsact;
+mod copies;
 mod demo;
 mod discovery;
 mod endings;
@@ -19,6 +20,7 @@ mod reattach;
 mod refusals;
 mod replay;
 mod sizes;
+mod sources;
 mod verifier;
 mod wakeups;
 mod wire;
@@ -37,11 +39,13 @@ fn main() -> ExitCode {
     let trials = [
         replay::trials(),
         sizes::trials(),
+        sources::trials(),
         matching::trials(),
         flood::trials(),
         wakeups::trials(),
         offsets::trials(),
         clsact::trials(),
+        copies::trials(),
         interfaces::trials(),
         endings::trials(),
         refusals::trials(),
