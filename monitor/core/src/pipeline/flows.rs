@@ -2,9 +2,10 @@
 
 use super::{Carrier, Judge, Pipeline, offer_packet};
 use crate::event::{Endpoint, Outlet, Transport};
-use crate::flow::{Finder, FlowKey, FragmentTaken, Seen, Whole};
+use crate::flow::{Copied, Finder, FlowKey, FragmentTaken, Seen, Whole};
 use crate::packet::{Content, Datagram, Fragment, Record, Segment, VlanTag};
 use crate::protocol::c37118::FrameHeader;
+use crate::stream::CopyKind;
 use crate::time::Clock;
 
 /// The tags of a packet, the outermost first.
@@ -54,7 +55,11 @@ impl Pipeline {
             carrier.seen = *seen;
             judge.take_found(&carrier, found, clock, out);
         });
-        judge.counts.copies += u64::from(taken.copy.is_some());
+        if let Some(copied) = taken.copy {
+            judge.counts.copies += 1;
+            carrier.seen = *seen;
+            judge.take_copied(&carrier, segment.payload, copied);
+        }
         let bytes = &mut judge.counts.bytes;
         bytes.duplicate += taken.duplicate;
         bytes.dropped += taken.dropped;
@@ -168,4 +173,18 @@ const fn tcp_carrier(seen: &Seen, segment: &Segment<'_>) -> Carrier {
 
 const fn udp_carrier(seen: &Seen, datagram: &Datagram<'_>) -> Carrier {
     Carrier::new(*seen, [datagram.source, datagram.destination], Transport::Udp)
+}
+
+impl Judge {
+    /// Counts a copied segment with the stream whose frame it begins with; one that begins inside a frame is in
+    /// [`Counts::copies`](crate::event::Counts::copies) alone.
+    fn take_copied(&mut self, carrier: &Carrier, payload: &[u8], copied: Copied) {
+        let Copied { skew_ns, first_on, on } = copied;
+        let kind = if first_on == on { CopyKind::Mirror } else { CopyKind::Interface };
+        let idcode = FrameHeader::peek(payload).ok().map(|header| header.idcode.0);
+        let id = idcode.and_then(|idcode| self.streams.find(&carrier.key(idcode)));
+        if let Some((_, stream)) = id.and_then(|id| self.streams.get_mut(id)) {
+            stream.take_copy(kind, skew_ns);
+        }
+    }
 }
