@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod align;
 mod broken;
 mod clsact;
 mod demo;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         broken::trials(),
         discovery::trials(),
         demo::trials(),
+        align::trials(),
         verifier::trials(),
     ];
     run(&arguments, trials.into_iter().flatten().collect()).exit_code()
