@@ -11,12 +11,14 @@ pub(crate) struct Rings {
     events: Vec<Event>,
     bytes: Vec<u8>,
     taken: u64,
+    /// Where the next event stands, once the ring is full.
+    place: usize,
     position: usize,
 }
 
 impl Rings {
     pub(crate) fn new() -> Self {
-        Self { events: Vec::with_capacity(EVENTS), bytes: vec![0; BYTES], taken: 0, position: 0 }
+        Self { events: Vec::with_capacity(EVENTS), bytes: vec![0; BYTES], taken: 0, place: 0, position: 0 }
     }
 
     pub(crate) const fn taken(&self) -> u64 {
@@ -38,7 +40,8 @@ impl Outlet for Rings {
         if self.events.len() < EVENTS {
             self.events.push(*event);
         } else {
-            self.events[self.taken as usize % EVENTS] = *event;
+            self.events[self.place] = *event;
+            self.place = (self.place + 1) % EVENTS;
         }
         self.taken += 1;
         true

@@ -98,12 +98,12 @@ impl Case {
     pub(crate) fn block(&mut self) -> Duration {
         self.stamp();
         let Self { pipeline, out, clock, packets, instant, streams, .. } = self;
-        let begin = i64::from(BEGIN) * 1_000_000_000 + *instant * PERIOD_NS;
+        let first = i64::from(BEGIN) * 1_000_000_000 + *instant * PERIOD_NS;
         let begun = Instant::now();
         for batch in packets.chunks(BATCH) {
             let mut now = 0;
             for (bytes, after) in batch {
-                now = begin + after;
+                now = first + after;
                 pipeline.push(&record(black_box(bytes), now), clock, out);
             }
             pipeline.tick(Nanos(now), out);

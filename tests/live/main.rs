@@ -16,12 +16,15 @@ mod interfaces;
 mod matching;
 mod offsets;
 mod probed;
+mod reattach;
 mod refusals;
 mod replay;
 mod sizes;
+mod sources;
 mod verifier;
 mod wakeups;
 mod wire;
+mod xdp;
 
 use std::process::ExitCode;
 
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
     let trials = [
         replay::trials(),
         sizes::trials(),
+        sources::trials(),
         matching::trials(),
         flood::trials(),
         wakeups::trials(),
@@ -49,6 +53,8 @@ fn main() -> ExitCode {
         demo::trials(),
         align::trials(),
         verifier::trials(),
+        reattach::trials(),
+        xdp::trials(),
     ];
     run(&arguments, trials.into_iter().flatten().collect()).exit_code()
 }

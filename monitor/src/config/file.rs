@@ -9,6 +9,7 @@ use crate::clock::Daemons;
 use crate::probe::Hook;
 
 use super::{Align, BoundsTable, CONVENTIONAL_PORTS, Duration, Port};
+use crate::preload::{ConfigFrame, RequestTarget, RequestVersion};
 use crate::rt;
 
 /// Why a configuration file was refused.
@@ -49,6 +50,8 @@ pub struct RunOptions {
     pub priority: Option<u8>,
     /// Take in what is addressed to others.
     pub promiscuous: bool,
+    /// Attach again to interfaces that have gone and come back.
+    pub reattach: bool,
     /// Align streams, with this window.
     pub align: Option<Align>,
     /// How long to run.
@@ -61,6 +64,20 @@ pub struct RunOptions {
     pub plain: bool,
     /// Only the summary.
     pub quiet: bool,
+    /// Where configurations are kept from one run to the next.
+    pub state_dir: Option<PathBuf>,
+    /// Keep none and use none of earlier runs.
+    pub no_state: bool,
+    /// Configuration frames in files.
+    pub config_frame: Vec<ConfigFrame>,
+    /// PMUs that are asked for their configuration.
+    pub request_config: Vec<RequestTarget>,
+    /// Which version they are asked for.
+    pub request_config_version: Option<RequestVersion>,
+    /// Whether they may be asked over UDP.
+    pub request_config_udp: bool,
+    /// The stream that is asked for where the target does not say one.
+    pub idcode: Option<u16>,
     /// Bounds.
     pub bounds: BoundsTable,
     /// Where the time daemons are asked.
@@ -107,12 +124,24 @@ impl RunOptions {
             cpu: given.cpu.or(self.cpu),
             priority: given.priority.or(self.priority),
             promiscuous: given.promiscuous || self.promiscuous,
+            reattach: given.reattach || self.reattach,
             align: given.align.or(self.align),
             duration: given.duration.or(self.duration),
             json: given.json || self.json,
             frames: given.frames || self.frames,
             plain: given.plain || self.plain,
             quiet: given.quiet || self.quiet,
+            state_dir: given.state_dir.or(self.state_dir),
+            no_state: given.no_state || self.no_state,
+            config_frame: if given.config_frame.is_empty() { self.config_frame } else { given.config_frame },
+            request_config: if given.request_config.is_empty() {
+                self.request_config
+            } else {
+                given.request_config
+            },
+            request_config_version: given.request_config_version.or(self.request_config_version),
+            request_config_udp: given.request_config_udp || self.request_config_udp,
+            idcode: given.idcode.or(self.idcode),
             // These stand in the file alone.
             bounds: self.bounds,
             clock: self.clock,
@@ -132,6 +161,7 @@ mod tests {
             cpu = 1
             priority = 60
             promiscuous = true
+            reattach = true
             align = "absolute:250ms"
             duration = "10s"
             json = true
