@@ -7,6 +7,7 @@ mod support;
 mod align;
 mod broken;
 mod clsact;
+mod copies;
 mod demo;
 mod discovery;
 mod endings;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         wakeups::trials(),
         offsets::trials(),
         clsact::trials(),
+        copies::trials(),
         interfaces::trials(),
         endings::trials(),
         refusals::trials(),
