@@ -19,6 +19,7 @@ mod reattach;
 mod refusals;
 mod replay;
 mod sizes;
+mod sources;
 mod verifier;
 mod wakeups;
 mod wire;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
     let trials = [
         replay::trials(),
         sizes::trials(),
+        sources::trials(),
         matching::trials(),
         flood::trials(),
         wakeups::trials(),
