@@ -55,10 +55,8 @@ impl Pipeline {
             carrier.seen = *seen;
             judge.take_found(&carrier, found, clock, out);
         });
-        if let Some(copied) = taken.copy {
-            judge.counts.copies += 1;
-            carrier.seen = *seen;
-            judge.take_copied(&carrier, segment.payload, copied);
+        if let Some(copy) = taken.copy {
+            judge.take_copied_segment(&tcp_carrier(seen, segment), segment.payload, &copy);
         }
         let bytes = &mut judge.counts.bytes;
         bytes.duplicate += taken.duplicate;
@@ -154,6 +152,17 @@ impl Pipeline {
 }
 
 impl Judge {
+    /// A segment that is a copy: it belongs to the stream whose frame it begins with, where it begins with one.
+    fn take_copied_segment(&mut self, carrier: &Carrier, payload: &[u8], copy: &Copied) {
+        self.counts.copies += 1;
+        let kind = if copy.on == copy.first_on { CopyKind::Mirror } else { CopyKind::Interface };
+        let header = FrameHeader::peek(payload).ok();
+        let id = header.and_then(|header| self.streams.find(&carrier.key(header.idcode.0)));
+        if let Some((_, stream)) = id.and_then(|id| self.streams.get_mut(id)) {
+            stream.take_copy(kind, copy.skew_ns);
+        }
+    }
+
     const fn count_fragment(&mut self, taken: &FragmentTaken, buffered: u64) {
         let bytes = &mut self.counts.bytes;
         bytes.received = bytes.received + taken.received - taken.taken_back;
@@ -173,18 +182,4 @@ const fn tcp_carrier(seen: &Seen, segment: &Segment<'_>) -> Carrier {
 
 const fn udp_carrier(seen: &Seen, datagram: &Datagram<'_>) -> Carrier {
     Carrier::new(*seen, [datagram.source, datagram.destination], Transport::Udp)
-}
-
-impl Judge {
-    /// Counts a copied segment with the stream whose frame it begins with; one that begins inside a frame is in
-    /// [`Counts::copies`](crate::event::Counts::copies) alone.
-    fn take_copied(&mut self, carrier: &Carrier, payload: &[u8], copied: Copied) {
-        let Copied { skew_ns, first_on, on } = copied;
-        let kind = if first_on == on { CopyKind::Mirror } else { CopyKind::Interface };
-        let idcode = FrameHeader::peek(payload).ok().map(|header| header.idcode.0);
-        let id = idcode.and_then(|idcode| self.streams.find(&carrier.key(idcode)));
-        if let Some((_, stream)) = id.and_then(|id| self.streams.get_mut(id)) {
-            stream.take_copy(kind, skew_ns);
-        }
-    }
 }
