@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod align;
 mod broken;
 mod clsact;
 mod copies;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         broken::trials(),
         discovery::trials(),
         demo::trials(),
+        align::trials(),
         verifier::trials(),
         reattach::trials(),
         xdp::trials(),
