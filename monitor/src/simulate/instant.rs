@@ -70,6 +70,12 @@ impl ReportingInstant {
         Self { index: u64::try_from(index).unwrap_or(u64::MAX), rate }
     }
 
+    /// The instant that is nearest to `unix_ns`.
+    #[must_use]
+    pub fn nearest(unix_ns: i64, rate: ReportingRate) -> Self {
+        Self::at_or_after(unix_ns.saturating_sub(rate.data_rate().period_ns().cast_signed() / 2), rate)
+    }
+
     /// The instant of a DATA frame, found by rounding as TIME_BASE need not hold it exactly.
     #[must_use]
     pub fn of_tag(tag: TimeTag, rate: ReportingRate) -> Self {

@@ -18,6 +18,7 @@ pub mod namespace;
 pub mod packet;
 pub mod poll;
 pub mod pollset;
+pub mod rawip;
 pub mod sched;
 pub mod tty;
 pub mod uname;
