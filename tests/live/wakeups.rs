@@ -143,8 +143,9 @@ fn no_wake_up_is_lost() {
     assert_eq!((counters.submitted, counters.ring_full), (PACKETS, 0));
     assert_eq!(lost, 0, "of {slept} sleeps");
     assert!(slept > 100, "only {slept} sleeps: nothing was tested");
-    // At most one more for each sleep that two CPUs ended at the same time.
-    assert!((slept..=2 * ring.sleeps()).contains(&counters.wakeups), "{slept} sleeps: {counters:?}");
+    // At most one more for each sleep that two CPUs ended at the same time. And fewer than sleeps, where poll itself
+    // found a record that was reserved after the reader's last look and submitted after its flag was down again.
+    assert!((slept / 2..=2 * ring.sleeps()).contains(&counters.wakeups), "{slept} sleeps: {counters:?}");
 }
 
 /// Often none, sometimes long enough for the reader to fall asleep, mostly about as long as it takes to.

@@ -42,6 +42,10 @@ pub(crate) enum Need {
     Nsenter,
     /// bpftool, as an independent eye on what the kernel has.
     Bpftool,
+    /// ptp4l (linuxptp), as a keeper of clocks.
+    Ptp4l,
+    /// chronyd (chrony), as another.
+    Chronyd,
     /// The captures, which are not part of the project.
     Captures,
 }
@@ -61,7 +65,7 @@ type Found = Result<(), String>;
 type Check = fn() -> Found;
 
 /// How each need is looked for; what was found is kept for the rest of the process.
-static CHECKS: [(Need, Check, OnceLock<Found>); 15] = [
+static CHECKS: [(Need, Check, OnceLock<Found>); 17] = [
     (Need::Root, root, OnceLock::new()),
     (Need::Bpf, bpf, OnceLock::new()),
     (Need::Bpffs, bpffs, OnceLock::new()),
@@ -76,6 +80,8 @@ static CHECKS: [(Need, Check, OnceLock<Found>); 15] = [
     (Need::Setcap, setcap, OnceLock::new()),
     (Need::Nsenter, nsenter, OnceLock::new()),
     (Need::Bpftool, bpftool, OnceLock::new()),
+    (Need::Ptp4l, ptp4l, OnceLock::new()),
+    (Need::Chronyd, chronyd, OnceLock::new()),
     (Need::Captures, captured, OnceLock::new()),
 ];
 
@@ -180,6 +186,14 @@ fn nsenter() -> Found {
 
 fn bpftool() -> Found {
     demand(on_path("bpftool"), "bpftool")
+}
+
+fn ptp4l() -> Found {
+    demand(on_path("ptp4l"), "ptp4l (linuxptp)")
+}
+
+fn chronyd() -> Found {
+    demand(on_path("chronyd"), "chronyd (chrony)")
 }
 
 fn on_path(program: &str) -> bool {

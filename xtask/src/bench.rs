@@ -22,6 +22,8 @@ pub(crate) struct Args {
 enum Name {
     /// What the kernel programs cost a packet (takes root)
     Probe,
+    /// What decoding a DATA frame costs, against its CRC by the `crc` crate
+    Codec,
 }
 
 /// How one is run.
@@ -41,6 +43,9 @@ impl Name {
         match self {
             Self::Probe => {
                 Bench { package: "monitor", target: "probe", as_root: true, checking: &["--check"] }
+            }
+            Self::Codec => {
+                Bench { package: "monitor-core", target: "codec", as_root: false, checking: &["--check"] }
             }
         }
     }

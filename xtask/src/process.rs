@@ -59,6 +59,12 @@ pub(crate) fn whole_path() -> OsString {
     std::env::join_paths(std::env::split_paths(&path).chain(system)).unwrap_or(path)
 }
 
+/// The same with `more` directories behind them.
+pub(crate) fn path_with(more: impl Iterator<Item = PathBuf>) -> OsString {
+    let whole = whole_path();
+    std::env::join_paths(std::env::split_paths(&whole).chain(more)).unwrap_or(whole)
+}
+
 /// Where a program lies, on PATH or among the system's.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     std::env::split_paths(&whole_path()).map(|directory| directory.join(program)).find(|file| file.is_file())

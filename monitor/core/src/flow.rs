@@ -5,6 +5,7 @@
 //! sorted by.
 
 mod finder;
+mod iec61850_90_5;
 mod ieee1344;
 mod invalid;
 mod key;

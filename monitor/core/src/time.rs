@@ -56,3 +56,42 @@ impl Clock for NoClock {
         None
     }
 }
+
+/// What two clocks that should agree on UTC differ by where one of them shows TAI: 36 s until the end of 2016, 37 s
+/// since (IERS Bulletin C 52). Many devices have the older number built in.
+const TAI_MINUS_UTC_S: [i32; 2] = [36, 37];
+/// How near the difference must be: a second clock that is otherwise right is within half a second.
+const NEAR_NS: u64 = 500_000_000;
+
+/// Whether a difference between two clocks, nanoseconds, looks as if one of them showed TAI where UTC is due: 36 or 37
+/// then, else none.
+#[must_use]
+pub fn tai_utc_mistake(difference_ns: i64) -> Option<i32> {
+    let seconds = TAI_MINUS_UTC_S.into_iter().min_by_key(|seconds| distance(difference_ns, *seconds))?;
+    (distance(difference_ns, seconds) < NEAR_NS).then_some(seconds)
+}
+
+const fn distance(difference_ns: i64, seconds: i32) -> u64 {
+    difference_ns.unsigned_abs().abs_diff(seconds.unsigned_abs() as u64 * 1_000_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_of_tai_and_utc_is_told_from_others() {
+        const SECOND: i64 = 1_000_000_000;
+        for (difference, mistake) in [
+            (37 * SECOND + 2_000_000, Some(37)),
+            (-37 * SECOND + 40_000_000, Some(37)),
+            (36 * SECOND - 400_000_000, Some(36)),
+            (38 * SECOND, None),
+            (0, None),
+            (19_400_000_000, None),
+            (i64::MIN, None),
+        ] {
+            assert_eq!(tai_utc_mistake(difference), mistake, "{difference}");
+        }
+    }
+}

@@ -77,7 +77,7 @@ impl Arguments {
             frames: self.frames,
             plain: self.plain,
             quiet: self.quiet,
-            bounds: crate::config::BoundsTable::default(),
+            ..RunOptions::default()
         };
         overlay(self.config.as_deref(), given)
     }
@@ -159,7 +159,8 @@ fn plan(
 
 pub(super) fn reading(options: &RunOptions, rt: rt::Request) -> Result<Reading, String> {
     let bounds = options.bounds.pipeline()?;
-    Ok(Reading { rt, bounds, duration: options.duration.map(|duration| duration.0) })
+    let duration = options.duration.map(|duration| duration.0);
+    Ok(Reading { rt, bounds, duration, daemons: options.clock.clone() })
 }
 
 /// Attaches, lets traffic begin, runs to the end.

@@ -2,13 +2,13 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use super::ClockReading;
+use super::Offset;
 
 /// One number, shared without a lock. Neither side ever waits for the other.
 ///
 /// A single atomic suffices because the offset is all that the reader needs: 64 bits are never torn, and whichever of
 /// two successive offsets it meets, each was right when measured and they differ by what the clock was adjusted in
-/// between. Source, uncertainty and bound are for the summary, and go with the [`ClockReading`], not through here.
+/// between. Who keeps the clock and how well is for the summary, and does not go through here.
 #[derive(Debug)]
 pub struct ClockMap {
     offset_ns: AtomicI64,
@@ -17,12 +17,12 @@ pub struct ClockMap {
 impl ClockMap {
     /// Starts from a reading, so that there is no moment without an offset.
     #[must_use]
-    pub fn new(reading: &ClockReading) -> Self {
+    pub fn new(reading: &Offset) -> Self {
         Self { offset_ns: AtomicI64::new(reading.offset_ns) }
     }
 
     /// Replaces the offset by that of a newer reading.
-    pub fn update(&self, reading: &ClockReading) {
+    pub fn update(&self, reading: &Offset) {
         // Relaxed: nothing else is published along with the number, so there is no store to be ordered before it.
         self.offset_ns.store(reading.offset_ns, Ordering::Relaxed);
     }

@@ -5,6 +5,7 @@ use std::{fs, io};
 
 use serde::Deserialize;
 
+use crate::clock::Daemons;
 use crate::probe::Hook;
 
 use super::{BoundsTable, CONVENTIONAL_PORTS, Duration, Port};
@@ -60,6 +61,8 @@ pub struct RunOptions {
     pub quiet: bool,
     /// Bounds.
     pub bounds: BoundsTable,
+    /// Where the time daemons are asked.
+    pub clock: Daemons,
 }
 
 impl RunOptions {
@@ -107,8 +110,9 @@ impl RunOptions {
             frames: given.frames || self.frames,
             plain: given.plain || self.plain,
             quiet: given.quiet || self.quiet,
-            // Bounds stand in the file alone.
+            // These stand in the file alone.
             bounds: self.bounds,
+            clock: self.clock,
         }
     }
 }
@@ -133,12 +137,16 @@ mod tests {
             [bounds]
             ring-bytes = 8388608
             streams = 100
+            [clock]
+            ptp4l-socket = "/run/ptp4l-a"
+            chrony-socket = "/run/chrony-a"
         "#;
         let options = RunOptions::parse(text).expect("all known");
         assert_eq!(options.iface, ["eth1", "eth2"]);
         assert_eq!(options.port, [Port::Number(4712), Port::Any]);
         assert_eq!((options.cpu, options.priority), (Some(1), Some(60)));
         assert_eq!(options.bounds.ring_bytes(), Ok(8 << 20));
+        assert_eq!(options.clock.ptp4l_socket.as_deref(), Some(Path::new("/run/ptp4l-a")));
     }
 
     #[test]
@@ -146,6 +154,7 @@ mod tests {
         for (text, named) in [
             ("ifaces = []", "ifaces"),
             ("[bounds]\nstream = 1", "stream"),
+            ("[clock]\nntp = 1", "ntp"),
             ("port = [0]", "port 0"),
             ("port = [70000]", "1 to 65535"),
             ("duration = \"soon\"", "soon"),

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use toml::Value;
 
 use super::{BOUNDS, Bound, Port, RunOptions};
+use crate::clock::Daemons;
 
 /// What the command line says of an option.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +53,31 @@ impl RunOptions {
             comment(&mut text, &format!("{least} to {most}. Default: {default}"));
             let _ = writeln!(text, "{name} = {}", value.unwrap_or(*default));
         }
+        self.write_clock(&mut text);
         text
+    }
+
+    fn write_clock(&self, text: &mut String) {
+        let Daemons { ptp4l_socket, chrony_socket } = &self.clock;
+        text.push_str("\n# Who keeps the host's clock, and how well.\n[clock]\n");
+        let sockets = [
+            ("ptp4l-socket", ptp4l_socket, "ptp4l's Unix socket", "/var/run/ptp4lro, else /var/run/ptp4l"),
+            (
+                "chrony-socket",
+                chrony_socket,
+                "chronyd's Unix socket",
+                "/run/chrony/chronyd.sock, else port 323 of this host",
+            ),
+        ];
+        for (key, value, meaning, default) in sockets {
+            text.push('\n');
+            comment(text, meaning);
+            comment(text, &format!("Default: {default}"));
+            let _ = match value {
+                Some(path) => writeln!(text, "{key} = {}", Value::from(path.to_string_lossy().into_owned())),
+                None => writeln!(text, "# {key} = PATH"),
+            };
+        }
     }
 
     /// A field that is not written here does not compile.
@@ -69,7 +94,8 @@ impl RunOptions {
             frames,
             plain,
             quiet,
-            bounds: _, // a table of its own, after the keys
+            bounds: _, // tables of their own, after the keys
+            clock: _,
         } = self;
         vec![
             ("iface", Some(Value::Array(iface.iter().map(|name| name.as_str().into()).collect()))),
@@ -143,6 +169,9 @@ mod tests {
         channels-per-configuration = 11
         instants = 13
         pmus-per-instant = 15
+        [clock]
+        ptp4l-socket = "/run/ptp4l-a"
+        chrony-socket = "/run/chrony-a"
     "#;
 
     #[test]

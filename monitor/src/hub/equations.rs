@@ -108,7 +108,8 @@ fn bytes(counters: &ByteCounters) -> Equation {
 }
 
 fn frames(counters: &FrameCounters) -> Equation {
-    let FrameCounters { found, decoded, undecoded, invalid: _, unaccounted: _ } = counters;
+    let FrameCounters { found, decoded, undecoded, invalid: _, invalid_by_reason: _, unaccounted: _ } =
+        counters;
     let mut sum = equation("frames", ("found", *found), &[("decoded", *decoded)]);
     if undecoded.0.is_empty() {
         sum.parts.push(("undecoded".into(), 0));

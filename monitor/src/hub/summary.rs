@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use monitor_core::event::{
-    ByteCounts, Class, Counts, FrameCounts, QueueCounts, RecordCounts, Stage, UndecodedReason,
+    ByteCounts, Class, Counts, FrameCounts, InvalidReason, QueueCounts, RecordCounts, Stage, UndecodedReason,
 };
 use monitor_core::pipeline::{Percentiles, Pipeline};
 use serde::{Serialize, Serializer};
@@ -127,6 +127,8 @@ pub struct FrameCounters {
     pub undecoded: Named<u64>,
     /// What began like a frame and was none; not part of `found`.
     pub invalid: u64,
+    /// The same by reason; reasons that did not occur are left out.
+    pub invalid_by_reason: Named<u64>,
     /// The sum's remainder.
     pub unaccounted: u64,
 }
@@ -231,11 +233,14 @@ fn bytes(counts: &ByteCounts) -> ByteCounters {
 
 fn frames(counts: &FrameCounts) -> FrameCounters {
     let reasons = UndecodedReason::ALL.into_iter().zip(counts.undecoded).filter(|(_, count)| *count > 0);
+    let invalid =
+        InvalidReason::ALL.into_iter().zip(counts.invalid_by_reason).filter(|(_, count)| *count > 0);
     FrameCounters {
         found: counts.found,
         decoded: counts.decoded,
         undecoded: Named(reasons.map(|(reason, count)| (reason.name(), count)).collect()),
         invalid: counts.invalid,
+        invalid_by_reason: Named(invalid.map(|(reason, count)| (reason.name(), count)).collect()),
         unaccounted: counts.unaccounted(),
     }
 }
@@ -269,12 +274,22 @@ impl From<Percentiles> for StageLatency {
 pub struct ClockSummary {
     /// Where UTC comes from.
     pub source: String,
+    /// Whom that follows: an address, a reference clock, or the grandmaster's identity.
+    pub reference: Option<String>,
     /// How far it may be off; absent where nobody knows.
     pub error_bound_ns: Option<u64>,
     /// TAI minus UTC in seconds, where known.
     pub tai_offset_s: Option<i32>,
     /// The PTP grandmaster, where known.
     pub grandmaster: Option<String>,
+    /// 36 or 37 where the host's clock is that many seconds off the PTP clock which it follows: TAI was taken for UTC.
+    pub tai_mistake_s: Option<i32>,
+    /// Times that the host's clock was stepped during the run.
+    pub steps: u64,
+    /// The last step, nanoseconds.
+    pub last_step_ns: Option<i64>,
+    /// The rate at which the host's oscillator was being corrected, parts in 10^9.
+    pub drift_ppb: Option<i64>,
 }
 
 /// What the real-time thread ran under.
@@ -350,6 +365,8 @@ pub struct Summary {
     pub streams_refused: u64,
     /// Configurations that found no slot.
     pub configs_refused: u64,
+    /// Configurations that state no rate (DATA_RATE 0).
+    pub configs_without_rate: u64,
     /// Latency by stage; absent for a capture.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency_ns: Option<Named<StageLatency>>,
@@ -380,6 +397,7 @@ impl Summary {
             streams: streams(pipeline, registry),
             streams_refused: counts.streams_refused,
             configs_refused: counts.configs_refused,
+            configs_without_rate: counts.configs_without_rate,
             ..Self::default()
         };
         summary.settle();

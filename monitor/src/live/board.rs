@@ -23,23 +23,34 @@ pub struct Snapshot {
 }
 
 /// Words of a snapshot; a test fails where it is not their number.
-const WORDS: usize = 92;
+const WORDS: usize = 99;
 
 impl Snapshot {
     /// Visits every number in a fixed order. Destructured, so that a new one cannot be forgotten.
     fn visit(&mut self, mut each: impl FnMut(&mut u64)) {
         let Self { counts, turns, lanes } = self;
-        let Counts { records, bytes, frames, alignment, streams_refused, configs_refused, packets_ignored } =
-            counts;
+        let Counts {
+            records,
+            bytes,
+            frames,
+            alignment,
+            streams_refused,
+            configs_refused,
+            configs_without_rate,
+            packets_ignored,
+        } = counts;
         let RecordCounts { carried, no_payload, malformed } = records;
         [carried, no_payload, malformed].into_iter().for_each(&mut each);
         let ByteCounts { received, in_frames, skipped, duplicate, buffered, dropped } = bytes;
         [received, in_frames, skipped, duplicate, buffered, dropped].into_iter().for_each(&mut each);
-        let FrameCounts { found, decoded, undecoded, c37118, invalid, crc_errors } = frames;
+        let FrameCounts { found, decoded, undecoded, c37118, invalid, invalid_by_reason, crc_errors } =
+            frames;
         [found, decoded, invalid, crc_errors].into_iter().for_each(&mut each);
-        undecoded.iter_mut().chain(c37118).for_each(&mut each);
+        undecoded.iter_mut().chain(c37118).chain(invalid_by_reason).for_each(&mut each);
         aligned(alignment).into_iter().for_each(&mut each);
-        [streams_refused, configs_refused, packets_ignored].into_iter().for_each(&mut each);
+        [streams_refused, configs_refused, configs_without_rate, packets_ignored]
+            .into_iter()
+            .for_each(&mut each);
         let LoopCounts { delivered, discarded, malformed, pending, sleeps, woken, busy_heads } = turns;
         [delivered, discarded, malformed, pending, sleeps, woken, busy_heads].into_iter().for_each(&mut each);
         for QueueCounts { offered, taken, dropped } in lanes {

@@ -27,7 +27,7 @@ use monitor_core::{
 };
 
 use crate::{
-    clock::{self, ClockMap, ClockReading},
+    clock::{self, ClockMap, Daemons, Offset, Watch},
     hub::{
         Fanout, Hub, OnEnd, Registry, Summary, is_closed,
         queue::{self, QueueBounds, QueueSender},
@@ -49,8 +49,6 @@ pub use notices::Notices;
 
 /// How often the caretaker looks around.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// How often the clock's offset is measured.
-const CLOCK_EVERY: Duration = Duration::from_secs(1);
 /// After detaching, a program that was running on another CPU is given this long to submit its record.
 const LAST_RECORDS: Duration = Duration::from_millis(5);
 
@@ -104,6 +102,8 @@ pub struct Reading {
     pub bounds: Bounds,
     /// How long; without end where none is given.
     pub duration: Option<Duration>,
+    /// Where the time daemons are asked.
+    pub daemons: Daemons,
 }
 
 /// What a run amounts to.
@@ -164,7 +164,8 @@ pub struct Session {
     receiver: queue::QueueReceiver,
     fanout: Fanout,
     clock: Arc<ClockMap>,
-    measured: ClockReading,
+    measured: Offset,
+    daemons: Daemons,
     before: Taken,
     board: Arc<Board>,
     notices: Notices,
@@ -273,6 +274,7 @@ impl Session {
             fanout,
             clock,
             measured,
+            daemons: reading.daemons.clone(),
             board,
             notices,
             discovery,
@@ -330,12 +332,14 @@ impl Session {
         let hub = start_hub(receiver, fanout, &clock, (&kernel, before), &board, &notices, registry)
             .map_err(system("starting the hub"))?;
 
+        let say = notices.clone();
+        let watch = Watch::start(Arc::clone(&clock), self.measured, self.daemons, move |news| say.say(news))
+            .map_err(system("starting to watch the clock"))?;
+
         let mut caretaker = Caretaker {
             source: &mut source,
             kernel: &kernel,
             interfaces,
-            clock: &clock,
-            measured: self.measured,
             board: &board,
             notices: &notices,
             discovery: self.discovery,
@@ -349,7 +353,6 @@ impl Session {
                 || deadline.is_some_and(|deadline| Instant::now() >= deadline)
         };
         let mut failed = caretaker.look_after(over, deadline);
-        let measured = caretaker.measured;
 
         drop(self.promiscuous);
         if let Err(error) = source.detach() {
@@ -372,7 +375,7 @@ impl Session {
 
         let mut summary = Summary::new(&outcome.pipeline, &registry).with_latency(&outcome.pipeline);
         summary.duration_ns = Some(duration_ns);
-        summary.clock = Some(totals::clock(&measured));
+        summary.clock = Some(totals::clock(watch.report()));
         summary.rt = Some(totals::rt(&outcome.rt, outcome.cpu_percent));
         let sinks = fanout.counts().collect::<Vec<_>>();
         let (packets, pending) = totals::settled(&kernel, &outcome.ring)?;
@@ -452,8 +455,6 @@ struct Caretaker<'a> {
     source: &'a mut Source,
     kernel: &'a Kernel,
     interfaces: Vec<Interface>,
-    clock: &'a ClockMap,
-    measured: ClockReading,
     board: &'a Board,
     notices: &'a Notices,
     discovery: Discovery,
@@ -464,7 +465,6 @@ struct Caretaker<'a> {
 impl Caretaker<'_> {
     /// Until it is over. Gives the reason where it ended against the user's will.
     fn look_after(&mut self, over: impl Fn() -> bool, deadline: Option<Instant>) -> Option<String> {
-        let mut clock_due = Instant::now() + CLOCK_EVERY;
         while !over() {
             if self.live.is_finished() {
                 return Some("the real-time thread ended by itself".to_owned());
@@ -474,11 +474,6 @@ impl Caretaker<'_> {
             }
             let frames = self.board.read().counts.frames;
             self.discovery.look(self.kernel, frames.found + frames.invalid, self.notices);
-            if Instant::now() >= clock_due {
-                self.measured = clock::measure();
-                self.clock.update(&self.measured);
-                clock_due = Instant::now() + CLOCK_EVERY;
-            }
             self.source.flush_log();
             self.rest(deadline);
         }

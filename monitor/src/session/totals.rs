@@ -6,7 +6,7 @@ use monitor_common::{PacketCounters as KernelCounts, Taken};
 use monitor_core::event::QueueCounts;
 
 use crate::{
-    clock::ClockReading,
+    clock::{ClockReport, Keeper},
     hub::{ClockSummary, Counters, EventCounters, PacketCounters, RtSummary},
     live::{Board, LoopCounts},
     probe::{Kernel, ProbeError},
@@ -92,12 +92,19 @@ pub(super) fn fill(
 }
 
 /// The clock as the summary shows it.
-pub(super) fn clock(reading: &ClockReading) -> ClockSummary {
+pub(super) fn clock(report: ClockReport) -> ClockSummary {
+    let ClockReport { keeper, steps, last_step_ns, drift_ppb } = report;
+    let Keeper { source, reference, error_bound_ns, tai_offset_s, grandmaster, tai_mistake_s } = keeper;
     ClockSummary {
-        source: reading.source.to_string(),
-        error_bound_ns: reading.error_bound_ns,
-        tai_offset_s: reading.tai_offset_s,
-        grandmaster: None,
+        source: source.to_string(),
+        reference,
+        error_bound_ns,
+        tai_offset_s,
+        grandmaster: grandmaster.map(|identity| identity.to_string()),
+        tai_mistake_s,
+        steps,
+        last_step_ns,
+        drift_ppb,
     }
 }
 

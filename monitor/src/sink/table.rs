@@ -88,11 +88,19 @@ fn frames(out: &mut String, summary: &Summary) -> fmt::Result {
         write!(out, "  ({count} {reason})")?;
     }
     writeln!(out)?;
+    if summary.counters.frames.invalid > 0 {
+        write!(out, "invalid      {}", summary.counters.frames.invalid)?;
+        for (reason, count) in &summary.counters.frames.invalid_by_reason.0 {
+            write!(out, "  ({count} {reason})")?;
+        }
+        writeln!(out)?;
+    }
     writeln!(out, "CRC errors   {}", summary.crc_errors)?;
     writeln!(out, "skipped      {} bytes", summary.skipped_bytes)?;
     other(out, summary.packets_ignored)?;
     refused(out, summary.streams_refused, "stream", "the table of streams is full")?;
-    refused(out, summary.configs_refused, "configuration", "every slot is in use")
+    refused(out, summary.configs_refused, "configuration", "every slot is in use")?;
+    without_rate(out, summary.configs_without_rate)
 }
 
 /// What was not looked into; nothing where everything was.
@@ -101,6 +109,18 @@ fn other(out: &mut String, ignored: u64) -> fmt::Result {
         return Ok(());
     }
     writeln!(out, "other        {ignored} packets of other ports and protocols ('--port any' looks into all)")
+}
+
+/// Configurations by which no frame can be missed; nothing where there is none.
+fn without_rate(out: &mut String, count: u64) -> fmt::Result {
+    if count == 0 {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "no rate      {} with DATA_RATE 0: missing frames cannot be told",
+        counted(count, "configuration")
+    )
 }
 
 /// What went past a bound; nothing where nothing did.
@@ -171,12 +191,21 @@ fn stages(latency: &Named<StageLatency>) -> Grid {
 }
 
 fn clock_line(clock: &ClockSummary) -> String {
-    let ClockSummary { source, error_bound_ns, tai_offset_s, grandmaster } = clock;
+    let ClockSummary { source, reference, error_bound_ns, tai_offset_s, grandmaster, .. } = clock;
     let or_unknown = |value: Option<String>| value.unwrap_or_else(|| "unknown".to_owned());
     let bound = or_unknown(error_bound_ns.map(|ns| format!("{} us", Micros(ns))));
     let tai = or_unknown(tai_offset_s.map(|seconds| format!("{seconds} s")));
+    let reference = reference.as_ref().filter(|id| Some(*id) != grandmaster.as_ref());
+    let follows = reference.map(|name| format!(" following {name}")).unwrap_or_default();
     let master = grandmaster.as_ref().map(|id| format!(", grandmaster {id}")).unwrap_or_default();
-    format!("{source}, error bound {bound}, TAI - UTC {tai}{master}")
+    format!("{source}{follows}, error bound {bound}, TAI - UTC {tai}{master}{}", trouble(clock))
+}
+
+/// What went wrong with the clock during the run.
+fn trouble(clock: &ClockSummary) -> String {
+    let mistake = clock.tai_mistake_s.map(|seconds| format!(", {seconds} s OFF: TAI TAKEN FOR UTC"));
+    let steps = (clock.steps > 0).then(|| format!(", stepped {} times", clock.steps));
+    mistake.unwrap_or_default() + &steps.unwrap_or_default()
 }
 
 fn rt_line(rt: &RtSummary) -> String {

@@ -24,6 +24,12 @@ pub fn realtime_ns() -> i64 {
     read(libc::CLOCK_REALTIME)
 }
 
+/// `CLOCK_MONOTONIC_RAW` in nanoseconds since boot: the oscillator as it is, which nobody slews.
+#[must_use]
+pub fn monotonic_raw_ns() -> u64 {
+    read(libc::CLOCK_MONOTONIC_RAW).cast_unsigned()
+}
+
 /// `CLOCK_TAI` in nanoseconds since the Unix epoch. Equal to [`realtime_ns`] while nobody has told the kernel the
 /// TAI offset: see [`Discipline::tai_offset_s`].
 #[must_use]
@@ -35,7 +41,7 @@ fn read(clock: libc::clockid_t) -> i64 {
     let mut time = MaybeUninit::<libc::timespec>::uninit();
     // SAFETY: the pointer is valid for one timespec, which the call fills.
     let returned = unsafe { libc::clock_gettime(clock, time.as_mut_ptr()) };
-    // The three clocks read here exist in every kernel since 3.10, and the pointer is good: nothing is left to fail.
+    // The clocks read here exist in every kernel since 3.10, and the pointer is good: nothing is left to fail.
     assert_eq!(returned, 0, "clock_gettime refused clock {clock}");
     // SAFETY: the call returned 0, so it has filled the structure.
     let time = unsafe { time.assume_init() };

@@ -16,6 +16,7 @@ pub mod memory;
 pub mod mount;
 pub mod namespace;
 pub mod packet;
+pub mod phc;
 pub mod poll;
 pub mod pollset;
 pub mod rawip;

@@ -77,7 +77,7 @@ impl Step {
     fn perform(self, project: &Project, args: &Args) -> Result<()> {
         match self {
             Self::Prerequisites => {
-                prerequisites::install();
+                prerequisites::install(project);
                 Ok(())
             }
             Self::Format => process::run(cargo(project).args(["fmt", "--all", "--", "--check"])),
@@ -156,7 +156,7 @@ fn tests(project: &Project, args: &Args) -> Command {
         // The steps before have run the doctests.
         command.args(["test", "--no-fail-fast", "--lib", "--bins", "--tests"]).args(HOST_WORLD);
     }
-    command.args(&args.filter).env("PATH", process::whole_path());
+    command.args(&args.filter).env("PATH", process::path_with(prerequisites::directories(project)));
     if args.full {
         command.env("PMU_TEST_FULL", "1");
     }

@@ -1,10 +1,15 @@
 //! The programs that tests drive or compare with: Debian's, installed by name where this is a machine to do that on.
 
+mod unpacked;
+
 use std::collections::BTreeSet;
 use std::process::Command;
 
 use crate::error::Result;
 use crate::process;
+use crate::project::Project;
+
+pub(super) use unpacked::directories;
 
 /// Each program with the package that has it.
 const PROGRAMS: [(&str, &str); 11] = [
@@ -23,7 +28,8 @@ const PROGRAMS: [(&str, &str); 11] = [
 
 /// Installs what is missing where that can be done; says what stays missing. That is no failure: tests that need
 /// it are shown as skipped.
-pub(crate) fn install() {
+pub(crate) fn install(project: &Project) {
+    unpacked::provide(project);
     let wanted = missing();
     if wanted.is_empty() {
         eprintln!("all programs that tests use are there");

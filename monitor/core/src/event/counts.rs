@@ -1,6 +1,6 @@
 //! Counters that always add up; each group in a unit of its own, its remainder a bug.
 
-use crate::event::{AlignCounts, Class, UndecodedReason};
+use crate::event::{AlignCounts, Class, InvalidReason, UndecodedReason};
 
 /// What became of the records that were delivered. `delivered = carried + no_payload + malformed`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +51,8 @@ pub struct FrameCounts {
     pub c37118: [u64; 6],
     /// What began like a frame and was none, or was broken (not part of `found`).
     pub invalid: u64,
+    /// The same, by [`InvalidReason`].
+    pub invalid_by_reason: [u64; InvalidReason::ALL.len()],
     /// Those of them whose check was wrong.
     pub crc_errors: u64,
 }
@@ -84,6 +86,8 @@ pub struct Counts {
     pub streams_refused: u64,
     /// Configurations that found no slot, or were too large for one.
     pub configs_refused: u64,
+    /// Configurations whose DATA_RATE is 0, repetitions included: they lay DATA out, but nothing can be missed.
+    pub configs_without_rate: u64,
     /// Packets that are none of the protocols' and ports' asked for. Their payload is in no other counter.
     pub packets_ignored: u64,
 }

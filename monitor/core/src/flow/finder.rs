@@ -8,6 +8,7 @@
 //!    whose FRAMESIZE reaches beyond the datagram, or whose header does: [`InvalidReason::Truncated`]; it takes all
 //!    that is left. Either ends early where a sound frame begins inside it, for then the size was what is wrong.
 //! 3. An IEEE 1344 frame proved by its length and check: [`InvalidReason::Ieee1344`]; it takes its length.
+//!    At the datagram's first byte, a session PDU of IEC 61850-90-5 ([`InvalidReason::Iec61850_90_5`]) takes all.
 //! 4. SYNC's first byte with a type or version that does not exist ([`InvalidReason::Type`]) or with a FRAMESIZE
 //!    that the type cannot have ([`InvalidReason::Size`]), or, at the datagram's first byte, anything else
 //!    ([`InvalidReason::Type`]): it takes nothing; the bytes up to the next sound frame are skipped.
@@ -17,7 +18,7 @@
 //! values: the search for the next sound frame believes nothing but type, size and check together. Its work is
 //! bounded: see [`RESYNC_BUDGET`].
 
-use super::{InvalidReason, ieee1344};
+use super::{InvalidReason, iec61850_90_5, ieee1344};
 use crate::protocol::c37118::{FrameError, FrameHeader, FrameView};
 
 /// Bytes that the search for sound frames may run through the check in one datagram. Real data need a few hundred;
@@ -93,6 +94,17 @@ impl<'a> Finder<'a> {
         if let Some(length) = ieee1344::frame(self.rest).map(<[u8]>::len) {
             let bytes = self.take(length);
             let reason = InvalidReason::Ieee1344;
+            return Found::Invalid(Invalid {
+                reason,
+                frame_type: None,
+                idcode: None,
+                in_frames: true,
+                bytes,
+            });
+        }
+        if at_start && iec61850_90_5::is_session(self.rest) {
+            let reason = InvalidReason::Iec61850_90_5;
+            let bytes = self.take(self.rest.len());
             return Found::Invalid(Invalid {
                 reason,
                 frame_type: None,

@@ -14,9 +14,15 @@ pub enum InvalidReason {
     Type,
     /// IEEE 1344, the older protocol on the same ports.
     Ieee1344,
+    /// IEC 61850-90-5, routable GOOSE and sampled values: not C37.118, though it may carry synchrophasors.
+    Iec61850_90_5,
 }
 
 impl InvalidReason {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Crc, Self::Size, Self::Truncated, Self::Type, Self::Ieee1344, Self::Iec61850_90_5];
+
     /// Its name in JSON.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -26,6 +32,7 @@ impl InvalidReason {
             Self::Truncated => "truncated",
             Self::Type => "type",
             Self::Ieee1344 => "ieee1344",
+            Self::Iec61850_90_5 => "iec61850_90_5",
         }
     }
 }

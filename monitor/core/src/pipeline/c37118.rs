@@ -71,6 +71,7 @@ impl Judge {
 
     fn take_invalid<O: Outlet>(&mut self, carrier: &Carrier, invalid: &Invalid<'_>, out: &mut O) {
         self.counts.frames.invalid += 1;
+        self.counts.frames.invalid_by_reason[invalid.reason as usize] += 1;
         let mut about = About { stages: Stages::new(&carrier.seen.stamps, None), ..About::default() };
         if invalid.reason == InvalidReason::Crc {
             self.counts.frames.crc_errors += 1;

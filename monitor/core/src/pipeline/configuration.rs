@@ -70,6 +70,7 @@ impl Judge {
             }
             Err(_) => return Judged::undecoded(UndecodedReason::BadConfiguration, Some(id)),
         };
+        self.counts.configs_without_rate += u64::from(view.data_rate().is_none());
         if frame.kind() == FrameKind::Config1 {
             return Judged::decoded(Some(id));
         }

@@ -195,3 +195,22 @@ fn a_third_configuration_lays_out_and_its_fragment_alone_does_not() {
     bench.send(&pmu.data(104), 0);
     assert_eq!(last(&bench), decoded(1, 1), "the last one stays in use");
 }
+
+#[test]
+fn a_rate_of_zero_lays_out_and_is_counted() {
+    let (mut bench, pmu) = (Bench::on_port(), pmu());
+    let mut config = pmu.config(1);
+    let rate = config.len() - 4;
+    config[rate..rate + 2].fill(0);
+    encode::reseal(&mut config);
+    bench.send(&config, 0);
+    bench.send(&pmu.data(100), 0);
+    bench.send(&pmu.data(105), 0);
+    assert_eq!(last(&bench), decoded(0, 1));
+    assert_eq!(bench.counts().configs_without_rate, 1);
+    let stream = bench.only_stream();
+    assert_eq!((stream.counts.frames, stream.counts.missing), (2, 0));
+    bench.send(&config, 0);
+    bench.send(&pmu.config(2), 0);
+    assert_eq!(bench.counts().configs_without_rate, 2, "a repetition counts, one with a rate does not");
+}

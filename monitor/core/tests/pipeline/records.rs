@@ -152,6 +152,23 @@ fn each_byte_has_its_place() {
 }
 
 #[test]
+fn a_session_of_iec_61850_90_5_is_named_and_costs_itself_alone() {
+    let session = [&[0x01, 0x40, 0xA2, 0x18, 0x80, 0x16][..], &[0; 22], b"sampled values"].concat();
+    let mut bench = Bench::on_port();
+    bench.send(&pmu().config(1), 0);
+    bench.send(&session, 0);
+    bench.send(&pmu().data(100), 0);
+    let outcomes: Vec<_> = bench.out.frames().map(|(_, outcome)| outcome).collect();
+    assert_eq!(outcomes, [Outcome::Invalid(InvalidReason::Iec61850_90_5), Outcome::Decoded]);
+    let counts = bench.counts();
+    assert_eq!(counts.frames.invalid_by_reason[InvalidReason::Iec61850_90_5 as usize], 1);
+    assert_eq!((counts.frames.invalid, counts.bytes.skipped), (1, 0));
+    // Behind a frame it is nothing that is known.
+    bench.send(&[pmu().data(101), session].concat(), 0);
+    assert_eq!((bench.counts().frames.invalid, bench.counts().bytes.skipped), (1, 42));
+}
+
+#[test]
 fn a_frame_that_a_capture_cut_is_truncated() {
     let mut bench = Bench::on_port();
     let bytes = udp(PMU, PDC, [PORT, 1], &pmu().config(1));

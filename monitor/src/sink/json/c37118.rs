@@ -94,6 +94,9 @@ impl Serialize for Line<'_> {
             Body::Command(view) => {
                 map.serialize_entry("command", &view.command().word())?;
                 map.serialize_entry("name", view.command().name())?;
+                if !view.extended().is_empty() {
+                    map.serialize_entry("extended_hex", &Shown(Hex(view.extended())))?;
+                }
             }
             Body::Invalid(error) => map.serialize_entry("error", error)?,
         }
@@ -164,6 +167,14 @@ struct Shown<T>(T);
 impl<T: Display> Serialize for Shown<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0)
+    }
+}
+
+struct Hex<'a>(&'a [u8]);
+
+impl Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 

@@ -24,6 +24,10 @@ pub(super) fn entries<M: SerializeMap>(
     let known = view.as_ref().ok();
     map.serialize_entry("time_base", &known.map(|view| view.time_base().get()))?;
     map.serialize_entry("data_rate", &known.map(|view| view.data_rate().map(DataRate::word)))?;
+    if known.is_some_and(|view| view.data_rate().is_none()) {
+        // It lays DATA out all the same.
+        map.serialize_entry("fault", "data_rate")?;
+    }
     match view {
         Ok(view) => map.serialize_entry("pmus", &PmuConfigs(view)),
         Err(reason) => {
