@@ -197,6 +197,11 @@ fn wrong_options_are_refused_before_anything_runs() {
         (&["run", "--no-such-option"], "--no-such-option"),
         (&["man", "run"], "'run'"),
         (&["completions"], "<SHELL>"),
+        (&["run", "--request-config", "192.0.2.1"], "--idcode"),
+        (&["run", "--request-config", "udp:192.0.2.1/7"], "--request-config-udp"),
+        (&["follow", "--request-config", "station/7"], "'station' is no IP address"),
+        (&["run", "--request-config", "192.0.2.1/7", "--request-config-version", "1"], "'1' is neither"),
+        (&["run", "--state-dir", "/tmp", "--no-state"], "--no-state"),
         (&[], "Usage"),
     ] {
         let said = refusal(arguments, 2);

@@ -15,6 +15,7 @@ mod run;
 mod show;
 mod signals;
 mod simulate;
+mod sources;
 mod status;
 
 use std::process::ExitCode;

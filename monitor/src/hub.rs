@@ -4,6 +4,7 @@
 //! threads through the [`Fanout`]. For a capture there is no real-time thread to protect: [`Direct`] does the same on
 //! the caller's thread, with one sink and no queue.
 
+mod alignment;
 mod direct;
 mod equations;
 mod fanout;
@@ -13,6 +14,7 @@ mod row;
 mod run;
 mod summary;
 
+pub use alignment::{AlignedRow, Alignment, AlignmentCounters};
 pub use direct::Direct;
 pub use equations::Equation;
 pub use fanout::{Ended, Fanout, OnEnd, SinkReport, is_closed};

@@ -7,6 +7,7 @@ pub mod config;
 pub mod hub;
 pub mod live;
 pub mod netns;
+pub mod preload;
 pub mod probe;
 pub mod reader;
 pub mod rt;

@@ -2,16 +2,19 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use monitor_core::event::{Class, Classes, EventKind};
 use monitor_core::pipeline::{Bounds, Pipeline};
 use monitor_core::time::NoClock;
 
 use super::{Outcome, exit, output};
 use crate::capture::{Capture, CaptureError};
-use crate::config::{Port, ports};
-use crate::hub::{Direct, Summary, is_closed};
+use crate::config::{Align, Port, ports};
+use crate::hub::{Direct, Item, Summary, is_closed};
+use crate::preload::{ConfigFrame, Remedy, sentence};
 use crate::sink::{Json, Lines, Sink, Table, Text};
 
 /// Decode a capture (pcap or pcapng)
@@ -27,26 +30,44 @@ pub(super) struct Arguments {
     /// Print what was found in all, not each frame
     #[arg(long)]
     summary: bool,
+    /// Align the streams: put the frames of one instant together, and say who was missing from it. An instant is waited
+    /// for from its first arrival (relative:100ms where no WAIT is given) or from its time tag (absolute:250ms)
+    #[arg(long, value_name = "WAIT", num_args = 0..=1, require_equals = true, default_missing_value = Align::DEFAULT)]
+    align: Option<Align>,
     /// UDP or TCP port to look at, or 'any' (repeatable; 4712 and 4713 where none is given)
     #[arg(long = "port", value_name = "N|any")]
     ports: Vec<Port>,
+    /// A CFG-2 or CFG-3 frame, raw or in hexadecimal, that lays out DATA until one is found in the capture (repeatable);
+    /// with ADDRESS/IDCODE= before it those of that PMU alone
+    #[arg(long, value_name = "[ADDRESS/IDCODE=]FILE")]
+    config_frame: Vec<ConfigFrame>,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let capture = Capture::open(&arguments.file).map_err(|error| error.to_string())?;
     let out = output::standard().map_err(|error| output::said(&error))?;
-    let lines = Lines { frames: !arguments.summary, windows: false, summary: arguments.summary };
+    let frames = !arguments.summary;
+    let instants = frames && arguments.align.is_some();
+    let lines = Lines { frames, instants, windows: false, summary: arguments.summary };
     match (arguments.json, arguments.summary) {
         (true, _) => decode(capture, Json::new(out, lines), arguments),
         (false, true) => decode(capture, Table::new(out), arguments),
-        (false, false) => decode(capture, Text::new(out), arguments),
+        (false, false) => decode(capture, Text::new(out).with_instants(instants), arguments),
     }
 }
 
 fn decode(mut capture: Capture<File>, sink: impl Sink, arguments: &Arguments) -> Outcome {
-    let mut pipeline = Pipeline::new(ports(&arguments.ports), &Bounds::default());
-    let mut direct = Direct::new(sink);
+    let bounds = Bounds::default();
+    let mut pipeline = Pipeline::new(ports(&arguments.ports), &bounds);
+    if let Some(Align(wait)) = arguments.align {
+        pipeline = pipeline.with_alignment(wait, &bounds);
+    }
+    for file in &arguments.config_frame {
+        pipeline.preload(file.read().map_err(|error| error.to_string())?);
+    }
+    let mut direct = Direct::new(WithNews { sink, file: &arguments.file });
     let read = push_all(&mut capture, &mut pipeline, &mut direct);
+    pipeline.finish(&mut direct);
     let mut summary = Summary::new(&pipeline, direct.registry());
     summary.capture = Some(capture.counts().into());
     let written = direct.into_sink().and_then(|mut sink| sink.finish(&summary));
@@ -64,6 +85,34 @@ fn decode(mut capture: Capture<File>, sink: impl Sink, arguments: &Arguments) ->
     }
     read.map_err(|error| error.to_string())?;
     Ok(if summary.unaccounted == 0 { exit::DONE } else { exit::UNACCOUNTED })
+}
+
+/// A sink, and what is new of configurations on standard error.
+struct WithNews<'a, S> {
+    sink: S,
+    file: &'a Path,
+}
+
+impl<S: Sink> Sink for WithNews<'_, S> {
+    fn name(&self) -> &'static str {
+        self.sink.name()
+    }
+
+    fn wants(&self) -> Classes {
+        self.sink.wants().with(Class::Config)
+    }
+
+    fn take(&mut self, item: &Item<'_>) -> io::Result<()> {
+        if let (EventKind::Config(news), Some(stream)) = (item.event.kind, item.stream) {
+            eprintln!("pmu-monitor: {}: {}", self.file.display(), sentence(stream, news, Remedy::Capture));
+            return Ok(());
+        }
+        if self.sink.wants().has(item.event.kind.class()) { self.sink.take(item) } else { Ok(()) }
+    }
+
+    fn finish(&mut self, summary: &Summary) -> io::Result<()> {
+        self.sink.finish(summary)
+    }
 }
 
 /// Where not one frame was decoded: what is there instead, and where to look.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::show::Show;
-use super::{Outcome, complete, run, signals};
-use crate::config::{Duration, InstanceName, RunOptions};
+use super::{Outcome, complete, run, signals, sources};
+use crate::config::{Align, Duration, InstanceName, RunOptions};
 use crate::session::Session;
 
 /// Follow an attached instance: read what it keeps, until Ctrl-C
@@ -24,6 +24,10 @@ pub(super) struct Arguments {
     /// The real-time thread's priority under `SCHED_FIFO`, 1 to 99 (50 where none is given)
     #[arg(long, value_name = "N")]
     priority: Option<u8>,
+    /// Align the streams: put the frames of one instant together, and say who was missing from it. An instant is waited
+    /// for from its first arrival (relative:100ms where no WAIT is given) or from its time tag (absolute:250ms)
+    #[arg(long, value_name = "WAIT", num_args = 0..=1, require_equals = true, default_missing_value = Align::DEFAULT)]
+    align: Option<Align>,
     /// End after this time, such as 10s or 5min
     #[arg(long, value_name = "TIME")]
     duration: Option<Duration>,
@@ -39,6 +43,8 @@ pub(super) struct Arguments {
     /// Print only the summary
     #[arg(long)]
     quiet: bool,
+    #[command(flatten)]
+    sources: sources::SourceArguments,
     /// Read options from a TOML file; those given here win
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -46,10 +52,15 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let options = arguments.options()?;
+    let requests = match sources::requests(&options) {
+        Ok(requests) => requests,
+        Err(wrong) => return Ok(run::usage(&wrong)),
+    };
     let stop = signals::stop_flag().map_err(|error| format!("cannot catch signals: {error}"))?;
     let name = arguments.instance.as_str();
     let show = Show::of(&options);
-    let reading = run::reading(&options, run::request(&options)?)?;
+    let sources = sources::gather(&options, requests, true)?;
+    let reading = run::reading(&options, run::request(&options)?, sources)?;
     let session = Session::follow(name, &reading, show.sinks()?, show.notices());
     show.drive(session, &format!("instance {name}"), &stop, || Ok(()))
 }
@@ -59,12 +70,13 @@ impl Arguments {
         let given = RunOptions {
             cpu: self.cpu,
             priority: self.priority,
+            align: self.align,
             duration: self.duration,
             json: self.json,
             frames: self.frames,
             plain: self.plain,
             quiet: self.quiet,
-            ..RunOptions::default()
+            ..self.sources.clone().into_options()
         };
         run::overlay(self.config.as_deref(), given)
     }

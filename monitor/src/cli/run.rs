@@ -8,12 +8,12 @@ use std::sync::atomic::AtomicBool;
 use clap::Args;
 
 use super::show::Show;
-use super::{Outcome, complete, demo, exit, output, signals};
-use crate::config::{Duration, OptionDoc, Port, RunOptions, ports};
+use super::{Outcome, complete, demo, exit, output, signals, sources};
+use crate::config::{Align, Duration, OptionDoc, Port, RunOptions, ports};
 use crate::netns::Netns;
 use crate::probe::Hook;
 use crate::rt;
-use crate::session::{Plan, Reading, Session};
+use crate::session::{Plan, Reading, Session, Sources};
 
 /// Monitor C37.118 streams on interfaces: every frame with its kernel arrival time
 ///
@@ -40,6 +40,10 @@ pub(super) struct Arguments {
     /// Take in what is addressed to others: for mirror ports and TAPs; undone at exit
     #[arg(long)]
     promiscuous: bool,
+    /// Align the streams: put the frames of one instant together, and say who was missing from it. An instant is waited
+    /// for from its first arrival (relative:100ms where no WAIT is given) or from its time tag (absolute:250ms)
+    #[arg(long, value_name = "WAIT", num_args = 0..=1, require_equals = true, default_missing_value = Align::DEFAULT)]
+    align: Option<Align>,
     /// End after this time, such as 10s or 5min
     #[arg(long, value_name = "TIME")]
     duration: Option<Duration>,
@@ -55,6 +59,8 @@ pub(super) struct Arguments {
     /// Print only the summary
     #[arg(long)]
     quiet: bool,
+    #[command(flatten)]
+    sources: sources::SourceArguments,
     /// Read options from a TOML file; those given here win
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -72,12 +78,13 @@ impl Arguments {
             cpu: self.cpu,
             priority: self.priority,
             promiscuous: self.promiscuous,
+            align: self.align,
             duration: self.duration,
             json: self.json,
             frames: self.frames,
             plain: self.plain,
             quiet: self.quiet,
-            ..RunOptions::default()
+            ..self.sources.clone().into_options()
         };
         overlay(self.config.as_deref(), given)
     }
@@ -98,16 +105,29 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     if arguments.print_config {
         return print_config(options);
     }
+    let requests = match sources::requests(&options) {
+        Ok(requests) => requests,
+        Err(wrong) => return Ok(usage(&wrong)),
+    };
     let stop = signals::stop_flag().map_err(|error| format!("cannot catch signals: {error}"))?;
     if options.iface.is_empty() {
         let mut world = demo::World::prepare()?;
-        let plan = plan(&options, world.monitored().into_iter().collect(), request)?;
+        // What simulated PMUs say is worth keeping only where that is asked for.
+        let sources = sources::gather(&options, requests, false)?;
+        let plan = plan(&options, world.monitored().into_iter().collect(), request, sources)?;
         return watch(&options, &plan, demo::DESCRIPTION, &stop, || world.begin());
     }
     let here = Arc::new(Netns::current().map_err(|error| error.to_string())?);
     let interfaces = options.iface.iter().map(|name| (Arc::clone(&here), name.clone())).collect();
-    let plan = plan(&options, interfaces, request)?;
+    let sources = sources::gather(&options, requests, true)?;
+    let plan = plan(&options, interfaces, request, sources)?;
     watch(&options, &plan, &options.iface.join(", "), &stop, || Ok(()))
+}
+
+/// Says what is wrong with the usage, as clap does for a single option.
+pub(super) fn usage(wrong: &str) -> u8 {
+    eprintln!("pmu-monitor: {wrong}");
+    exit::USAGE
 }
 
 /// Prints the options in effect, which [`request`] has checked.
@@ -146,6 +166,7 @@ fn plan(
     options: &RunOptions,
     interfaces: Vec<(Arc<Netns>, String)>,
     rt: rt::Request,
+    sources: Sources,
 ) -> Result<Plan, String> {
     Ok(Plan {
         interfaces,
@@ -153,14 +174,15 @@ fn plan(
         ports: ports(&options.port),
         ring_bytes: options.bounds.ring_bytes()?,
         promiscuous: options.promiscuous,
-        reading: reading(options, rt)?,
+        reading: reading(options, rt, sources)?,
     })
 }
 
-pub(super) fn reading(options: &RunOptions, rt: rt::Request) -> Result<Reading, String> {
+pub(super) fn reading(options: &RunOptions, rt: rt::Request, sources: Sources) -> Result<Reading, String> {
     let bounds = options.bounds.pipeline()?;
     let duration = options.duration.map(|duration| duration.0);
-    Ok(Reading { rt, bounds, duration, daemons: options.clock.clone() })
+    let align = options.align.map(|align| align.0);
+    Ok(Reading { rt, bounds, sources, align, duration, daemons: options.clock.clone() })
 }
 
 /// Attaches, lets traffic begin, runs to the end.

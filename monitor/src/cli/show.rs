@@ -35,8 +35,9 @@ impl<'a> Show<'a> {
     pub(super) fn sinks(&self) -> Result<Vec<Box<dyn Sink>>, String> {
         let Self { options, screen, info } = self;
         let out = || output::standard().map_err(|error| output::said(&error));
+        let instants = options.align.is_some() && !options.quiet;
         if options.json {
-            let lines = Lines { frames: options.frames, windows: !options.quiet, summary: true };
+            let lines = Lines { frames: options.frames, instants, windows: !options.quiet, summary: true };
             return Ok(vec![Box::new(Json::new(out()?, lines))]);
         }
         let info = Arc::clone(info);
@@ -45,7 +46,7 @@ impl<'a> Show<'a> {
         }
         let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
         if options.frames {
-            sinks.push(Box::new(Text::new(out()?)));
+            sinks.push(Box::new(Text::new(out()?).with_instants(instants)));
         }
         let plain = if options.quiet { Plain::summary_only(out()?, info) } else { Plain::new(out()?, info) };
         sinks.push(Box::new(plain));

@@ -8,7 +8,8 @@ use serde::Deserialize;
 use crate::clock::Daemons;
 use crate::probe::Hook;
 
-use super::{BoundsTable, CONVENTIONAL_PORTS, Duration, Port};
+use super::{Align, BoundsTable, CONVENTIONAL_PORTS, Duration, Port};
+use crate::preload::{ConfigFrame, RequestTarget, RequestVersion};
 use crate::rt;
 
 /// Why a configuration file was refused.
@@ -49,6 +50,8 @@ pub struct RunOptions {
     pub priority: Option<u8>,
     /// Take in what is addressed to others.
     pub promiscuous: bool,
+    /// Align streams, with this window.
+    pub align: Option<Align>,
     /// How long to run.
     pub duration: Option<Duration>,
     /// NDJSON.
@@ -59,6 +62,20 @@ pub struct RunOptions {
     pub plain: bool,
     /// Only the summary.
     pub quiet: bool,
+    /// Where configurations are kept from one run to the next.
+    pub state_dir: Option<PathBuf>,
+    /// Keep none and use none of earlier runs.
+    pub no_state: bool,
+    /// Configuration frames in files.
+    pub config_frame: Vec<ConfigFrame>,
+    /// PMUs that are asked for their configuration.
+    pub request_config: Vec<RequestTarget>,
+    /// Which version they are asked for.
+    pub request_config_version: Option<RequestVersion>,
+    /// Whether they may be asked over UDP.
+    pub request_config_udp: bool,
+    /// The stream that is asked for where the target does not say one.
+    pub idcode: Option<u16>,
     /// Bounds.
     pub bounds: BoundsTable,
     /// Where the time daemons are asked.
@@ -105,11 +122,23 @@ impl RunOptions {
             cpu: given.cpu.or(self.cpu),
             priority: given.priority.or(self.priority),
             promiscuous: given.promiscuous || self.promiscuous,
+            align: given.align.or(self.align),
             duration: given.duration.or(self.duration),
             json: given.json || self.json,
             frames: given.frames || self.frames,
             plain: given.plain || self.plain,
             quiet: given.quiet || self.quiet,
+            state_dir: given.state_dir.or(self.state_dir),
+            no_state: given.no_state || self.no_state,
+            config_frame: if given.config_frame.is_empty() { self.config_frame } else { given.config_frame },
+            request_config: if given.request_config.is_empty() {
+                self.request_config
+            } else {
+                given.request_config
+            },
+            request_config_version: given.request_config_version.or(self.request_config_version),
+            request_config_udp: given.request_config_udp || self.request_config_udp,
+            idcode: given.idcode.or(self.idcode),
             // These stand in the file alone.
             bounds: self.bounds,
             clock: self.clock,
@@ -129,6 +158,7 @@ mod tests {
             cpu = 1
             priority = 60
             promiscuous = true
+            align = "absolute:250ms"
             duration = "10s"
             json = true
             frames = true
@@ -158,6 +188,8 @@ mod tests {
             ("port = [0]", "port 0"),
             ("port = [70000]", "1 to 65535"),
             ("duration = \"soon\"", "soon"),
+            ("align = \"soon\"", "soon"),
+            ("align = \"absolute:1h\"", "4s"),
             ("cpu = \"one\"", "cpu"),
             ("json = true\ncpu = \"one\"", "line 2, column 7"),
             ("priority = 300", "line 1, column 12"),

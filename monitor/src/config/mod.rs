@@ -2,6 +2,7 @@
 //!
 //! Keys are the long options of the command line; an option given there wins over the file.
 
+mod align;
 mod bounds;
 mod duration;
 mod file;
@@ -9,6 +10,7 @@ mod instance;
 mod port;
 mod print;
 
+pub use align::Align;
 pub use bounds::{BOUNDS, Bound, BoundsTable};
 pub use duration::Duration;
 pub use file::{ConfigError, RunOptions};

@@ -89,11 +89,19 @@ impl RunOptions {
             cpu,
             priority,
             promiscuous,
+            align,
             duration,
             json,
             frames,
             plain,
             quiet,
+            state_dir,
+            no_state,
+            config_frame,
+            request_config,
+            request_config_version,
+            request_config_udp,
+            idcode,
             bounds: _, // tables of their own, after the keys
             clock: _,
         } = self;
@@ -104,13 +112,28 @@ impl RunOptions {
             ("cpu", cpu.and_then(|cpu| i64::try_from(cpu).ok()).map(Value::from)),
             ("priority", priority.map(|priority| i64::from(priority).into())),
             ("promiscuous", Some((*promiscuous).into())),
+            ("align", align.map(|align| align.to_string().into())),
             ("duration", duration.map(|duration| duration.to_string().into())),
             ("json", Some((*json).into())),
             ("frames", Some((*frames).into())),
             ("plain", Some((*plain).into())),
             ("quiet", Some((*quiet).into())),
+            ("state-dir", state_dir.as_ref().map(|path| path.display().to_string().into())),
+            ("no-state", Some((*no_state).into())),
+            ("config-frame", Some(texts(config_frame))),
+            ("request-config", Some(texts(request_config))),
+            (
+                "request-config-version",
+                request_config_version.map(|version| i64::from(version.number()).into()),
+            ),
+            ("request-config-udp", Some((*request_config_udp).into())),
+            ("idcode", idcode.map(|idcode| i64::from(idcode).into())),
         ]
     }
+}
+
+fn texts(values: &[impl ToString]) -> Value {
+    Value::Array(values.iter().map(|value| value.to_string().into()).collect())
 }
 
 fn port_value(port: Port) -> Value {
@@ -154,11 +177,19 @@ mod tests {
         cpu = 1
         priority = 60
         promiscuous = true
+        align = "absolute:250ms"
         duration = "1.5s"
         json = true
         frames = true
         plain = true
         quiet = true
+        state-dir = "/tmp/state"
+        no-state = true
+        config-frame = ["a.hex", "192.0.2.1/60=b"]
+        request-config = ["192.0.2.1/60", "udp:192.0.2.2:4722"]
+        request-config-version = 3
+        request-config-udp = true
+        idcode = 7
         [bounds]
         ring-bytes = 8388608
         streams = 100

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::{self, Display};
 
+use super::alignment::AlignmentCounters;
 use super::summary::{ByteCounters, Counters, EventCounters, FrameCounters, PacketCounters, RecordCounters};
 
 /// A counter with the name that the contract gives it.
@@ -11,7 +12,7 @@ type Term = (Cow<'static, str>, u64);
 /// One sum: a total and the parts that it must equal. Displayed as `seen 5 = ignored 2 + submitted 3`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Equation {
-    /// Group of the counters: `packets`, `records`, `bytes`, `frames` or `events`.
+    /// Group of the counters: `packets`, `records`, `bytes`, `frames`, `alignment` or `events`.
     pub group: &'static str,
     /// The queue or sink, for events.
     pub of: Option<&'static str>,
@@ -61,10 +62,11 @@ impl Counters {
     /// Every sum, in the order of the way; those that do not exist for a capture are left out.
     #[must_use]
     pub fn equations(&self) -> Vec<Equation> {
-        let Self { packets: kernel, records, bytes: payload, frames: found, events: lanes } = self;
+        let Self { packets: kernel, records, bytes: payload, frames: found, alignment, events: lanes } = self;
         let mut all: Vec<_> = kernel.iter().map(packets).collect();
         all.extend(submitted(records));
         all.extend([delivered(records), bytes(payload), frames(found)]);
+        all.extend(alignment.iter().flat_map(|counters| [aligned(counters), instants(counters)]));
         all.extend(lanes.0.iter().map(|(name, counters)| events(name, counters)));
         all
     }
@@ -119,6 +121,38 @@ fn frames(counters: &FrameCounters) -> Equation {
     sum
 }
 
+fn aligned(counters: &AlignmentCounters) -> Equation {
+    let AlignmentCounters {
+        offered,
+        aligned,
+        late,
+        joining,
+        duplicate,
+        out_of_step,
+        instants_full,
+        rates_full,
+        unaligned,
+        ..
+    } = *counters;
+    let parts = [
+        ("aligned", aligned),
+        ("late", late),
+        ("joining", joining),
+        ("duplicate", duplicate),
+        ("out_of_step", out_of_step),
+        ("instants_full", instants_full),
+        ("rates_full", rates_full),
+        ("unaligned", unaligned),
+    ];
+    equation("alignment", ("offered", offered), &parts)
+}
+
+fn instants(counters: &AlignmentCounters) -> Equation {
+    let AlignmentCounters { instants, complete, incomplete, cut, .. } = *counters;
+    let parts = [("complete", complete), ("incomplete", incomplete), ("cut", cut)];
+    equation("alignment", ("instants", instants), &parts)
+}
+
 fn events(name: &'static str, counters: &EventCounters) -> Equation {
     let EventCounters { offered, taken, dropped, dropped_by_class: _, unaccounted: _ } = counters;
     let parts = [("taken", *taken), ("dropped", *dropped)];
@@ -160,6 +194,7 @@ mod tests {
                 undecoded: Named(vec![("tcp", 1)]),
                 ..Default::default()
             },
+            alignment: Some(AlignmentCounters { offered: 3, aligned: 2, late: 1, ..Default::default() }),
             events: Named(vec![(
                 "data",
                 EventCounters { offered: 9, taken: 8, dropped: 1, ..Default::default() },
@@ -179,6 +214,9 @@ mod tests {
                 "records delivered 5 = carried 4 + no_payload 1 + malformed 0",
                 "bytes received 400 = in_frames 390 + skipped 10 + duplicate 0 + buffered 0 + dropped 0",
                 "frames found 4 = decoded 3 + undecoded(tcp) 1",
+                "alignment offered 3 = aligned 2 + late 1 + joining 0 + duplicate 0 + out_of_step 0 + instants_full 0 + \
+                 rates_full 0 + unaligned 0",
+                "alignment instants 0 = complete 0 + incomplete 0 + cut 0",
                 "events offered 9 = taken 8 + dropped 1",
             ]
         );
@@ -208,6 +246,6 @@ mod tests {
         counters.bytes.received = 403;
         counters.frames.decoded = 5;
         let off: Vec<_> = counters.equations().iter().map(Equation::unaccounted).collect();
-        assert_eq!(off, [0, 0, 0, 3, 2, 0]);
+        assert_eq!(off, [0, 0, 0, 3, 2, 0, 0, 0]);
     }
 }

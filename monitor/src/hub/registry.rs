@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use monitor_core::event::{
-    Class, ConfigId, ConfigNews, ConfigSource, Event, EventKind, Outcome, StreamId, StreamKey,
+    Absent, Class, ConfigId, ConfigNews, ConfigSource, Event, EventKind, Outcome, StreamId, StreamKey,
 };
 use monitor_core::packet::InterfaceId;
 use monitor_core::protocol::c37118::{ConfigView, FrameView, Layout, LayoutBounds};
@@ -101,6 +101,8 @@ pub struct Item<'a> {
     pub config: Option<&'a Arc<Config>>,
     /// The interface's name, when live.
     pub interface: Option<&'a Arc<str>>,
+    /// Of an aligned instant: the stream that came first, the one that came last, and those that were absent.
+    pub peers: &'a [Option<Arc<StreamInfo>>],
 }
 
 /// The same, owned: what crosses to a sink's thread. The bytes are copied once and shared among the sinks.
@@ -111,26 +113,29 @@ pub struct OwnedItem {
     stream: Option<Arc<StreamInfo>>,
     config: Option<Arc<Config>>,
     interface: Option<Arc<str>>,
+    peers: Vec<Option<Arc<StreamInfo>>>,
 }
 
 impl OwnedItem {
     /// Borrows it again.
     #[must_use]
     pub fn item(&self) -> Item<'_> {
-        let Self { event, bytes, stream, config, interface } = self;
-        Item { event, bytes, stream: stream.as_ref(), config: config.as_ref(), interface: interface.as_ref() }
+        let Self { event, bytes, stream, config, interface, peers } = self;
+        let (stream, config, interface) = (stream.as_ref(), config.as_ref(), interface.as_ref());
+        Item { event, bytes, stream, config, interface, peers }
     }
 }
 
 impl From<&Item<'_>> for OwnedItem {
     fn from(item: &Item<'_>) -> Self {
-        let Item { event, bytes, stream, config, interface } = *item;
+        let Item { event, bytes, stream, config, interface, peers } = *item;
         Self {
             event: *event,
             bytes: bytes.into(),
             stream: stream.cloned(),
             config: config.cloned(),
             interface: interface.cloned(),
+            peers: peers.to_vec(),
         }
     }
 }
@@ -142,6 +147,8 @@ pub struct Registry {
     /// By slot; the generation in it says which use of the slot it is.
     configs: Vec<Option<Arc<Config>>>,
     interfaces: HashMap<InterfaceId, Arc<str>>,
+    /// Those of the last instant; kept, so that one costs no allocation.
+    peers: Vec<Option<Arc<StreamInfo>>>,
 }
 
 impl Registry {
@@ -155,13 +162,24 @@ impl Registry {
     /// Learns what an event tells and gives it back with what its numbers stand for.
     pub fn resolve<'a>(&'a mut self, event: &'a Event, bytes: &'a [u8]) -> Item<'a> {
         self.learn(event, bytes);
+        self.find_peers(event, bytes);
         Item {
             event,
             bytes,
             stream: event.stream.and_then(|id| self.stream(id)),
             config: event.config.and_then(|id| self.config(id)),
             interface: self.interfaces.get(&event.interface),
+            peers: &self.peers,
         }
+    }
+
+    fn find_peers(&mut self, event: &Event, bytes: &[u8]) {
+        self.peers.clear();
+        let EventKind::Instant(instant) = event.kind else { return };
+        let of_instant = [Some(instant.first), Some(instant.last)].into_iter();
+        let streams = &self.streams;
+        let peer = |id: Option<StreamId>| id.and_then(|id| streams.get(&id)).cloned();
+        self.peers.extend(of_instant.chain(Absent::new(bytes).streams()).map(peer));
     }
 
     /// A stream by its number.

@@ -11,6 +11,7 @@ use monitor_core::event::{
 use monitor_core::pipeline::{Percentiles, Pipeline};
 use serde::{Serialize, Serializer};
 
+use super::alignment::{Alignment, AlignmentCounters};
 use super::registry::Registry;
 use super::row::StreamRow;
 use crate::capture::CaptureCounts;
@@ -173,6 +174,9 @@ pub struct Counters {
     pub bytes: ByteCounters,
     /// Frames.
     pub frames: FrameCounters,
+    /// Frames in alignment; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alignment: Option<AlignmentCounters>,
     /// By queue (`data`, `control`) and by sink.
     pub events: Named<EventCounters>,
 }
@@ -185,6 +189,7 @@ impl Counters {
             records: records(&counts.records),
             bytes: bytes(&counts.bytes),
             frames: frames(&counts.frames),
+            alignment: AlignmentCounters::new(&counts.alignment),
             ..Self::default()
         };
         counters.settle();
@@ -193,7 +198,7 @@ impl Counters {
 
     /// Computes the remainders again after counters were filled in.
     pub fn settle(&mut self) {
-        let Self { packets, records, bytes: _, frames: _, events: _ } = self;
+        let Self { packets, records, bytes: _, frames: _, alignment: _, events: _ } = self;
         if let Some(packets) = packets {
             let sum = packets.ignored + packets.submitted + packets.ring_full + packets.read_failed;
             packets.unaccounted = packets.seen.abs_diff(sum);
@@ -209,11 +214,12 @@ impl Counters {
     /// The sum of all remainders; anything but 0 is a bug.
     #[must_use]
     pub fn unaccounted(&self) -> u64 {
-        let Self { packets, records, bytes, frames, events } = self;
+        let Self { packets, records, bytes, frames, alignment, events } = self;
         packets.map_or(0, |packets| packets.unaccounted)
             + records.unaccounted
             + bytes.unaccounted
             + frames.unaccounted
+            + alignment.map_or(0, |alignment| alignment.unaccounted)
             + events.0.iter().map(|(_, counters)| counters.unaccounted).sum::<u64>()
     }
 }
@@ -367,6 +373,9 @@ pub struct Summary {
     pub configs_refused: u64,
     /// Configurations that state no rate (DATA_RATE 0).
     pub configs_without_rate: u64,
+    /// Alignment; absent where it was not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alignment: Option<Alignment>,
     /// Latency by stage; absent for a capture.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency_ns: Option<Named<StageLatency>>,
@@ -398,6 +407,7 @@ impl Summary {
             streams_refused: counts.streams_refused,
             configs_refused: counts.configs_refused,
             configs_without_rate: counts.configs_without_rate,
+            alignment: Alignment::new(pipeline, registry),
             ..Self::default()
         };
         summary.settle();

@@ -6,8 +6,11 @@ use monitor_common::Taken;
 use monitor_core::{
     event::RecordCounts,
     pipeline::Pipeline,
+    stream::Preload,
     time::{Clock, Mono, Nanos},
 };
+
+use rtrb::Consumer;
 
 use super::{Board, Control, LiveOutlet, Snapshot};
 use crate::{
@@ -64,6 +67,8 @@ pub struct Loop<O> {
     before: Taken,
     counts: LoopCounts,
     published_ns: u64,
+    /// Answers of PMUs that were asked for their configuration.
+    answers: Option<Consumer<Preload>>,
 }
 
 impl<O: LiveOutlet> Loop<O> {
@@ -79,7 +84,26 @@ impl<O: LiveOutlet> Loop<O> {
         board: Arc<Board>,
     ) -> Self {
         let (before, counts) = (ring.taken_before(), LoopCounts::default());
-        Self { before, ring, records, pipeline, outlet, clock, control, board, counts, published_ns: 0 }
+        Self {
+            before,
+            ring,
+            records,
+            pipeline,
+            outlet,
+            clock,
+            control,
+            board,
+            counts,
+            published_ns: 0,
+            answers: None,
+        }
+    }
+
+    /// With configurations that come while it runs. The pipeline must have kept a place for each of them.
+    #[must_use]
+    pub fn with_answers(mut self, answers: Consumer<Preload>) -> Self {
+        self.answers = Some(answers);
+        self
     }
 
     /// Runs until it is told to stop, then drains what is left.
@@ -107,14 +131,18 @@ impl<O: LiveOutlet> Loop<O> {
             }
         }
         self.turn();
+        self.pipeline.finish(&mut self.outlet);
+        self.outlet.flush();
         self.publish();
         Ok(())
     }
 
     /// Takes a batch through. Gives how many records and marks left the ring.
     pub fn turn(&mut self) -> u64 {
+        self.take_answers();
         let Self { ring, records, pipeline, outlet, clock, .. } = self;
         let offset = clock.offset_ns();
+        let begun = monotonic_ns();
         let drained = ring.drain(BATCH, |bytes| {
             let looked = Mono::new(monotonic_ns());
             if let Some(record) = records.take(bytes, looked, offset) {
@@ -123,6 +151,11 @@ impl<O: LiveOutlet> Loop<O> {
         });
         let now = monotonic_ns();
         self.pipeline.tick(Nanos(self.clock.utc_ns(now)), &mut self.outlet);
+        // All that had arrived when the batch was begun was taken. Where more may be waiting, it is not known what time
+        // it is for the instants that wait for frames.
+        if drained.delivered + drained.discarded + drained.marks < BATCH as u64 {
+            self.pipeline.caught_up(Nanos(self.clock.utc_ns(begun)), &mut self.outlet);
+        }
         self.outlet.flush();
         if drained != Drained::default() {
             self.account(drained);
@@ -132,6 +165,15 @@ impl<O: LiveOutlet> Loop<O> {
             self.publish();
         }
         drained.delivered + drained.discarded + drained.marks
+    }
+
+    /// Hands on the answers that have come, without allocating or freeing: the pipeline keeps them.
+    fn take_answers(&mut self) {
+        let Some(answers) = &mut self.answers else { return };
+        while let Ok(answer) = answers.pop() {
+            // There is a place for each request's one answer.
+            let _ = self.pipeline.take_requested(answer);
+        }
     }
 
     fn account(&mut self, drained: Drained) {

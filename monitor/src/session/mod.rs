@@ -3,6 +3,7 @@
 //! The thread that calls [`Session::run`] does what nobody else may: it watches interfaces come and go, keeps the
 //! clock's offset current, and asks the kernel what is on the wire where nothing matches.
 
+mod configurations;
 mod discovery;
 mod notices;
 mod outlet;
@@ -21,6 +22,7 @@ use std::{
 
 use monitor_common::Taken;
 use monitor_core::{
+    event::Wait,
     packet::InterfaceId,
     pipeline::{Bounds, Pipeline, Ports},
     time::Nanos,
@@ -44,6 +46,8 @@ use crate::{
     sys::{clock::monotonic_ns, poll},
 };
 
+pub use configurations::Sources;
+use configurations::{Configurations, Requests};
 use discovery::Discovery;
 pub use notices::Notices;
 
@@ -100,6 +104,10 @@ pub struct Reading {
     pub rt: rt::Request,
     /// Bounds of the pipeline.
     pub bounds: Bounds,
+    /// Configurations that do not come over the wire.
+    pub sources: Sources,
+    /// The window by which streams are aligned, where they are.
+    pub align: Option<Wait>,
     /// How long; without end where none is given.
     pub duration: Option<Duration>,
     /// Where the time daemons are asked.
@@ -170,6 +178,7 @@ pub struct Session {
     board: Arc<Board>,
     notices: Notices,
     discovery: Discovery,
+    requests: Requests,
     watches: Vec<(Arc<Netns>, LinkWatch)>,
     promiscuous: Vec<Promiscuous>,
     request: rt::Request,
@@ -249,6 +258,11 @@ impl Session {
         let records = Records::new(known_to_the_ring(&interfaces, &kernel)?);
         let discovery = Discovery::new(ports, &interfaces);
         sinks.push(discovery.sink());
+        let Sources { preloads, complaints, state, requests } = reading.sources.clone();
+        sinks.push(Box::new(Configurations::new(state, notices.clone())));
+        for complaint in complaints {
+            notices.say(complaint);
+        }
         let output_ended = Arc::new(AtomicBool::new(false));
         let fanout =
             Fanout::start(sinks, &on_end(&output_ended, &notices)).map_err(system("starting a sink"))?;
@@ -259,9 +273,18 @@ impl Session {
         let control = Arc::new(Control::new().map_err(system("making an eventfd"))?);
         let board = Arc::new(Board::default());
         let before = ring.taken_before();
-        let pipeline = Pipeline::new(ports.clone(), &reading.bounds);
+        let mut pipeline = Pipeline::new(ports.clone(), &reading.bounds);
+        if let Some(wait) = reading.align {
+            pipeline = pipeline.with_alignment(wait, &reading.bounds);
+        }
+        pipeline.expect_requested(requests.len());
+        for preload in preloads {
+            pipeline.preload(preload);
+        }
+        let (requests, answers) = Requests::new(requests);
         let work =
-            Loop::new(ring, records, pipeline, outlet, Arc::clone(&clock), control, Arc::clone(&board));
+            Loop::new(ring, records, pipeline, outlet, Arc::clone(&clock), control, Arc::clone(&board))
+                .with_answers(answers);
         Ok(Self {
             source,
             hook: Hook::default(),
@@ -278,6 +301,7 @@ impl Session {
             board,
             notices,
             discovery,
+            requests,
             promiscuous: Vec::new(),
             request: reading.rt,
             duration: reading.duration,
@@ -321,6 +345,7 @@ impl Session {
             board,
             notices,
             before,
+            requests,
             ..
         } = self;
         let system = |what| move |source| SessionError::System { what, source };
@@ -332,6 +357,8 @@ impl Session {
         let hub = start_hub(receiver, fanout, &clock, (&kernel, before), &board, &notices, registry)
             .map_err(system("starting the hub"))?;
 
+        let netns = interfaces.first().map(|interface| Arc::clone(&interface.netns));
+        requests.make(netns.as_ref(), &notices).map_err(system("starting a thread for a request"))?;
         let say = notices.clone();
         let watch = Watch::start(Arc::clone(&clock), self.measured, self.daemons, move |news| say.say(news))
             .map_err(system("starting to watch the clock"))?;

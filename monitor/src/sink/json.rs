@@ -4,6 +4,7 @@
 //! stands between.
 
 mod c37118;
+mod instant;
 
 use std::io::{self, Write};
 
@@ -15,9 +16,12 @@ use crate::hub::{Item, Summary, Window};
 
 /// Which lines are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a kind of line, asked for or not")]
 pub struct Lines {
     /// One for each frame.
     pub frames: bool,
+    /// One for each aligned instant.
+    pub instants: bool,
     /// The table, once a second.
     pub windows: bool,
     /// The summary, last.
@@ -50,14 +54,19 @@ impl<W: Write + Send> Sink for Json<W> {
     fn wants(&self) -> Classes {
         let frames = Classes::NONE.with(Class::Frame).with(Class::Config);
         let wants = if self.lines.frames { frames } else { Classes::NONE };
+        let wants = if self.lines.instants { wants.with(Class::Instant) } else { wants };
         // The hub makes the table from them; the sink itself takes no part in it.
         if self.lines.windows { wants.with(Class::StreamState) } else { wants }
     }
 
     fn take(&mut self, item: &Item<'_>) -> io::Result<()> {
-        let EventKind::Frame(frame, outcome) = item.event.kind else { return Ok(()) };
-        match c37118::Line::new(item, frame, outcome) {
-            Some(line) if self.lines.frames => self.line(&line),
+        match item.event.kind {
+            EventKind::Frame(frame, outcome) if self.lines.frames => {
+                c37118::Line::new(item, frame, outcome).map_or(Ok(()), |line| self.line(&line))
+            }
+            EventKind::Instant(instant) if self.lines.instants => {
+                self.line(&instant::Line::new(item, &instant))
+            }
             _ => Ok(()),
         }
     }

@@ -1,5 +1,6 @@
 //! The summary as a person reads it.
 
+mod alignment;
 mod grid;
 #[cfg(test)]
 mod tests;
@@ -62,6 +63,9 @@ fn write_summary(out: &mut String, summary: &Summary) -> fmt::Result {
     if !summary.streams.is_empty() {
         writeln!(out, "\n{}", streams(&summary.streams))?;
     }
+    if let Some(alignment) = &summary.alignment {
+        write!(out, "\n{}", self::alignment::described(alignment))?;
+    }
     writeln!(out, "\n{}", sums(&summary.counters))?;
     if let Some(latency) = summary.latency_ns.as_ref().filter(|latency| !latency.0.is_empty()) {
         writeln!(out, "\n{}", stages(latency))?;
@@ -88,7 +92,7 @@ fn frames(out: &mut String, summary: &Summary) -> fmt::Result {
         write!(out, "  ({count} {reason})")?;
     }
     writeln!(out)?;
-    if summary.counters.frames.invalid > 0 {
+    if !summary.counters.frames.invalid_by_reason.0.is_empty() {
         write!(out, "invalid      {}", summary.counters.frames.invalid)?;
         for (reason, count) in &summary.counters.frames.invalid_by_reason.0 {
             write!(out, "  ({count} {reason})")?;

@@ -1,5 +1,7 @@
 //! Plain lines for people: one for each frame, abridged to a terminal's width.
 
+mod instant;
+
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
@@ -22,6 +24,8 @@ const ADDRESSES_WIDTH: usize = 43;
 /// Writes a line for each frame to an output, which should be buffered.
 pub struct Text<W> {
     out: W,
+    /// Whether aligned instants have lines too.
+    instants: bool,
     /// Kept, so that a line costs no allocation.
     line: String,
 }
@@ -29,7 +33,13 @@ pub struct Text<W> {
 impl<W: Write> Text<W> {
     /// To that output.
     pub const fn new(out: W) -> Self {
-        Self { out, line: String::new() }
+        Self { out, instants: false, line: String::new() }
+    }
+
+    /// With a line for each aligned instant, or without.
+    #[must_use]
+    pub fn with_instants(self, instants: bool) -> Self {
+        Self { instants, ..self }
     }
 }
 
@@ -39,14 +49,19 @@ impl<W: Write + Send> Sink for Text<W> {
     }
 
     fn wants(&self) -> Classes {
-        Classes::NONE.with(Class::Frame).with(Class::Config)
+        let frames = Classes::NONE.with(Class::Frame).with(Class::Config);
+        if self.instants { frames.with(Class::Instant) } else { frames }
     }
 
     fn take(&mut self, item: &Item<'_>) -> io::Result<()> {
-        let EventKind::Frame(frame, outcome) = item.event.kind else { return Ok(()) };
         self.line.clear();
+        let written = match item.event.kind {
+            EventKind::Frame(frame, outcome) => describe(&mut self.line, item, &frame, outcome),
+            EventKind::Instant(instant) => self::instant::describe(&mut self.line, item, &instant),
+            _ => Ok(()),
+        };
         // Writing to a String does not fail.
-        if describe(&mut self.line, item, &frame, outcome).is_err() || self.line.is_empty() {
+        if written.is_err() || self.line.is_empty() {
             return Ok(());
         }
         self.line.push('\n');

@@ -92,6 +92,11 @@ impl<W: Write> Plain<W> {
             vec![totals.streams(), totals.rate(), format!("{} missing", totals.missing), totals.crc_errors()];
         parts.extend((totals.undecoded > 0).then(|| format!("{} undecoded", totals.undecoded)));
         parts.extend(totals.latency());
+        let alignment = window.counters.as_ref().and_then(|counters| counters.alignment);
+        parts.extend(
+            alignment
+                .map(|one| format!("{}, {} incomplete", counted(one.instants, "instant"), one.incomplete)),
+        );
         let unaccounted = words::or_absent(window.counters.as_ref().map(Counters::unaccounted));
         parts.push(format!("unaccounted {unaccounted}"));
         let real_time = self.run.get().is_none_or(|run| run.real_time);

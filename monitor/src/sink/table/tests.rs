@@ -20,7 +20,13 @@ fn counters() -> Counters {
     Counters {
         records: RecordCounters { delivered: 502, carried: 502, ..Default::default() },
         bytes: ByteCounters { received: 30_000, in_frames: 30_000, ..Default::default() },
-        frames: FrameCounters { found: 501, decoded: 501, invalid: 1, ..Default::default() },
+        frames: FrameCounters {
+            found: 501,
+            decoded: 501,
+            invalid: 1,
+            invalid_by_reason: Named(vec![("crc", 1)]),
+            ..Default::default()
+        },
         ..Default::default()
     }
 }
@@ -39,6 +45,7 @@ fn a_captures_summary_is_this() {
         "\
 frames       500 data  1 config  1 invalid
 undecoded    0
+invalid      1  (1 crc)
 CRC errors   1
 skipped      0 bytes
 

@@ -39,10 +39,7 @@ impl Preload {
     /// # Errors
     /// [`PreloadError`]: why the bytes are none.
     pub fn new(address: Option<[u8; 16]>, from: ConfigSource, bytes: &[u8]) -> Result<Self, PreloadError> {
-        let (frame, rest) = FrameView::split(bytes).map_err(PreloadError::Frame)?;
-        if !rest.is_empty() {
-            return Err(PreloadError::Excess { size: frame.bytes().len(), left: rest.len() });
-        }
+        let frame = whole(bytes)?;
         let view = ConfigView::new(frame).map_err(PreloadError::Config)?;
         let layout = StreamLayout::of(&view).map_err(PreloadError::Layout)?;
         Ok(Self {
@@ -91,6 +88,17 @@ impl Preload {
 
     const fn key(&self) -> (u16, Option<[u8; 16]>) {
         (self.idcode, self.address)
+    }
+}
+
+/// The one frame that the bytes are, a CFG-3 put together from fragments included.
+fn whole(bytes: &[u8]) -> Result<FrameView<'_>, PreloadError> {
+    match (FrameView::reassembled(bytes), FrameView::split(bytes)) {
+        (Ok(frame), _) => Ok(frame),
+        (Err(_), Ok((frame, rest))) => {
+            Err(PreloadError::Excess { size: frame.bytes().len(), left: rest.len() })
+        }
+        (Err(_), Err(error)) => Err(PreloadError::Frame(error)),
     }
 }
 
