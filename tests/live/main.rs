@@ -17,6 +17,7 @@ mod offsets;
 mod probed;
 mod refusals;
 mod replay;
+mod simulated;
 mod sizes;
 mod verifier;
 mod wakeups;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
     arguments.test_threads.get_or_insert(THREADS);
     let trials = [
         replay::trials(),
+        simulated::trials(),
         sizes::trials(),
         matching::trials(),
         flood::trials(),

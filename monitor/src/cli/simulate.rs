@@ -30,7 +30,7 @@ Faults:
                   pareto:TIME:SHAPE[,ordered=yes]  fragment=BYTES[,reversed=yes][,incomplete=yes] (UDP, IPv4)
   of the clock    clock-offset=TIME  clock-drift=PPM  clock-stuck
                   leap=insert|delete[,tagged=next|last][,announced=no], at the first midnight of UTC from 'from' on
-  of what is said stat=BITS  time-quality=BITS  config-change,from=TIME[,warning=TIME][,sent=no]
+  of what is said stat=BITS[,clear=BITS]  time-quality=BITS  config-change,from=TIME[,warning=TIME][,sent=no]
   of the stream   silence  disconnect,from=TIME (TCP)  segment=bytes:N|random:N|coalesce:N (TCP)
   of the grid     frequency-step=HZ  frequency-ramp=HZ/S  rocof=HZ/S  phase-step=DEGREES  sag=SHARE
 

@@ -192,7 +192,7 @@ mod tests {
 
     /// A midnight.
     const MIDNIGHT: u64 = 20_000 * 86_400;
-    const ORIGIN: i64 = (MIDNIGHT as i64 - 2) * NANOS_PER_SECOND;
+    const ORIGIN: i64 = (MIDNIGHT.cast_signed() - 2) * NANOS_PER_SECOND;
     const PERIOD: i64 = 20_000_000;
 
     fn window(from: i64, until: i64) -> Window {
@@ -204,8 +204,9 @@ mod tests {
         let first = clock.first(ORIGIN, ReportingRate::FIFTY);
         let all = std::iter::successors(Some(first), |&(at, instant)| Some(clock.following(at, instant)));
         let index = ReportingInstant::at_or_after(ORIGIN, ReportingRate::FIFTY).index();
-        let relative =
-            |(at, instant): (i64, ReportingInstant)| (at - ORIGIN, instant.index() as i64 - index as i64);
+        let relative = |(at, instant): (i64, ReportingInstant)| {
+            (at - ORIGIN, instant.index().cast_signed() - index.cast_signed())
+        };
         all.take(count).map(relative).collect()
     }
 
@@ -269,7 +270,7 @@ mod tests {
             (0..5)
                 .map(|nth| {
                     let told = tell(&mut clock, nth * SECOND);
-                    (i64::from(told.tag.soc()) - MIDNIGHT as i64, told.leap_bits, told.inserted)
+                    (i64::from(told.tag.soc()) - MIDNIGHT.cast_signed(), told.leap_bits, told.inserted)
                 })
                 .collect::<Vec<_>>()
         };

@@ -16,6 +16,8 @@ pub(super) struct Disturbance {
     pub(super) voltage: f64,
     /// Bits of STAT that are set.
     pub(super) stat: u16,
+    /// Bits of STAT that are cleared before.
+    pub(super) stat_clear: u16,
 }
 
 impl Disturbance {
@@ -26,6 +28,7 @@ impl Disturbance {
         angle_rad: 0.0,
         voltage: 1.0,
         stat: 0,
+        stat_clear: 0,
     };
 
     /// Adds one fault at true time `ns`. A step and a ramp of the frequency leave something behind when they are over:
@@ -50,7 +53,10 @@ impl Disturbance {
             FaultKind::Rocof { hz_per_s } => self.rocof += hz_per_s,
             FaultKind::PhaseStep { rad } => self.angle_rad += rad,
             FaultKind::Sag { depth } => self.voltage *= 1.0 - depth,
-            FaultKind::Stat { bits } => self.stat |= bits,
+            FaultKind::Stat { bits, clear } => {
+                self.stat |= bits;
+                self.stat_clear |= clear;
+            }
             _ => {}
         }
     }
@@ -86,15 +92,18 @@ mod tests {
                 assert!(((after.value - before.value) / 1e-3 - before.slope).abs() < 1e-6);
             }
         }
-        assert_eq!(at(FaultKind::FrequencyRamp { hz_per_s: -2.0 }, 9 * SECOND).frequency.value, -4.0);
-        assert_eq!(at(FaultKind::FrequencyStep { hz: 0.5 }, 9 * SECOND).frequency.value, 0.0);
+        let left = |kind| at(kind, 9 * SECOND).frequency.value;
+        assert!((left(FaultKind::FrequencyRamp { hz_per_s: -2.0 }) + 4.0).abs() < 1e-9);
+        assert!(left(FaultKind::FrequencyStep { hz: 0.5 }).abs() < 1e-9);
     }
 
     #[test]
     fn the_rest_lasts_for_its_time() {
-        for kind in
-            [FaultKind::Sag { depth: 0.3 }, FaultKind::Stat { bits: 4 }, FaultKind::PhaseStep { rad: 1.0 }]
-        {
+        for kind in [
+            FaultKind::Sag { depth: 0.3 },
+            FaultKind::Stat { bits: 4, clear: 2 },
+            FaultKind::PhaseStep { rad: 1.0 },
+        ] {
             assert_eq!(at(kind, 0), Disturbance::NONE);
             assert_eq!(at(kind, 3 * SECOND), Disturbance::NONE);
             assert_ne!(at(kind, 2 * SECOND), Disturbance::NONE);

@@ -132,13 +132,28 @@ impl ReportingInstant {
         self.index.is_multiple_of(u64::from(self.rate.0) * u64::from(seconds.max(1)))
     }
 
+    /// Its place in the day, of which tones turn a whole number of times.
+    pub(super) fn of_day(self) -> PlaceInDay {
+        let length = SECONDS_PER_DAY * u32::from(self.rate.0);
+        // What is left of a division by 32 bits fits them.
+        let place = u32::try_from(self.index % u64::from(length)).unwrap_or(0);
+        PlaceInDay { place, length }
+    }
+}
+
+/// An instant of a day, in reporting periods.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PlaceInDay {
+    place: u32,
+    length: u32,
+}
+
+impl PlaceInDay {
     /// How many times a tone of `cycles_per_day` has turned, without the whole turns: 0 to 1. In whole numbers,
     /// so as exact after fifty years as on the first day.
     pub(super) fn turn(self, cycles_per_day: u32) -> f64 {
-        let day = SECONDS_PER_DAY * u32::from(self.rate.0);
-        let turned = self.index % u64::from(day) * u64::from(cycles_per_day) % u64::from(day);
-        let turned = u32::try_from(turned).expect("less than the instants of a day, a number of 32 bits");
-        f64::from(turned) / f64::from(day)
+        let turned = u64::from(self.place) * u64::from(cycles_per_day) % u64::from(self.length);
+        f64::from(u32::try_from(turned).unwrap_or(0)) / f64::from(self.length)
     }
 }
 

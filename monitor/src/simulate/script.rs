@@ -287,11 +287,11 @@ impl Script {
                     sum.add(fault.kind, fault.window, *origin_ns, at_ns);
                 }
             }
-            marked |= sum.stat != 0;
+            marked |= sum.stat | sum.stat_clear != 0;
             let mut measurement = if sum == Disturbance::NONE {
                 station.measure(measured, state)
             } else {
-                disturbed |= Disturbance { stat: 0, ..sum } != Disturbance::NONE;
+                disturbed |= Disturbance { stat: 0, stat_clear: 0, ..sum } != Disturbance::NONE;
                 station.measure_under(measured, state, &sum)
             };
             if warned {

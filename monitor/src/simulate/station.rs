@@ -282,7 +282,7 @@ impl Station {
         let [va, vb, vc] = voltages;
         let [ia, ib, ic] = currents;
         Measurement {
-            stat: Stat::from_word(STAT_GOOD.word() | disturbance.stat),
+            stat: Stat::from_word(STAT_GOOD.word() & !disturbance.stat_clear | disturbance.stat),
             phasors: [va, vb, vc, v1, ia, ib, ic, i1].map(Some),
             frequency_hz: f64::from(self.nominal.hz()) + frequency.value,
             rocof_hz_per_s: frequency.slope + disturbance.rocof,

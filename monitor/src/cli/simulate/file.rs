@@ -91,7 +91,7 @@ fn parts(key: &str, table: &Table) -> Result<String, String> {
                 Value::Boolean(truth) => truth.to_string(),
                 value => scalar(key, value)?,
             };
-            text.push_str(&format!(",{key}={value}"));
+            text.extend([",", key, "=", &value]);
         }
     }
     Ok(text)

@@ -54,10 +54,12 @@ pub enum FaultKind {
         /// What an added second is tagged as.
         tagged: LeapTag,
     },
-    /// Bits of STAT are set.
+    /// Bits of STAT are other ones.
     Stat {
-        /// Which.
+        /// Which are set.
         bits: u16,
+        /// Which are cleared before.
+        clear: u16,
     },
     /// The time quality is this.
     TimeQuality {

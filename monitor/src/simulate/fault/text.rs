@@ -194,7 +194,10 @@ fn kind(name: &str, value: Option<&str>, keys: &mut Keys<'_>) -> Result<(FaultKi
             let tagged = keys.take("tagged", leap_tag)?.unwrap_or_default();
             FaultKind::Leap { delete, announced, tagged }
         }
-        "stat" => FaultKind::Stat { bits: bits(needed("0x2000")?, u16::MAX.into())? },
+        "stat" => {
+            let clear = keys.take("clear", |text| bits(text, u16::MAX.into()))?.unwrap_or(0);
+            FaultKind::Stat { bits: bits(needed("0x2000")?, u16::MAX.into())?, clear }
+        }
         "time-quality" => {
             let bits = bits(needed("0x0F")?, u8::MAX.into())?;
             FaultKind::TimeQuality { bits: u8::try_from(bits).unwrap_or(u8::MAX) }
@@ -394,7 +397,7 @@ mod tests {
             "leap=insert,from=2026-12-31T23:59:59Z",
             "leap=delete,announced=no",
             "leap=insert,tagged=last",
-            "stat=0x2000,from=1s",
+            "stat=0x2000,clear=0x01C0,from=1s",
             "time-quality=0x0F",
             "config-change,from=2s,warning=500ms,sent=no",
             "silence,from=1s,until=2s",
