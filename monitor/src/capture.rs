@@ -17,7 +17,7 @@ pub use error::CaptureError;
 use source::Source;
 
 /// Arrival of a packet whose capture gives no time (a pcapng simple packet block). Shown as absent, never as 1970.
-pub const UNKNOWN_ARRIVAL: Nanos = Nanos(i64::MIN);
+pub const UNKNOWN_ARRIVAL: Nanos = Nanos::UNKNOWN;
 
 /// Largest packet that is believed. The kernel's largest merged packet is 512 KiB (BIG TCP); more is damage.
 pub(crate) const MAX_PACKET: usize = 1 << 20;

@@ -8,6 +8,7 @@ mod alignment;
 mod direct;
 mod equations;
 mod fanout;
+mod names;
 pub mod queue;
 mod registry;
 mod row;
@@ -18,6 +19,7 @@ pub use alignment::{AlignedRow, Alignment, AlignmentCounters};
 pub use direct::Direct;
 pub use equations::Equation;
 pub use fanout::{Ended, Fanout, OnEnd, SinkReport, is_closed};
+pub use names::InterfaceNames;
 pub use registry::{Config, Item, OwnedItem, PmuNames, Registry, StreamInfo};
 pub use row::{
     ClockRow, CopiesRow, JitterRow, LatenessRow, LeapsRow, SpreadRow, StallsRow, StreamLatency, StreamRow,

@@ -12,7 +12,8 @@ use crate::hub::{PacketCounters, RecordCounters};
 use crate::probe::pins::{self, PinError, Pinned, ProgramState};
 use crate::reader::RingState;
 
-pub use interface::{InterfaceState, InterfaceStatus};
+pub use crate::probe::pins::InterfaceState;
+pub use interface::InterfaceStatus;
 pub use stream::StreamStatus;
 
 /// Everything that is attached.

@@ -163,8 +163,14 @@ impl Running {
 
     /// Waits for a sentence on standard error that has all of these words in it.
     pub(crate) fn complained(&mut self, words: &[&str]) {
-        let has_all = |line: &str| words.iter().all(|word| line.contains(word));
-        self.until(&format!("{words:?}"), |said| said.stderr.lines().any(has_all));
+        self.complained_times(1, words);
+    }
+
+    /// Waits until such a sentence was said so often.
+    pub(crate) fn complained_times(&mut self, times: usize, words: &[&str]) {
+        let has_all = |line: &&str| words.iter().all(|word| line.contains(word));
+        let awaited = format!("{words:?}");
+        self.until(&awaited, |said| said.stderr.lines().filter(has_all).count() >= times);
     }
 
     /// Sends a signal, by its name without SIG.

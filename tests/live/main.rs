@@ -15,6 +15,7 @@ mod interfaces;
 mod matching;
 mod offsets;
 mod probed;
+mod reattach;
 mod refusals;
 mod replay;
 mod simulated;
@@ -22,6 +23,7 @@ mod sizes;
 mod verifier;
 mod wakeups;
 mod wire;
+mod xdp;
 
 use std::process::ExitCode;
 
@@ -49,6 +51,8 @@ fn main() -> ExitCode {
         discovery::trials(),
         demo::trials(),
         verifier::trials(),
+        reattach::trials(),
+        xdp::trials(),
     ];
     run(&arguments, trials.into_iter().flatten().collect()).exit_code()
 }

@@ -1,13 +1,14 @@
 //! Interfaces go away, come back, are renamed, are moved; the instance says so, and goes on.
 
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use libtest_mimic::Trial;
+use monitor::netns::End;
 use monitor_common::INTERFACES_MAX;
 
 use crate::NEEDS;
-use crate::room::{IFACE, Room};
+use crate::room::{HANGS, IFACE, Room};
 use crate::support::{Need, trial};
 use crate::wire::Pmu;
 
@@ -19,20 +20,21 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("an_interface_goes_and_comes_back", NEEDS, an_interface_goes_and_comes_back),
         trial("interfaces_come_back_any_number_of_times", NEEDS, interfaces_come_back_any_number_of_times),
         trial("a_renamed_interface_is_said", NEEDS, a_renamed_interface_is_said),
-        trial("a_moved_interface_is_said", MOVING, a_moved_interface_is_said),
+        trial("a_moved_interface_is_said_and_known_again", MOVING, a_moved_interface_is_said_and_known_again),
+        trial("an_interface_moved_away_and_back_is_known", MOVING, an_interface_moved_away_and_back_is_known),
         trial("another_namespace_is_said", NEEDS, another_namespace_is_said),
     ]
 }
 
-fn state(room: &Room) -> String {
+pub(crate) fn state(room: &Room) -> String {
     room.status_of("default")["interfaces"][0]["state"].as_str().unwrap().to_owned()
 }
 
-fn delete(room: &mut Room, station: &str) {
+pub(crate) fn delete(room: &mut Room, station: &str) {
     room.pair.stations.links().delete(station).unwrap();
 }
 
-fn create(room: &mut Room, station: &str) {
+pub(crate) fn create(room: &mut Room, station: &str) {
     let netns = Arc::clone(&room.pair.monitor.shared_netns());
     room.pair.stations.links().create_veth(station, IFACE, &netns).unwrap();
     room.raise(station, IFACE);
@@ -118,23 +120,76 @@ fn a_renamed_interface_is_said() {
     assert_eq!(room.pins(), [""; 0]);
 }
 
-fn a_moved_interface_is_said() {
-    let room = Room::new();
+/// A process by which `ip` finds the namespace of an end.
+struct Resident(Child);
+
+impl Resident {
+    fn of(end: &End) -> Self {
+        let mut there = Command::new("cat");
+        there.stdin(Stdio::piped()).stdout(Stdio::null());
+        Self(end.run(move || there.spawn().unwrap()).unwrap())
+    }
+
+    fn pid(&self) -> String {
+        self.0.id().to_string()
+    }
+}
+
+impl Drop for Resident {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
+
+fn a_moved_interface_is_said_and_known_again() {
+    for hook in ["tc", "xdp"] {
+        let mut room = Room::new();
+        room.does(&["attach", "--iface", IFACE, "--hook", hook]);
+        let mut pmu = Pmu::new(&room.pair.stations);
+        pmu.send(5);
+        let there = Resident::of(&room.pair.stations);
+        room.told_by("ip", &["link", "set", IFACE, "netns", &there.pid()]);
+        assert_eq!(state(&room), "moved");
+        let text = room.does(&["status"]).text();
+        assert!(text.contains("moved") && text.contains("--reattach` there"), "{text}");
+        // There it is told from an interface that has only its number.
+        let status = room.start_at(&room.pair.stations, &["status", "--json"]).finish().done();
+        assert_eq!(status.lines[0]["instances"][0]["interfaces"][0]["state"], "moved", "{hook}");
+
+        let links = room.names("default", "links");
+        let again = room.start_at(&room.pair.stations, &["attach", "--reattach"]).finish().done();
+        assert!(again.text().contains("interfaces: eth1"), "{}", again.text());
+        assert_eq!(room.names("default", "links"), links, "its programs never went");
+        room.pair.stations.links().set_up(IFACE).unwrap();
+        room.pair.stations.links().wait_running(IFACE, HANGS).unwrap();
+        pmu.send(7);
+        let follow = ["follow", "--json", "--frames", "--duration", "10ms"];
+        let report = room.start_at(&room.pair.stations, &follow).finish().adds_up();
+        assert_eq!(report.count("records.carried"), 12, "{hook}: {:#}", report.summary());
+        let frames = report.lines.iter().filter(|line| line["kind"] == "c37118.data");
+        assert_eq!(frames.filter(|line| line["iface"] == IFACE).count(), 12);
+        assert_eq!(state(&room), "elsewhere");
+        room.does(&["detach"]);
+        assert_eq!(room.pins(), [""; 0]);
+    }
+}
+
+fn an_interface_moved_away_and_back_is_known() {
+    let mut room = Room::new();
     room.attach();
-    // A process by which `ip` finds the namespace of the stations.
-    let mut there = Command::new("cat");
-    there.stdin(Stdio::piped()).stdout(Stdio::null());
-    let mut there = room.pair.stations.run(move || there.spawn().unwrap()).unwrap();
-    let moved = room.tool("ip", &["link", "set", IFACE, "netns", &there.id().to_string()]);
-    assert!(moved.status.success(), "{moved:?}");
-    let said = state(&room);
-    assert!(["elsewhere", "gone"].contains(&said.as_str()), "{said}");
-    let text = room.does(&["status"]).text();
-    assert!(text.contains("another network namespace") || text.contains("gone"), "{text}");
-    drop(there.stdin.take());
-    there.wait().unwrap();
-    room.does(&["detach"]);
-    assert_eq!(room.pins(), [""; 0]);
+    let mut pmu = Pmu::new(&room.pair.stations);
+    pmu.send(5);
+    let (here, there) = (Resident::of(&room.pair.monitor), Resident::of(&room.pair.stations));
+    room.told_by("ip", &["link", "set", IFACE, "netns", &there.pid()]);
+    let back = ["-t", &there.pid(), "--net", "ip", "link", "set", IFACE, "netns", &here.pid()];
+    room.told_by("nsenter", &back);
+    room.raise("stations0", IFACE);
+    pmu.send(5);
+    room.does(&["attach", "--reattach"]);
+    assert_eq!(state(&room), "attached");
+    let report = room.does(&["follow", "--json", "--duration", "10ms"]).adds_up();
+    assert_eq!(report.count("records.carried"), 10, "{:#}", report.summary());
 }
 
 /// Looked at from elsewhere, an interface is not mistaken for one of its name that is here.

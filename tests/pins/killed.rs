@@ -24,7 +24,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 /// Whether to take the time that rare moments need.
-fn is_full() -> bool {
+pub(crate) fn is_full() -> bool {
     env::var("PMU_TEST_FULL").is_ok_and(|value| value == "1")
 }
 
@@ -85,11 +85,16 @@ impl Marked {
 
     /// The tags of the programs that are large enough to be marked.
     pub(crate) fn tags(&self, room: &Room, instance: &str) -> Marks<'_> {
+        self.tags_of(room, instance, ["ingress", "egress"])
+    }
+
+    /// The same with other programs of the instance.
+    pub(crate) fn tags_of(&self, room: &Room, instance: &str, programs: [&str; 2]) -> Marks<'_> {
         let tag = |name: &str| {
             let told = room.bpftool(&["prog", "show", "pinned", &pin(instance, &format!("programs/{name}"))]);
             told["tag"].as_str().unwrap().to_owned()
         };
-        Marks { marked: self, tags: ["ingress", "egress"].map(tag) }
+        Marks { marked: self, tags: programs.map(tag) }
     }
 }
 

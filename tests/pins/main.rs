@@ -6,16 +6,20 @@
 mod support;
 
 mod broken;
+mod clsact;
 mod eyes;
+mod following;
 mod interfaces;
 mod killed;
 mod life;
 mod object;
+mod older;
 mod readers;
 mod room;
 mod running;
 mod upgrade;
 mod wire;
+mod xdp;
 
 use std::process::ExitCode;
 
@@ -36,6 +40,9 @@ fn main() -> ExitCode {
         upgrade::trials(),
         broken::trials(),
         interfaces::trials(),
+        following::trials(),
+        clsact::trials(),
+        xdp::trials(),
         killed::trials(),
     ];
     run(&arguments, trials.into_iter().flatten().collect()).exit_code()

@@ -17,6 +17,7 @@ use monitor::netns::{End, Pair, private_pair};
 use monitor_common::{ABI_VERSION, PacketCounters, ReaderPage};
 use serde_json::Value;
 
+use crate::older;
 use crate::running::{Report, Running};
 use crate::wire::{NOBODY, NOBODY_MAC, PMU};
 
@@ -54,6 +55,8 @@ pub(crate) struct Room {
     pub(crate) pair: Pair,
     /// The eBPF object to load instead of the one built in.
     object: Option<PathBuf>,
+    /// Whether the binary runs as on a kernel that has no links for interfaces.
+    without_links: bool,
 }
 
 impl Room {
@@ -74,7 +77,14 @@ impl Room {
         let mut said = String::new();
         BufReader::new(helper.stdout.take().unwrap()).read_line(&mut said).unwrap();
         assert_eq!(said, "there\n", "no mount namespace");
-        Self { helper, pair: quiet_pair(), object: None }
+        Self { helper, pair: quiet_pair(), object: None, without_links: false }
+    }
+
+    /// As on a kernel before 5.7: the binary is told that there are no links.
+    pub(crate) fn without_links() -> Self {
+        let mut room = Self::new();
+        room.without_links = true;
+        room
     }
 
     /// From now on, loads another object.
@@ -107,10 +117,18 @@ impl Room {
 
     /// Starts the binary at the monitor's end.
     pub(crate) fn start<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Running {
+        self.start_at(&self.pair.monitor, arguments)
+    }
+
+    /// Starts the binary at an end.
+    pub(crate) fn start_at<S: AsRef<OsStr>>(&self, end: &End, arguments: &[S]) -> Running {
         let mut command = self.inside(BINARY, arguments);
+        if self.without_links {
+            older::without_links(&mut command);
+        }
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         // A child is born into the namespace of the thread that makes it.
-        Running::new(self.pair.monitor.run(move || command.spawn().unwrap()).unwrap())
+        Running::new(end.run(move || command.spawn().unwrap()).unwrap())
     }
 
     /// Runs the binary at the monitor's end to its end.
@@ -132,6 +150,18 @@ impl Room {
     pub(crate) fn tool(&self, program: &str, arguments: &[&str]) -> Output {
         let mut command = self.inside(program, arguments);
         self.pair.monitor.run(move || command.output().unwrap()).unwrap()
+    }
+
+    /// What another program prints, which must do what it is told.
+    pub(crate) fn told_by(&self, program: &str, arguments: &[&str]) -> String {
+        let output = self.tool(program, arguments);
+        assert!(output.status.success(), "{program} {arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// What another program prints as JSON; null where it prints nothing.
+    pub(crate) fn json_by(&self, program: &str, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.told_by(program, arguments)).unwrap_or(Value::Null)
     }
 
     /// What bpftool prints as JSON.

@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Child, Command};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -69,6 +70,22 @@ impl Running {
     pub(crate) fn counted(&mut self, counter: &str, least: u64) {
         let awaited = format!("{counter} of {least}");
         self.line(&awaited, |line| line["kind"] == "window" && at(&line["counters"], counter) >= Some(least));
+    }
+
+    /// Waits for a sentence on standard error that has all of these words in it.
+    pub(crate) fn complained(&mut self, words: &[&str]) {
+        self.complained_times(1, words);
+    }
+
+    /// Waits until such a sentence was said so often.
+    pub(crate) fn complained_times(&mut self, times: usize, words: &[&str]) {
+        let has_all = |line: &&str| words.iter().all(|word| line.contains(word));
+        let (begun, awaited) = (Instant::now(), format!("{words:?}"));
+        while self.report.stderr.lines().filter(has_all).count() < times {
+            // It goes on printing windows meanwhile.
+            assert!(begun.elapsed() < HANGS, "never said {awaited}: {:#?}", self.report);
+            assert!(self.listen(&awaited).is_some(), "ended before {awaited}: {:#?}", self.report);
+        }
     }
 
     /// Ends it as Ctrl-C does.

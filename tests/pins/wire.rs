@@ -23,6 +23,7 @@ const RATE: ReportingRate = ReportingRate::FIFTY;
 /// A simulated PMU that sends when it is told to.
 pub(crate) struct Pmu {
     socket: UdpSocket,
+    to: Ipv4Addr,
     fleet: Fleet,
     frames: Frames,
     next: ReportingInstant,
@@ -32,24 +33,29 @@ pub(crate) struct Pmu {
 
 impl Pmu {
     pub(crate) fn new(end: &End) -> Self {
+        Self::on(end, PMU, NOBODY)
+    }
+
+    /// Between other addresses.
+    pub(crate) fn on(end: &End, from: Ipv4Addr, to: Ipv4Addr) -> Self {
         let plan = FleetPlan { seed: 7, pmus: 1, first_idcode: IDCODE, nominal: NominalFrequency::Hz50 };
         let fleet = Fleet::new(&plan).unwrap();
         let frames = Frames::new(fleet.stations()[0].clone(), RATE).unwrap();
-        let socket = end.run(|| UdpSocket::bind((PMU, 0)).unwrap()).unwrap();
+        let socket = end.run(|| UdpSocket::bind((from, 0)).unwrap()).unwrap();
         let next = ReportingInstant::at_or_after(1_700_000_000_000_000_000, RATE);
-        Self { socket, fleet, frames, next, sent: Vec::new() }
+        Self { socket, to, fleet, frames, next, sent: Vec::new() }
     }
 
     pub(crate) fn send_config(&mut self) {
         let frame = self.frames.config2(self.next.time_tag()).unwrap();
-        self.socket.send_to(frame, (NOBODY, PORT)).unwrap();
+        self.socket.send_to(frame, (self.to, PORT)).unwrap();
     }
 
     pub(crate) fn send_data(&mut self) {
         let instant = self.next;
         self.next = instant.next();
         let frame = self.frames.data(instant, self.fleet.grid(instant)).unwrap();
-        self.socket.send_to(frame, (NOBODY, PORT)).unwrap();
+        self.socket.send_to(frame, (self.to, PORT)).unwrap();
         self.sent.push(instant.unix_ns());
     }
 

@@ -8,8 +8,10 @@ mod ip;
 mod link;
 mod parse;
 mod record;
+mod redundancy;
 mod transport;
 
 pub use address::{Addresses, Endpoint, Transport};
 pub use parse::{Content, Datagram, Fragment, Malformed, Packet, Segment};
 pub use record::{Direction, InterfaceId, LinkType, Record, RecordKind, Stamps, VlanTag};
+pub use redundancy::{Lan, Rct};

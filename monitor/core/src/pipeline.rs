@@ -35,8 +35,8 @@ use crate::event::{
 use crate::flow::Seen;
 use crate::packet::{Content, Datagram, Fragment, Packet, Record, RecordKind, Segment};
 use crate::protocol::c37118::FrameView;
-use crate::stream::{Configs, Preload, Streams};
-use crate::time::Clock;
+use crate::stream::{Configs, PacketIdentity, Preload, Strangers, StreamRule, Streams};
+use crate::time::{Clock, Nanos};
 use alignment::Alignment;
 use ports::PortMap;
 
@@ -73,6 +73,12 @@ struct Judge {
     counts: Counts,
     /// The place of the stream that told last.
     teller: usize,
+    /// Packets of no stream that is known.
+    strangers: Strangers,
+    /// The packet whose frames are taken, where it can have copies.
+    packet: Option<PacketIdentity>,
+    /// The latest that it is known to be.
+    latest: Nanos,
     /// Boxed, so that a pipeline without it is no larger.
     alignment: Option<Box<Alignment>>,
 }
@@ -133,14 +139,23 @@ impl Pipeline {
     /// Makes the pools: memory as the table of bounds says.
     #[must_use]
     pub fn new(ports: Ports, bounds: &Bounds) -> Self {
+        Self::with_rules(ports, bounds, Vec::new())
+    }
+
+    /// The same, with settings for some streams: the first rule that fits a stream holds for it.
+    #[must_use]
+    pub fn with_rules(ports: Ports, bounds: &Bounds, rules: Vec<StreamRule>) -> Self {
         Self {
             ports: PortMap::new(ports),
             judge: Judge {
-                streams: Streams::new(bounds.streams),
+                streams: Streams::new(bounds.streams, rules),
                 configs: Configs::new(bounds.streams, bounds.arena()),
                 stages: StageHistograms::new(),
                 counts: Counts::default(),
                 teller: 0,
+                strangers: Strangers::default(),
+                packet: None,
+                latest: Nanos::UNKNOWN,
                 alignment: None,
             },
         }
@@ -167,6 +182,8 @@ impl Pipeline {
 
     /// Takes one packet through. Never fails: what is wrong with a packet is counted and told as an event.
     pub fn push<C: Clock, O: Outlet>(&mut self, record: &Record<'_>, clock: &mut C, out: &mut O) {
+        self.judge.latest = self.judge.latest.max(record.arrival);
+        self.judge.packet = None;
         let packet = match (Packet::parse(record), record.kind) {
             (Ok(packet), RecordKind::Packet) => packet,
             (Ok(packet), RecordKind::Candidate) => return self.push_candidate(record, &packet, out),
@@ -179,7 +196,7 @@ impl Pipeline {
             }
         };
         match packet.content {
-            Content::Udp(datagram) => self.push_udp(record, &datagram, clock, out),
+            Content::Udp(datagram) => self.push_udp(record, &packet, &datagram, clock, out),
             Content::Tcp(segment) => self.push_tcp(record, &segment, out),
             Content::Fragment(fragment) => self.push_fragment(record, &fragment, out),
             Content::Other { .. } => {
@@ -207,9 +224,15 @@ impl Pipeline {
             key: *key,
             counts: stream.counts,
             timing: stream.timing_of_run(),
-            report: stream.report(),
+            report: stream.report(self.judge.latest),
             alignment: self.judge.alignment.as_ref().map(|alignment| alignment.aligner().stream(id)),
         })
+    }
+
+    /// How many streams each rule was for, in their order.
+    #[must_use]
+    pub fn rules_matched(&self) -> &[u64] {
+        self.judge.streams.matched()
     }
 
     /// Latency by stage of every frame that was decoded.
@@ -221,6 +244,7 @@ impl Pipeline {
     fn push_udp<C: Clock, O: Outlet>(
         &mut self,
         record: &Record<'_>,
+        packet: &Packet<'_>,
         datagram: &Datagram<'_>,
         clock: &mut C,
         out: &mut O,
@@ -235,6 +259,12 @@ impl Pipeline {
         }
         offer_packet(record, out);
         self.judge.counts.bytes.received += payload.len() as u64;
+        let identity = PacketIdentity::of(record, packet, datagram);
+        if self.judge.is_copy(&carrier, identity) {
+            self.judge.counts.copies += 1;
+            self.judge.counts.bytes.duplicate += payload.len() as u64;
+            return;
+        }
         self.judge.take_datagram(&carrier, payload, clock, out);
     }
 

@@ -5,23 +5,36 @@
 
 pub mod align;
 mod config;
+mod copies;
 mod counts;
 mod key;
+mod lateness;
+mod leap;
+mod pace;
 mod quality;
 mod reading;
 mod report;
+mod rules;
 mod sequence;
+mod stalls;
 mod state;
+mod streams;
 mod table;
+mod tally;
 
 pub use config::{Adopted, Configs, Learned, Misfit, Preload, PreloadError, SourceId, SourceKey};
+pub use copies::{COPY_WINDOW_NS, CopyKind, PacketIdentity, SEEN, Strangers};
 pub use counts::{StreamCounts, StreamTiming};
 pub use key::{ConfigId, ConfigSource, StreamId, StreamKey};
+pub use lateness::{LateLimit, PerformanceClass};
 pub use quality::{ClockState, ClockTimes};
-pub use reading::Reading;
+pub use reading::{Reading, StatFlags};
 pub use report::{
     Agreement, CopyCounts, LatenessReport, Leaps, LimitBasis, Pace, REPORT_SIZE, Spread, Stalls, StatCounts,
     StreamReport,
 };
-pub use sequence::{Cadence, JUMP_NS, Sequence, WINDOW};
-pub use state::{Stream, Streams, UNCONFIGURED_NS};
+pub use rules::{Prefix, StreamMatch, StreamRule, StreamSettings};
+pub use sequence::{Cadence, JUMP_NS, Place, Placed, Sequence, WINDOW};
+pub use stalls::STALL_NS;
+pub use state::{DataFrame, Stream, UNCONFIGURED_NS};
+pub use streams::Streams;

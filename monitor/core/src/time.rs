@@ -7,6 +7,9 @@ use std::num::NonZeroU64;
 pub struct Nanos(pub i64);
 
 impl Nanos {
+    /// Where it is not known when something was: a capture may give a packet no time.
+    pub const UNKNOWN: Self = Self(i64::MIN);
+
     /// From `earlier` to `self`; saturates where the distance does not fit (292 years).
     #[must_use]
     pub const fn since(self, earlier: Self) -> i64 {

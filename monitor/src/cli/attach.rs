@@ -30,7 +30,7 @@ pub(super) struct Arguments {
     /// Name of the instance
     #[arg(long, value_name = "NAME", default_value_t, add = complete::instances())]
     instance: InstanceName,
-    /// Attach again to interfaces of the instance that have gone and come back
+    /// Attach again to interfaces of the instance that have gone and come back, or were moved to this network namespace
     #[arg(long)]
     reattach: bool,
     /// Read options from a TOML file; those given here win
@@ -43,19 +43,21 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         iface: arguments.iface.clone(),
         port: arguments.ports.clone(),
         hook: arguments.hook,
+        reattach: arguments.reattach,
         ..RunOptions::default()
     };
     let options = run::overlay(arguments.config.as_deref(), given)?;
     let name = arguments.instance.as_str();
     let mut names = options.iface.clone();
+    let here = Arc::new(Netns::current().map_err(|error| error.to_string())?);
     let pinned = pins::Pinned::open(name).ok();
-    if arguments.reattach {
+    if options.reattach {
         let pinned = pinned.as_ref().ok_or_else(|| pins::not_attached(name).to_string())?;
-        names.extend(come_back(pinned));
+        let lost = pinned.lost(&here).map_err(|error| error.to_string())?;
+        names.extend(lost.into_iter().map(|one| one.name));
     } else if names.is_empty() && pinned.is_none() {
         return Err("attach needs an interface: attach --iface IF (`ip link` lists them)".to_owned());
     }
-    let here = Arc::new(Netns::current().map_err(|error| error.to_string())?);
     let wanted = names.into_iter().map(|name| (Arc::clone(&here), name)).collect::<Vec<_>>();
     let interfaces = Interface::find_all(&wanted).map_err(|error| error.to_string())?;
     let matching = match ports(&options.port) {
@@ -77,13 +79,6 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     attached.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     output::line(&describe(name, &attached))?;
     Ok(exit::DONE)
-}
-
-/// Names of interfaces that the instance is no longer on, and that are there now.
-fn come_back(pinned: &pins::Pinned) -> Vec<String> {
-    let present = |name: &str| crate::sys::ifname::index_of(name).is_ok();
-    let lost = pinned.record().interfaces.iter().filter(|one| !pinned.is_attached_to(one));
-    lost.filter(|one| present(&one.name)).map(|one| one.name.clone()).collect()
 }
 
 fn describe(name: &str, attached: &pins::Attached) -> String {

@@ -24,6 +24,9 @@ pub(super) struct Arguments {
     /// The real-time thread's priority under `SCHED_FIFO`, 1 to 99 (50 where none is given)
     #[arg(long, value_name = "N")]
     priority: Option<u8>,
+    /// Go on where an interface goes away, and attach to it again when one of its name comes back
+    #[arg(long)]
+    reattach: bool,
     /// Align the streams: put the frames of one instant together, and say who was missing from it. An instant is waited
     /// for from its first arrival (relative:100ms where no WAIT is given) or from its time tag (absolute:250ms)
     #[arg(long, value_name = "WAIT", num_args = 0..=1, require_equals = true, default_missing_value = Align::DEFAULT)]
@@ -70,6 +73,7 @@ impl Arguments {
         let given = RunOptions {
             cpu: self.cpu,
             priority: self.priority,
+            reattach: self.reattach,
             align: self.align,
             duration: self.duration,
             json: self.json,

@@ -40,6 +40,9 @@ pub(super) struct Arguments {
     /// Take in what is addressed to others: for mirror ports and TAPs; undone at exit
     #[arg(long)]
     promiscuous: bool,
+    /// Go on where an interface goes away, and attach to it again when one of its name comes back
+    #[arg(long)]
+    reattach: bool,
     /// Align the streams: put the frames of one instant together, and say who was missing from it. An instant is waited
     /// for from its first arrival (relative:100ms where no WAIT is given) or from its time tag (absolute:250ms)
     #[arg(long, value_name = "WAIT", num_args = 0..=1, require_equals = true, default_missing_value = Align::DEFAULT)]
@@ -78,6 +81,7 @@ impl Arguments {
             cpu: self.cpu,
             priority: self.priority,
             promiscuous: self.promiscuous,
+            reattach: self.reattach,
             align: self.align,
             duration: self.duration,
             json: self.json,
@@ -182,7 +186,8 @@ pub(super) fn reading(options: &RunOptions, rt: rt::Request, sources: Sources) -
     let bounds = options.bounds.pipeline()?;
     let duration = options.duration.map(|duration| duration.0);
     let align = options.align.map(|align| align.0);
-    Ok(Reading { rt, bounds, sources, align, duration, daemons: options.clock.clone() })
+    let (reattach, daemons) = (options.reattach, options.clock.clone());
+    Ok(Reading { rt, bounds, sources, align, duration, reattach, daemons })
 }
 
 /// Attaches, lets traffic begin, runs to the end.

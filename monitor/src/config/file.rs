@@ -50,6 +50,8 @@ pub struct RunOptions {
     pub priority: Option<u8>,
     /// Take in what is addressed to others.
     pub promiscuous: bool,
+    /// Attach again to interfaces that have gone and come back.
+    pub reattach: bool,
     /// Align streams, with this window.
     pub align: Option<Align>,
     /// How long to run.
@@ -122,6 +124,7 @@ impl RunOptions {
             cpu: given.cpu.or(self.cpu),
             priority: given.priority.or(self.priority),
             promiscuous: given.promiscuous || self.promiscuous,
+            reattach: given.reattach || self.reattach,
             align: given.align.or(self.align),
             duration: given.duration.or(self.duration),
             json: given.json || self.json,
@@ -158,6 +161,7 @@ mod tests {
             cpu = 1
             priority = 60
             promiscuous = true
+            reattach = true
             align = "absolute:250ms"
             duration = "10s"
             json = true

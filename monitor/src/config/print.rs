@@ -89,6 +89,7 @@ impl RunOptions {
             cpu,
             priority,
             promiscuous,
+            reattach,
             align,
             duration,
             json,
@@ -112,6 +113,7 @@ impl RunOptions {
             ("cpu", cpu.and_then(|cpu| i64::try_from(cpu).ok()).map(Value::from)),
             ("priority", priority.map(|priority| i64::from(priority).into())),
             ("promiscuous", Some((*promiscuous).into())),
+            ("reattach", Some((*reattach).into())),
             ("align", align.map(|align| align.to_string().into())),
             ("duration", duration.map(|duration| duration.to_string().into())),
             ("json", Some((*json).into())),
@@ -177,6 +179,7 @@ mod tests {
         cpu = 1
         priority = 60
         promiscuous = true
+        reattach = true
         align = "absolute:250ms"
         duration = "1.5s"
         json = true

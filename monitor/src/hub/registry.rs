@@ -12,6 +12,8 @@ use monitor_core::event::{
 use monitor_core::packet::InterfaceId;
 use monitor_core::protocol::c37118::{ConfigView, FrameView, Layout, LayoutBounds};
 
+use super::InterfaceNames;
+
 /// A stream as sinks see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamInfo {
@@ -147,6 +149,8 @@ pub struct Registry {
     /// By slot; the generation in it says which use of the slot it is.
     configs: Vec<Option<Arc<Config>>>,
     interfaces: HashMap<InterfaceId, Arc<str>>,
+    /// Where names of interfaces that come later are told.
+    told: Option<InterfaceNames>,
     /// Those of the last instant; kept, so that one costs no allocation.
     peers: Vec<Option<Arc<StreamInfo>>>,
 }
@@ -159,9 +163,26 @@ impl Registry {
         Self { interfaces, ..Self::default() }
     }
 
+    /// Hears the names of interfaces that come later, too.
+    #[must_use]
+    pub fn hearing(self, told: InterfaceNames) -> Self {
+        Self { told: Some(told), ..self }
+    }
+
+    /// Takes in the names that were told.
+    pub(super) fn hear(&mut self) {
+        if let Some(told) = &self.told {
+            self.interfaces.extend(told.take());
+        }
+    }
+
     /// Learns what an event tells and gives it back with what its numbers stand for.
     pub fn resolve<'a>(&'a mut self, event: &'a Event, bytes: &'a [u8]) -> Item<'a> {
         self.learn(event, bytes);
+        // A name is told before the first event of its interface can be made.
+        if !self.interfaces.contains_key(&event.interface) {
+            self.hear();
+        }
         self.find_peers(event, bytes);
         Item {
             event,

@@ -46,7 +46,7 @@ pub struct StreamRow {
     pub rate_hz: f32,
     /// The rate that the configuration declares.
     pub declared_rate_hz: Option<f64>,
-    /// Frames per second by the time tags, over the whole run: what the PMU sends, whatever became of it.
+    /// Frames per second by the time tags' usual distance: what the PMU sends, whatever was lost of it.
     pub tag_rate_hz: Option<f64>,
     /// That minus the declared one.
     pub rate_difference_hz: Option<f64>,
@@ -92,7 +92,8 @@ impl StreamRow {
     ) -> Self {
         let StreamReport { pace, lateness, copies, clock, stalls, leaps, stat } = report;
         let declared_rate_hz = declared(pace);
-        let tag_rate_hz = (pace.tag_gaps.mean > 0).then(|| 1e9 / exact(pace.tag_gaps.mean));
+        let tag_rate_hz =
+            pace.usual_tag_gap_ns.filter(|gap| *gap > 0).map(|gap| thousandths(1e9 / exact(gap)));
         Self {
             id,
             name,
@@ -111,7 +112,9 @@ impl StreamRow {
             rate_hz: timing.rate_hz,
             declared_rate_hz,
             tag_rate_hz,
-            rate_difference_hz: declared_rate_hz.zip(tag_rate_hz).map(|(declared, sent)| sent - declared),
+            rate_difference_hz: declared_rate_hz
+                .zip(tag_rate_hz)
+                .map(|(declared, sent)| thousandths(sent - declared)),
             frequency_hz: timing.frequency_hz,
             rocof_hz_per_s: timing.rocof_hz_per_s,
             time_quality: timing.time_quality,
@@ -129,12 +132,17 @@ impl StreamRow {
 }
 
 fn declared(pace: &Pace) -> Option<f64> {
-    i16::try_from(pace.declared).ok().and_then(DataRate::from_word).map(DataRate::hz)
+    pace.declared.and_then(DataRate::from_word).map(DataRate::hz)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "2^53 ns are 104 days, far beyond the distance of two frames")]
 const fn exact(ns: i64) -> f64 {
     ns as f64
+}
+
+/// Rounded to three decimals: time tags of microseconds give no more.
+fn thousandths(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
 }
 
 /// A stream's `receive_to_decoded`, in nanoseconds.
@@ -244,7 +252,7 @@ pub struct JitterRow {
 
 impl From<&Pace> for JitterRow {
     fn from(pace: &Pace) -> Self {
-        let Pace { declared: _, gaps, tag_gaps, coalesced } = pace;
+        let Pace { declared: _, gaps, tag_gaps, usual_tag_gap_ns: _, coalesced } = pace;
         Self { gap_ns: SpreadRow::of(gaps), tag_gap_ns: SpreadRow::of(tag_gaps), coalesced: *coalesced }
     }
 }

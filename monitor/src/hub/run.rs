@@ -50,6 +50,7 @@ impl Hub {
                 return Ok((self.registry, self.fanout));
             }
             if Instant::now() >= due {
+                self.registry.hear();
                 let mut window = self.board.window(now(), &self.registry);
                 complete(&mut window);
                 self.fanout.window(&Arc::new(window));

@@ -64,6 +64,7 @@ impl Error {
     pub(super) fn namespace(operation: &'static str, source: io::Error) -> Self {
         let remedy = match source.raw_os_error() {
             Some(libc::EPERM) => "CAP_SYS_ADMIN is missing; run as root or grant it",
+            Some(libc::EACCES) => "run as root, or in that namespace",
             Some(libc::ENOSPC) => "the limit of user.max_net_namespaces is reached; raise it",
             Some(libc::ENOENT) => "mount /proc, and use a kernel with network namespaces",
             _ => "the host has run out of a resource (descriptors, threads, memory)",

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::{fs, io, panic, thread};
 
 use super::{Error, LinkWatch, Links};
@@ -39,6 +40,29 @@ impl Netns {
         })??;
         made.links()?.set_up("lo")?;
         Ok(made)
+    }
+
+    /// Looks for the namespace with this inode number: among those that have a name under `/run/netns`, and those that a
+    /// process is in. `None` where there is no such namespace, or nothing but an open file keeps it.
+    ///
+    /// # Errors
+    /// [`Error::Namespace`] where it was not found, and there are processes that this user may not look at.
+    pub fn find(inode: u32) -> Result<Option<Self>, Error> {
+        let mut withheld = None;
+        for place in named().chain(of_processes()) {
+            match fs::metadata(&place) {
+                Ok(found) if found.ino() == u64::from(inode) => {
+                    if let Ok(found) = open(&place)
+                        && found.inode == inode
+                    {
+                        return Ok(Some(found));
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => withheld = Some(error),
+                _ => {}
+            }
+        }
+        withheld.map_or(Ok(None), |error| Err(Error::namespace("look for one", error)))
     }
 
     /// The inode number of the namespace's file, which the kernel's programs see as `net->ns.inum`.
@@ -96,7 +120,23 @@ impl AsFd for Netns {
 }
 
 fn open_current() -> io::Result<Netns> {
-    let file = File::open(OF_THIS_THREAD)?;
+    open(Path::new(OF_THIS_THREAD))
+}
+
+/// Where `ip netns` keeps namespaces by name.
+fn named() -> impl Iterator<Item = PathBuf> {
+    fs::read_dir("/run/netns").into_iter().flatten().flatten().map(|entry| entry.path())
+}
+
+fn of_processes() -> impl Iterator<Item = PathBuf> {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let numbered =
+        processes.filter(|entry| entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit));
+    numbered.map(|entry| entry.path().join("ns/net"))
+}
+
+fn open(path: &Path) -> io::Result<Netns> {
+    let file = File::open(path)?;
     // The kernel numbers namespaces with 32 bits (struct ns_common).
     let inode = u32::try_from(file.metadata()?.ino()).map_err(io::Error::other)?;
     Ok(Netns { file, inode })

@@ -11,7 +11,6 @@ use netlink_packet_route::link::{
     InfoData, InfoKind, InfoVeth, InfoVlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, LinkXdp,
 };
 use netlink_packet_route::neighbour::{NeighbourAttribute, NeighbourMessage, NeighbourState};
-use netlink_packet_route::tc::{TcHandle, TcMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use super::rtnetlink::Rtnetlink;
@@ -32,7 +31,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(1);
 /// keeps that alive. Every change needs `CAP_NET_ADMIN` there.
 #[derive(Debug)]
 pub struct Links {
-    route: Rtnetlink,
+    pub(super) route: Rtnetlink,
 }
 
 impl Links {
@@ -115,17 +114,6 @@ impl Links {
         let mut message = LinkMessage::default();
         message.header.index = self.interface(name)?.index;
         self.change(name, "delete it", RouteNetlinkMessage::DelLink(message), 0)
-    }
-
-    /// Removes the clsact queueing discipline of an interface, and with it the filters on it.
-    ///
-    /// # Errors
-    /// [`Error::NoSuchInterface`]; [`Error::Interface`] where it has none.
-    pub fn remove_clsact(&mut self, name: &str) -> Result<(), Error> {
-        let mut message = TcMessage::default();
-        message.header.index = self.interface(name)?.index.cast_signed();
-        message.header.parent = TcHandle::CLSACT;
-        self.change(name, "remove clsact from it", RouteNetlinkMessage::DelQueueDiscipline(message), 0)
     }
 
     /// Takes an XDP program off an interface that was attached through netlink, if it is `program`.

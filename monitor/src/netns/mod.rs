@@ -10,6 +10,7 @@
 //! No namespace gets a name under `/run`, and no thread but those made for it here ever changes its own.
 
 mod error;
+mod filters;
 mod handle;
 mod interface;
 mod links;
@@ -19,6 +20,7 @@ mod rtnetlink;
 mod watch;
 
 pub use error::Error;
+pub use filters::{Filter, FilterSide};
 pub use handle::Netns;
 pub use interface::{Interface, MacAddress, interfaces};
 pub use links::Links;

@@ -102,18 +102,32 @@ impl Rtnetlink {
 
     /// `None`: interfaces changed meanwhile, the list may be wrong.
     fn dump(&mut self) -> io::Result<Option<Vec<Interface>>> {
-        self.send(RouteNetlinkMessage::GetLink(LinkMessage::default()), NLM_F_REQUEST | NLM_F_DUMP)?;
         let mut interfaces = Vec::new();
+        let consistent =
+            self.dump_of(RouteNetlinkMessage::GetLink(LinkMessage::default()), |kind, body| {
+                if kind == RTM_NEWLINK {
+                    interfaces.extend(interface::parse(body));
+                }
+            })?;
+        Ok(consistent.then_some(interfaces))
+    }
+
+    /// Hands every message of a list to `take`, as type and body. Gives whether nothing changed meanwhile.
+    pub(super) fn dump_of(
+        &mut self,
+        request: RouteNetlinkMessage,
+        mut take: impl FnMut(u16, &[u8]),
+    ) -> io::Result<bool> {
+        self.send(request, NLM_F_REQUEST | NLM_F_DUMP)?;
         let mut consistent = true;
         loop {
             let datagram = self.receive()?;
             for message in messages(&datagram).filter(|message| message.sequence == self.sequence) {
                 consistent &= message.flags & NLM_F_DUMP_INTR == 0;
                 match message.kind {
-                    RTM_NEWLINK => interfaces.extend(interface::parse(message.body)),
-                    NLMSG_DONE => return Ok(consistent.then_some(interfaces)),
+                    NLMSG_DONE => return Ok(consistent),
                     NLMSG_ERROR => judge(&message).map_err(|refused| refused.error)?,
-                    _ => {}
+                    kind => take(kind, message.body),
                 }
             }
         }

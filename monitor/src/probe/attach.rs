@@ -5,17 +5,15 @@
 
 use std::{io, mem};
 
+use super::{Hook, Interface, ProbeError, error::chain, xdp};
+use crate::netns::Links;
 use aya::{
     Btf, Ebpf,
     programs::{
         BtfTracePoint, Link as _, LinkOrder, Program, ProgramError, SchedClassifier, TcAttachType,
-        tc::{self, NlOptions, SchedClassifierLink, SchedClassifierLinkId, TcAttachOptions, TcHandle},
+        tc::{NlOptions, SchedClassifierLink, SchedClassifierLinkId, TcAttachOptions},
     },
 };
-use monitor_common::{ADDED_CLSACT, ATTACHED_CLSACT, InstanceInterface};
-
-use super::{Hook, Interface, ProbeError, error::chain, xdp};
-use crate::netns::Links;
 
 /// Programs on tracepoints: name, tracepoint, and what is missing without it (none: the run cannot do without).
 pub(super) const STAGES: [(&str, &str, Option<&str>); 6] = [
@@ -27,7 +25,8 @@ pub(super) const STAGES: [(&str, &str, Option<&str>); 6] = [
     ("irq_entry", "irq_handler_entry", Some("interrupt")),
 ];
 
-const HOOKS: [(&str, TcAttachType); 2] =
+/// Programs at tc: name, and which packets they are for.
+pub(super) const CLASSIFIERS: [(&str, TcAttachType); 2] =
     [("ingress", TcAttachType::Ingress), ("egress", TcAttachType::Egress)];
 
 /// The first line of what the verifier prints after a refusal says the reason; this many of its last lines show it.
@@ -44,9 +43,9 @@ pub enum Attachment {
 }
 
 /// What attaching to an interface left behind.
-pub(super) struct Hooked {
-    pub(super) added_clsact: bool,
-    pub(super) link: SchedClassifierLinkId,
+struct Hooked {
+    added_clsact: bool,
+    link: SchedClassifierLinkId,
 }
 
 /// What this process has on one interface; dropping it takes it off.
@@ -94,13 +93,15 @@ fn take_off(
     let name = all.into_iter().find(|one| one.index == interface.key.ifindex).map(|one| one.name);
     let refused: Vec<_> = links.into_iter().filter_map(|link| link.detach().err()).collect();
     let Some(name) = name else { return Ok(()) };
-    if added_clsact && let Err(error) = Links::open().and_then(|mut links| links.remove_clsact(&name)) {
+    let index = interface.key.ifindex;
+    // Not where somebody has put filters of his own on it meanwhile.
+    if added_clsact && let Err(error) = Links::open().and_then(|mut links| links.remove_empty_clsact(index)) {
         tracing::debug!("clsact of {name}: {error}");
     }
     refused.into_iter().next().map_or(Ok(()), Err)
 }
 
-fn namespace_error(interface: &Interface, error: crate::netns::Error) -> ProbeError {
+pub(super) fn namespace_error(interface: &Interface, error: crate::netns::Error) -> ProbeError {
     ProbeError::Namespace { name: interface.name.clone(), source: io::Error::other(error) }
 }
 
@@ -136,8 +137,8 @@ pub(super) fn kernel_btf() -> Result<Btf, ProbeError> {
 /// The programs at tc: what comes in is left to XDP where that is the hook, what leaves is seen here either way.
 pub(super) const fn at_tc(hook: Hook) -> &'static [(&'static str, TcAttachType)] {
     match hook {
-        Hook::Tc => &HOOKS,
-        Hook::Xdp => HOOKS.split_at(1).1,
+        Hook::Tc => &CLASSIFIERS,
+        Hook::Xdp => CLASSIFIERS.split_at(1).1,
     }
 }
 
@@ -169,53 +170,51 @@ pub(super) fn hooks(
 }
 
 /// Attaches one program, in the interface's own namespace.
-pub(super) fn hook_in(
+fn hook_in(
     program: &mut SchedClassifier,
     interface: &Interface,
     name: &str,
     way: TcAttachType,
     attachment: Attachment,
 ) -> Result<Hooked, ProbeError> {
-    let hooked = interface.netns.run(|| match attachment {
-        Attachment::Best => link(program, &interface.name, way),
-        Attachment::Filter => filter(program, &interface.name, way),
-    });
-    hooked
+    if attachment == Attachment::Best
+        && let Some(link) = link_in(program, interface, name, way)?
+    {
+        return Ok(Hooked { added_clsact: false, link });
+    }
+    let add = || Links::open().and_then(|mut links| links.add_clsact(interface.key.ifindex)).is_ok();
+    let added_clsact = interface.netns.run(add).map_err(|error| namespace_error(interface, error))?;
+    Ok(Hooked { added_clsact, link: filter_in(program, interface, name, way)? })
+}
+
+/// Attaches one program by a tcx link, in the interface's own namespace. None where this kernel has no such links.
+pub(super) fn link_in(
+    program: &mut SchedClassifier,
+    interface: &Interface,
+    name: &str,
+    way: TcAttachType,
+) -> Result<Option<SchedClassifierLinkId>, ProbeError> {
+    let tcx = TcAttachOptions::TcxOrder(LinkOrder::default());
+    let linked = interface.netns.run(|| program.attach_with_options(&interface.name, way, tcx));
+    match linked.map_err(|error| namespace_error(interface, error))? {
+        Ok(link) => Ok(Some(link)),
+        Err(error) if lacks_tcx(&error) => Ok(None),
+        Err(error) => Err(attach_error(name, &interface.name, &error)),
+    }
+}
+
+/// Attaches one program by a filter on clsact, which must be there, in the interface's own namespace.
+pub(super) fn filter_in(
+    program: &mut SchedClassifier,
+    interface: &Interface,
+    name: &str,
+    way: TcAttachType,
+) -> Result<SchedClassifierLinkId, ProbeError> {
+    let netlink = TcAttachOptions::Netlink(NlOptions::default());
+    let attached = interface.netns.run(|| program.attach_with_options(&interface.name, way, netlink));
+    attached
         .map_err(|error| namespace_error(interface, error))?
         .map_err(|error| attach_error(name, &interface.name, &error))
-}
-
-fn link(program: &mut SchedClassifier, interface: &str, way: TcAttachType) -> Result<Hooked, ProgramError> {
-    let tcx = TcAttachOptions::TcxOrder(LinkOrder::default());
-    match program.attach_with_options(interface, way, tcx) {
-        Ok(link) => Ok(Hooked { added_clsact: false, link }),
-        Err(error) if lacks_tcx(&error) => filter(program, interface, way),
-        Err(error) => Err(error),
-    }
-}
-
-fn filter(program: &mut SchedClassifier, interface: &str, way: TcAttachType) -> Result<Hooked, ProgramError> {
-    let added_clsact = tc::qdisc_add_clsact(interface).is_ok();
-    let netlink = TcAttachOptions::Netlink(NlOptions::default());
-    let link = program.attach_with_options(interface, way, netlink)?;
-    Ok(Hooked { added_clsact, link })
-}
-
-/// Removes filters that a record tells of, and the queueing discipline where it was added for them.
-pub(super) fn detach_clsact(interface: &str, record: &InstanceInterface) -> Result<(), String> {
-    if record.flags & ATTACHED_CLSACT == 0 {
-        return Ok(());
-    }
-    for (place, (_, way)) in HOOKS.into_iter().enumerate() {
-        let (priority, handle) = (record.priorities[place], TcHandle::from(record.handles[place]));
-        let link = SchedClassifierLink::attached(interface, way, priority, handle, None);
-        link.map_err(|error| error.to_string())?.detach().map_err(|error| chain(&error))?;
-    }
-    if record.flags & ADDED_CLSACT != 0 {
-        let mut links = Links::open().map_err(|error| error.to_string())?;
-        links.remove_clsact(interface).map_err(|error| error.to_string())?;
-    }
-    Ok(())
 }
 
 /// Before 6.6 the kernel knows no tcx attach type and answers EINVAL.

@@ -9,7 +9,7 @@ use aya::{
 
 use super::{
     Interface, ProbeError,
-    attach::{program, refused},
+    attach::{namespace_error, program, refused},
     error::chain,
 };
 use crate::{netns::Links, sys::uname::Uname};
@@ -61,10 +61,13 @@ pub(super) fn attach_program(
     name: &str,
     interface: &Interface,
 ) -> Result<Attached, ProbeError> {
-    let xdp: &mut Xdp = program(ebpf, name)?;
-    let namespace =
-        |error| ProbeError::Namespace { name: interface.name.clone(), source: std::io::Error::other(error) };
-    interface.netns.run(|| in_namespace(xdp, interface)).map_err(namespace)?
+    attach_loaded(program(ebpf, name)?, interface)
+}
+
+/// The same with a program that is loaded, by whomever.
+pub(super) fn attach_loaded(xdp: &mut Xdp, interface: &Interface) -> Result<Attached, ProbeError> {
+    let attached = interface.netns.run(|| in_namespace(xdp, interface));
+    attached.map_err(|error| namespace_error(interface, error))?
 }
 
 fn in_namespace(xdp: &mut Xdp, interface: &Interface) -> Result<Attached, ProbeError> {

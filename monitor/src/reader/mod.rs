@@ -2,11 +2,13 @@
 //! of packets that came in parts.
 
 mod assembly;
+mod interfaces;
 mod records;
 mod ring;
 mod view;
 
-pub use records::{Interfaces, Records};
+pub use interfaces::Interfaces;
+pub use records::Records;
 pub use ring::{Drained, Ring, Sleep};
 pub use view::{RingState, RingView};
 

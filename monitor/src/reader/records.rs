@@ -1,37 +1,17 @@
 //! From the bytes of a ring record to a [`Record`] that the pipeline takes.
 
 use monitor_common::{
-    FLAG_VLAN, HOOK_TC_EGRESS, HOOK_TC_INGRESS, HOOK_XDP, InterfaceKey, KIND_CANDIDATE, KIND_PACKET,
-    RecordHeader,
+    FLAG_VLAN, HOOK_TC_EGRESS, HOOK_TC_INGRESS, HOOK_XDP, KIND_CANDIDATE, KIND_PACKET, RecordHeader,
 };
 use monitor_core::{
-    packet::{Direction, InterfaceId, LinkType, Record, RecordKind, Stamps, VlanTag},
+    packet::{Direction, LinkType, Record, RecordKind, Stamps, VlanTag},
     time::{Mono, Nanos},
 };
 
-use super::assembly::{Assembly, Part};
-
-/// The interfaces by namespace and index, as the kernel names them.
-#[derive(Clone, Debug, Default)]
-pub struct Interfaces(Vec<(InterfaceKey, InterfaceId)>);
-
-impl Interfaces {
-    /// From pairs of what the kernel says and what events say.
-    #[must_use]
-    pub fn new(pairs: impl IntoIterator<Item = (InterfaceKey, InterfaceId)>) -> Self {
-        Self(pairs.into_iter().collect())
-    }
-
-    /// By both, or by the index alone where the namespace could not be read and no other interface has that index.
-    fn find(&self, netns: u32, ifindex: u32) -> Option<InterfaceId> {
-        let mut same = self.0.iter().filter(|(key, _)| key.ifindex == ifindex);
-        if netns != 0 {
-            return same.find(|(key, _)| key.netns == netns).map(|&(_, id)| id);
-        }
-        let only = same.next().map(|&(_, id)| id)?;
-        same.next().is_none().then_some(only)
-    }
-}
+use super::{
+    Interfaces,
+    assembly::{Assembly, Part},
+};
 
 /// Turns ring records into packets, putting together those that came in parts.
 pub struct Records {
@@ -143,6 +123,9 @@ fn describe<'a>(
 
 #[cfg(test)]
 mod tests {
+    use monitor_common::InterfaceKey;
+    use monitor_core::packet::InterfaceId;
+
     use super::*;
 
     const KEY: InterfaceKey = InterfaceKey { netns: 7, ifindex: 3 };
@@ -215,14 +198,5 @@ mod tests {
             assert_eq!(records.malformed(), count as u64 + 1);
         }
         assert!(records.take(b"short", None, 0).is_none());
-    }
-
-    #[test]
-    fn an_unread_namespace_is_no_obstacle_where_the_index_is_unique() {
-        let two =
-            Interfaces::new([(KEY, InterfaceId(1)), (InterfaceKey { netns: 8, ifindex: 3 }, InterfaceId(2))]);
-        assert_eq!(two.find(0, 3), None);
-        assert_eq!(two.find(8, 3), Some(InterfaceId(2)));
-        assert_eq!(Interfaces::new([(KEY, InterfaceId(1))]).find(0, 3), Some(InterfaceId(1)));
     }
 }

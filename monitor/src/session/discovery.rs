@@ -106,6 +106,13 @@ impl Discovery {
         }
     }
 
+    /// There is no interface to look at: a silence begins once there is one again.
+    pub(super) fn rest(&mut self) {
+        if !matches!(self.state, State::Looking(..)) {
+            self.state = State::Waiting(Instant::now());
+        }
+    }
+
     fn begin(&mut self, kernel: &Kernel, notices: &Notices) {
         let before = kernel.ethertypes().map(BTreeMap::from_iter).unwrap_or_default();
         self.state = match kernel.set_discovery(true) {

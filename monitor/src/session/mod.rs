@@ -1,12 +1,14 @@
 //! A run from attaching to the summary: puts probe, real-time thread, hub and sinks together, and looks after them.
 //!
-//! The thread that calls [`Session::run`] does what nobody else may: it watches interfaces come and go, keeps the
-//! clock's offset current, and asks the kernel what is on the wire where nothing matches.
+//! The thread that calls [`Session::run`] does what nobody else may: it is the [`caretaker`].
 
+mod caretaker;
 mod configurations;
 mod discovery;
+mod links;
 mod notices;
 mod outlet;
+mod source;
 mod totals;
 
 use std::{
@@ -31,28 +33,29 @@ use monitor_core::{
 use crate::{
     clock::{self, ClockMap, Daemons, Offset, Watch},
     hub::{
-        Fanout, Hub, OnEnd, Registry, Summary, is_closed,
+        Fanout, Hub, InterfaceNames, OnEnd, Registry, Summary, is_closed,
         queue::{self, QueueBounds, QueueSender},
     },
-    live::{Board, Control, Live, Loop, LoopCounts},
-    netns::{self, LinkChange, LinkWatch, Netns, Promiscuous},
+    live::{Board, Control, Loop, LoopCounts},
+    netns::{self, LinkWatch, Netns, Promiscuous},
     probe::{
         Hook, Interface, Kernel, Matching, Options, Probe, ProbeError, SelfTest,
-        pins::{Followed, PinError, Pinned, ReaderLock},
+        pins::{PinError, Pinned},
     },
     reader::{Interfaces, ReaderError, Records, Ring},
     rt,
     sink::Sink,
-    sys::{clock::monotonic_ns, poll},
+    sys::clock::monotonic_ns,
 };
 
+use caretaker::Caretaker;
 pub use configurations::Sources;
 use configurations::{Configurations, Requests};
 use discovery::Discovery;
+use links::Watching;
 pub use notices::Notices;
+use source::{Instance, Source};
 
-/// How often the caretaker looks around.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// After detaching, a program that was running on another CPU is given this long to submit its record.
 const LAST_RECORDS: Duration = Duration::from_millis(5);
 
@@ -110,6 +113,8 @@ pub struct Reading {
     pub align: Option<Wait>,
     /// How long; without end where none is given.
     pub duration: Option<Duration>,
+    /// Whether to attach again to an interface that has gone and comes back.
+    pub reattach: bool,
     /// Where the time daemons are asked.
     pub daemons: Daemons,
 }
@@ -120,46 +125,6 @@ pub struct Report {
     pub summary: Summary,
     /// Why it ended early, if it did: one sentence for a person.
     pub failed: Option<String>,
-}
-
-/// Who attached what is read.
-enum Source {
-    /// This process, which detaches it again.
-    Own(Box<Probe>),
-    /// Another: an instance that is pinned, of which this is the only reader.
-    Pinned { instance: Followed, _lock: ReaderLock },
-}
-
-impl Source {
-    fn detach(&mut self) -> Result<(), ProbeError> {
-        match self {
-            Self::Own(probe) => probe.detach(),
-            Self::Pinned { .. } => Ok(()),
-        }
-    }
-
-    fn forget(&mut self, interface: &Interface) {
-        match self {
-            Self::Own(probe) => probe.forget(interface),
-            Self::Pinned { .. } => {}
-        }
-    }
-
-    fn flush_log(&mut self) {
-        if let Self::Own(probe) = self {
-            probe.flush_log();
-        }
-    }
-
-    /// A sentence where what is read is no longer there.
-    fn gone(&self) -> Option<String> {
-        match self {
-            Self::Own(_) => None,
-            Self::Pinned { instance, .. } => instance
-                .gone()
-                .then(|| format!("instance {} was detached while it was followed", instance.name())),
-        }
-    }
 }
 
 /// A run that is attached and about to begin.
@@ -180,7 +145,10 @@ pub struct Session {
     discovery: Discovery,
     requests: Requests,
     watches: Vec<(Arc<Netns>, LinkWatch)>,
-    promiscuous: Vec<Promiscuous>,
+    known: Interfaces,
+    promiscuous: Option<Vec<Promiscuous>>,
+    reattach: bool,
+    here: Arc<Netns>,
     request: rt::Request,
     duration: Option<Duration>,
     output_ended: Arc<AtomicBool>,
@@ -207,7 +175,7 @@ impl Session {
         let mut session =
             Self::assemble(source, interfaces, kernel, &plan.ports, &plan.reading, sinks, notices)?;
         session.hook = plan.hook;
-        session.promiscuous = if plan.promiscuous { listen_to_all(&session.interfaces)? } else { Vec::new() };
+        session.promiscuous = plan.promiscuous.then(|| listen_to_all(&session.interfaces)).transpose()?;
         if let Source::Own(probe) = &mut session.source {
             let told = probe.warnings().len();
             for interface in &session.interfaces {
@@ -232,13 +200,14 @@ impl Session {
         let lock = pinned.lock_reader()?;
         let here = Arc::new(Netns::current()?);
         let interfaces = pinned.record().interfaces.iter().map(|one| one.interface(&here)).collect();
-        let (instance, hook) = (pinned.followed(), pinned.record().hook);
+        let (followed, record) = (pinned.followed()?, pinned.record().clone());
+        let hook = record.hook;
         let kernel = Arc::new(pinned.into_kernel());
         let ports = match kernel.matching()? {
             Matching::AnyPort => Ports::Any,
             Matching::Ports(ports) => Ports::Set(ports),
         };
-        let source = Source::Pinned { instance, _lock: lock };
+        let source = Source::Pinned(Box::new(Instance { followed, record, _lock: lock }));
         let mut session = Self::assemble(source, interfaces, kernel, &ports, reading, sinks, notices)?;
         session.hook = hook;
         Ok(session)
@@ -255,7 +224,8 @@ impl Session {
     ) -> Result<Self, SessionError> {
         let system = |what| move |source| SessionError::System { what, source };
         let ring = Ring::map(kernel.ring(), kernel.ring_bytes()?, kernel.reader_page())?;
-        let records = Records::new(known_to_the_ring(&interfaces, &kernel)?);
+        let known = known_to_the_ring(&interfaces, &kernel)?;
+        let records = Records::new(known.clone());
         let discovery = Discovery::new(ports, &interfaces);
         sinks.push(discovery.sink());
         let Sources { preloads, complaints, state, requests } = reading.sources.clone();
@@ -301,8 +271,11 @@ impl Session {
             board,
             notices,
             discovery,
+            known,
+            promiscuous: None,
+            reattach: reading.reattach,
+            here: Arc::new(Netns::current()?),
             requests,
-            promiscuous: Vec::new(),
             request: reading.rt,
             duration: reading.duration,
             output_ended,
@@ -353,7 +326,8 @@ impl Session {
         let live = crate::live::spawn(work, self.request).map_err(system("starting the real-time thread"))?;
         started(live.rt());
         let names = interfaces.iter().map(|one| (one.id, one.name.clone()));
-        let registry = Registry::new(names);
+        let told = InterfaceNames::default();
+        let registry = Registry::new(names).hearing(told.clone());
         let hub = start_hub(receiver, fanout, &clock, (&kernel, before), &board, &notices, registry)
             .map_err(system("starting the hub"))?;
 
@@ -363,10 +337,20 @@ impl Session {
         let watch = Watch::start(Arc::clone(&clock), self.measured, self.daemons, move |news| say.say(news))
             .map_err(system("starting to watch the clock"))?;
 
-        let mut caretaker = Caretaker {
+        let watching = Watching {
             source: &mut source,
+            present: interfaces,
+            absent: Vec::new(),
+            known: self.known,
+            names: told,
+            reattach: self.reattach,
+            promiscuous: self.promiscuous,
+            notices: &notices,
+            here: self.here,
+        };
+        let mut caretaker = Caretaker {
+            watching,
             kernel: &kernel,
-            interfaces,
             board: &board,
             notices: &notices,
             discovery: self.discovery,
@@ -381,7 +365,7 @@ impl Session {
         };
         let mut failed = caretaker.look_after(over, deadline);
 
-        drop(self.promiscuous);
+        drop(caretaker);
         if let Err(error) = source.detach() {
             failed.get_or_insert(error.to_string());
         }
@@ -475,83 +459,4 @@ fn start_hub(
             },
         )
     })
-}
-
-/// What goes on beside the frames while a run lasts.
-struct Caretaker<'a> {
-    source: &'a mut Source,
-    kernel: &'a Kernel,
-    interfaces: Vec<Interface>,
-    board: &'a Board,
-    notices: &'a Notices,
-    discovery: Discovery,
-    watches: Vec<(Arc<Netns>, LinkWatch)>,
-    live: &'a Live<QueueSender>,
-}
-
-impl Caretaker<'_> {
-    /// Until it is over. Gives the reason where it ended against the user's will.
-    fn look_after(&mut self, over: impl Fn() -> bool, deadline: Option<Instant>) -> Option<String> {
-        while !over() {
-            if self.live.is_finished() {
-                return Some("the real-time thread ended by itself".to_owned());
-            }
-            if let Some(reason) = self.watch_links().or_else(|| self.source.gone()) {
-                return Some(reason);
-            }
-            let frames = self.board.read().counts.frames;
-            self.discovery.look(self.kernel, frames.found + frames.invalid, self.notices);
-            self.source.flush_log();
-            self.rest(deadline);
-        }
-        None
-    }
-
-    /// Sleeps until there is news of an interface, a signal, the end, or the next look.
-    fn rest(&self, deadline: Option<Instant>) {
-        use std::os::fd::AsFd;
-        let left = deadline.map_or(LOOK_EVERY, |deadline| deadline.saturating_duration_since(Instant::now()));
-        let time = u64::try_from(left.min(LOOK_EVERY).as_nanos()).unwrap_or(0);
-        let fds = self.watches.iter().take(poll::MAX_FDS).map(|(_, watch)| watch.as_fd()).collect::<Vec<_>>();
-        if poll::poll(&fds, Some(time)).is_err() {
-            thread::sleep(LOOK_EVERY);
-        }
-    }
-
-    /// Says what happened to the interfaces watched. Gives a reason to end where none is left.
-    fn watch_links(&mut self) -> Option<String> {
-        let mut gone = None;
-        for (netns, watch) in &mut self.watches {
-            let events = watch.drain().unwrap_or_default();
-            for event in events {
-                let own = |one: &&Interface| one.key.netns == netns.inode() && one.key.ifindex == event.index;
-                let Some(interface) = self.interfaces.iter().find(own) else { continue };
-                match &event.change {
-                    LinkChange::Removed => {
-                        self.notices.say(format!(
-                            "interface {} has vanished, and its programs with it",
-                            interface.name
-                        ));
-                        gone = Some(interface.clone());
-                    }
-                    LinkChange::Renamed { from } => {
-                        self.notices
-                            .say(format!("interface {from} is now called {}; watching goes on", event.name));
-                    }
-                    LinkChange::Down => self.notices.say(format!("interface {} is down", event.name)),
-                    LinkChange::Up => self.notices.say(format!("interface {} is up", event.name)),
-                    LinkChange::Added => {}
-                }
-            }
-        }
-        let gone = gone?;
-        self.source.forget(&gone);
-        self.interfaces.retain(|one| one.id != gone.id);
-        self.interfaces.is_empty().then(|| {
-            format!(
-                "interface {} vanished while it was monitored, and no other is left; start again once it is back",
-                gone.name
-            )
-        })
-    }
 }

@@ -104,6 +104,11 @@ impl fmt::Display for Words<'_> {
             InterfaceState::Attached => write!(f, "attached"),
             InterfaceState::Renamed { now } => write!(f, "attached; it is called {now} now"),
             InterfaceState::Elsewhere => write!(f, "attached, in another network namespace"),
+            InterfaceState::Moved => write!(
+                f,
+                "moved to another network namespace, where its frames are not known: \
+                 `pmu-monitor attach --instance {instance} --reattach` there"
+            ),
             InterfaceState::Detached => write!(
                 f,
                 "there, but not all programs are on it: `pmu-monitor attach --instance {instance} --iface {name}`"

@@ -9,6 +9,28 @@ use std::path::Path;
 
 /// `BPF_OBJ_GET` of include/uapi/linux/bpf.h.
 const OBJ_GET: libc::c_int = 7;
+/// `BPF_PROG_QUERY`.
+const PROG_QUERY: libc::c_int = 16;
+/// `BPF_TCX_EGRESS`.
+const TCX_EGRESS: u32 = 47;
+/// Programs on one side of an interface that are asked for; the kernel has place for 64 (`BPF_MPROG_MAX`).
+const LINKS_MAX: usize = 64;
+
+/// The part of `union bpf_attr` that `BPF_PROG_QUERY` reads and fills.
+#[repr(C)]
+struct Query {
+    ifindex: u32,
+    attach_type: u32,
+    flags: u32,
+    attach_flags: u32,
+    prog_ids: u64,
+    count: u32,
+    padding: u32,
+    prog_attach_flags: u64,
+    link_ids: u64,
+    link_attach_flags: u64,
+    revision: u64,
+}
 
 /// The part of `union bpf_attr` that `BPF_OBJ_GET` reads.
 #[repr(C)]
@@ -31,6 +53,35 @@ pub fn open_pin(path: &Path) -> io::Result<OwnedFd> {
     let fd = i32::try_from(fd).ok().filter(|&fd| fd >= 0).ok_or_else(io::Error::last_os_error)?;
     // SAFETY: the call has just opened it for this process, and nobody else knows of it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Numbers of the tcx links on the egress side of the interface numbered `ifindex` in the current network namespace.
+///
+/// # Errors
+/// `EPERM` without `CAP_NET_ADMIN`; `EINVAL` before Linux 6.6; `ENODEV` where there is no such interface.
+pub fn tcx_egress_links(ifindex: u32) -> io::Result<Vec<u32>> {
+    let (mut programs, mut links) = ([0_u32; LINKS_MAX], [0_u32; LINKS_MAX]);
+    let mut query = Query {
+        ifindex,
+        attach_type: TCX_EGRESS,
+        flags: 0,
+        attach_flags: 0,
+        prog_ids: programs.as_mut_ptr() as u64,
+        count: u32::try_from(LINKS_MAX).unwrap_or(0),
+        padding: 0,
+        prog_attach_flags: 0,
+        link_ids: links.as_mut_ptr() as u64,
+        link_attach_flags: 0,
+        revision: 0,
+    };
+    // SAFETY: the attributes and the two arrays they point to live through the call, which writes at most `count`
+    // numbers into each.
+    let result = unsafe { libc::syscall(libc::SYS_bpf, PROG_QUERY, &raw mut query, size_of::<Query>()) };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // A program that is attached without a link has 0 there.
+    Ok(links.into_iter().take(query.count as usize).filter(|&id| id != 0).collect())
 }
 
 /// A number that the kernel tells of a descriptor: `ifindex` of a link on an interface, 0 once that has gone.

@@ -22,7 +22,7 @@ pub struct ByteCounts {
     pub in_frames: u64,
     /// Passed over to find the next frame.
     pub skipped: u64,
-    /// Seen before (retransmitted).
+    /// Seen before: retransmitted, or of a packet that is a copy.
     pub duplicate: u64,
     /// Waiting for the rest of their frame.
     pub buffered: u64,
@@ -86,6 +86,8 @@ pub struct Counts {
     pub streams_refused: u64,
     /// Configurations that found no slot, or were too large for one.
     pub configs_refused: u64,
+    /// Packets that were copies of one seen before; their payload is [`ByteCounts::duplicate`].
+    pub copies: u64,
     /// Configurations whose DATA_RATE is 0, repetitions included: they lay DATA out, but nothing can be missed.
     pub configs_without_rate: u64,
     /// Packets that are none of the protocols' and ports' asked for. Their payload is in no other counter.

@@ -23,4 +23,13 @@ impl Seen {
         let Record { arrival, stamps, interface, .. } = *record;
         Self { first_arrival: arrival, arrival, stamps, interface }
     }
+
+    /// Arrival of the first and of the last byte on a clock that is not set, in nanoseconds: the kernel's stamps when
+    /// live. A capture knows only its own time.
+    #[must_use]
+    pub fn steady(&self) -> [i64; 2] {
+        let stamp = self.stamps.receive.or(self.stamps.ring);
+        let last = stamp.map_or(self.arrival.0, |stamp| i64::try_from(stamp.ns()).unwrap_or(i64::MAX));
+        [last.saturating_sub(self.arrival.since(self.first_arrival)), last]
+    }
 }

@@ -36,6 +36,8 @@ pub(super) struct Networked<'a> {
     pub(super) part: Option<Part>,
     /// IPv4's identification, where the sender gave one.
     pub(super) ip_id: Option<u16>,
+    /// TTL, or hop limit.
+    pub(super) hop_limit: u8,
     pub(super) payload: &'a [u8],
     /// Bytes of the payload that a capture cut off.
     pub(super) cut: usize,
@@ -74,7 +76,8 @@ impl<'a> Networked<'a> {
         let mapped = |at| address(at).to_ipv6_mapped().octets();
         let ip_id = Some(word(4)).filter(|id| *id != 0);
         let (source, destination) = (mapped(12), mapped(16));
-        Ok(Self { source, destination, protocol: fixed[9], part, ip_id, payload, cut })
+        let hop_limit = fixed[8];
+        Ok(Self { source, destination, protocol: fixed[9], part, ip_id, hop_limit, payload, cut })
     }
 
     pub(super) fn ipv6(bytes: &'a [u8], beside: Beside) -> Result<Self, Malformed> {
@@ -91,7 +94,8 @@ impl<'a> Networked<'a> {
         let address =
             |at: usize| Ipv6Addr::from(<[u8; 16]>::try_from(&fixed[at..at + 16]).unwrap_or_default());
         let (source, destination) = (address(8).octets(), address(24).octets());
-        Self { source, destination, protocol: fixed[6], part: None, ip_id: None, payload, cut }
+        let hop_limit = fixed[7];
+        Self { source, destination, protocol: fixed[6], part: None, ip_id: None, hop_limit, payload, cut }
             .behind_extensions()
     }
 

@@ -3,7 +3,7 @@
 use super::ip::{self, Beside, Networked};
 use super::link::{self, Linked};
 use super::transport::Transported;
-use super::{Addresses, Endpoint, Record, Transport, VlanTag};
+use super::{Addresses, Endpoint, Rct, Record, Transport, VlanTag};
 
 /// A packet, borrowed from its record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct Packet<'a> {
     pub inner_vlan: Option<VlanTag>,
     /// No tag was found, and whether there was one is not known.
     pub vlan_unknown: bool,
+    /// PRP's trailer, where it has one.
+    pub rct: Option<Rct>,
     /// What it carries.
     pub content: Content<'a>,
 }
@@ -48,6 +50,8 @@ pub struct Datagram<'a> {
     /// Identification in an IPv4 header, where the sender gave one (not 0): a copy of the packet, made by a mirror or
     /// by PRP, has the same.
     pub ip_id: Option<u16>,
+    /// TTL of IPv4, hop limit of IPv6.
+    pub hop_limit: u8,
     /// Its payload, as far as the capture holds it.
     pub payload: &'a [u8],
     /// Bytes of the payload that the capture cut off.
@@ -125,7 +129,9 @@ impl<'a> Packet<'a> {
         };
         let content = Content::parse(&linked, record)?;
         let vlan_unknown = record.vlan_unknown && vlan.is_none();
-        Ok(Self { macs: linked.macs, vlan, inner_vlan, vlan_unknown, content })
+        let tags = linked.tags.iter().flatten().count() + usize::from(record.vlan.is_some());
+        let rct = linked.macs.and_then(|_| Rct::find(linked.rest, tags));
+        Ok(Self { macs: linked.macs, vlan, inner_vlan, vlan_unknown, rct, content })
     }
 }
 
@@ -153,7 +159,14 @@ impl<'a> Datagram<'a> {
     fn new(ip: &Networked<'a>, merged: bool) -> Result<Self, Malformed> {
         let udp = Transported::udp(ip.payload, ip.cut, merged)?;
         let [source, destination] = endpoints(ip, udp.ports);
-        Ok(Self { source, destination, ip_id: ip.ip_id, payload: udp.payload, cut: udp.cut })
+        Ok(Self {
+            source,
+            destination,
+            ip_id: ip.ip_id,
+            hop_limit: ip.hop_limit,
+            payload: udp.payload,
+            cut: udp.cut,
+        })
     }
 
     /// Between whom it goes.

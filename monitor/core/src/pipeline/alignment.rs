@@ -10,8 +10,8 @@ use crate::event::{
 };
 use crate::packet::InterfaceId;
 use crate::protocol::c37118::DataView;
-use crate::stream::Cadence;
 use crate::stream::align::{AlignBounds, AlignedInstant, Aligner, InstantKey, Offered};
+use crate::stream::{Cadence, Placed};
 use crate::time::Nanos;
 
 /// The aligner and what is kept of its instants.
@@ -46,11 +46,12 @@ impl Alignment {
         &mut self,
         stream: StreamId,
         arrival: Nanos,
-        instant: Option<(u64, Cadence)>,
+        placed: Option<(Placed, Cadence)>,
         view: &DataView<'_>,
     ) {
-        let instant =
-            instant.map(|(index, Cadence { rate, .. })| (InstantKey::new(index, rate, false), rate));
+        let instant = placed.map(|(placed, Cadence { rate, .. })| {
+            (InstantKey::new(placed.instant, rate, placed.leap_second), rate)
+        });
         self.aligner.take(&Offered { stream, instant, arrival }, view);
     }
 

@@ -6,7 +6,7 @@ use crate::event::{
 };
 use crate::flow::{Finder, Found, Invalid};
 use crate::protocol::c37118::{FrameHeader, FrameKind, FrameView};
-use crate::stream::{Configs, SourceKey, Stream, Streams};
+use crate::stream::{Configs, PacketIdentity, SourceKey, Stream, Streams};
 use crate::time::Clock;
 
 /// What became of a sound frame, and what its event refers to.
@@ -41,6 +41,18 @@ impl Judge {
         FrameHeader::peek(payload).is_ok_and(|header| {
             FrameView::split(payload).is_ok() || self.streams.find(&carrier.key(header.idcode.0)).is_some()
         })
+    }
+
+    /// Whether a packet is a copy of one that was seen; remembers it where it is none.
+    pub(super) fn is_copy(&mut self, carrier: &Carrier, identity: Option<(u16, PacketIdentity)>) -> bool {
+        self.packet = identity.map(|(_, packet)| packet);
+        let Some((idcode, packet)) = identity else { return false };
+        let arrival = carrier.seen.arrival;
+        let id = self.streams.find(&carrier.key(idcode));
+        match id.and_then(|id| self.streams.get_mut(id)) {
+            Some((_, stream)) => stream.take_packet(&packet, arrival),
+            None => self.strangers.take_packet(&packet, arrival),
+        }
     }
 
     /// Takes all frames out of a datagram; every byte of it is counted once.
@@ -170,8 +182,13 @@ pub(super) fn open<'s>(
     configs: &mut Configs,
     carrier: &Carrier,
     frame: FrameView<'_>,
+    packet: Option<PacketIdentity>,
 ) -> Option<(StreamId, &'s mut Stream)> {
     let idcode = frame.idcode().0;
     let [address, _] = carrier.between;
-    streams.open(&carrier.key(idcode), || configs.source(&SourceKey { address, idcode }))
+    let opened = streams.open(&carrier.key(idcode), || configs.source(&SourceKey { address, idcode }))?;
+    if let Some(packet) = packet {
+        opened.1.remember(&packet, carrier.seen.arrival);
+    }
+    Some(opened)
 }

@@ -4,7 +4,7 @@ use super::c37118::{Judged, open};
 use super::{About, Carrier, Judge};
 use crate::event::{ConfigNews, EventKind, Outlet, StreamId, UndecodedReason};
 use crate::protocol::c37118::{ConfigError, ConfigView, DataView, FrameKind, FrameView};
-use crate::stream::{Cadence, ClockState, Learned, Reading, SourceId};
+use crate::stream::{Cadence, DataFrame, Learned, Reading, SourceId};
 
 impl Judge {
     pub(super) fn judge_data<O: Outlet>(
@@ -14,8 +14,8 @@ impl Judge {
         out: &mut O,
     ) -> Judged {
         let framesize = frame.header().framesize;
-        let Self { streams, configs, .. } = self;
-        let Some((id, stream)) = open(streams, configs, carrier, frame) else {
+        let Self { streams, configs, packet, .. } = self;
+        let Some((id, stream)) = open(streams, configs, carrier, frame, *packet) else {
             return Judged::undecoded(UndecodedReason::TooManyStreams, None);
         };
         let source = stream.source();
@@ -27,27 +27,28 @@ impl Judge {
         let Some((_, stream)) = streams.get_mut(id) else {
             return Judged::undecoded(UndecodedReason::TooManyStreams, None);
         };
-        let arrival = carrier.seen.arrival;
-        let Some((config, layout)) = configs.current(source) else {
-            stream.take_data(arrival, None);
-            stream.counts.undecoded = stream.counts.undecoded.saturating_add(1);
-            return Judged::undecoded(UndecodedReason::NoConfiguration, Some(id));
-        };
-        let cadence = layout.stream().and_then(Cadence::of);
-        let instant =
-            cadence.map(|cadence| (frame.time().frame_index(cadence.time_base, cadence.rate), cadence));
-        stream.take_data(arrival, instant);
-        let Ok(view) = DataView::new(frame.bytes(), layout) else {
-            stream.counts.undecoded = stream.counts.undecoded.saturating_add(1);
-            return Judged::undecoded(UndecodedReason::SizeMismatch, Some(id));
+        let mut data = DataFrame { seen: &carrier.seen, time: frame.time(), cadence: None, reading: None };
+        let mut outcome = Err(UndecodedReason::NoConfiguration);
+        if let Some((config, layout)) = configs.current(source) {
+            data.cadence = layout.stream().and_then(Cadence::of);
+            outcome = DataView::new(frame.bytes(), layout)
+                .map(|view| (config, view))
+                .map_err(|_| UndecodedReason::SizeMismatch);
+            data.reading = outcome.as_ref().ok().map(|(_, view)| Reading::take(view));
+        }
+        let placed = stream.take_data(&data);
+        let (config, view) = match outcome {
+            Ok(decoded) => decoded,
+            Err(reason) => {
+                stream.counts.undecoded = stream.counts.undecoded.saturating_add(1);
+                return Judged::undecoded(reason, Some(id));
+            }
         };
         if let Some(content) = configs.content(config) {
             stream.lay_out_by(content);
         }
-        stream.take_reading(Reading::take(&view));
-        stream.take_clock(ClockState::of_view(&view), arrival);
         if let Some(alignment) = alignment {
-            alignment.take(id, arrival, instant, &view);
+            alignment.take(id, carrier.seen.arrival, placed.zip(data.cadence), &view);
         }
         Judged { config: Some(config), ..Judged::decoded(Some(id)) }
     }
@@ -58,8 +59,8 @@ impl Judge {
         frame: FrameView<'_>,
         out: &O,
     ) -> Judged {
-        let Self { streams, configs, .. } = self;
-        let Some((id, stream)) = open(streams, configs, carrier, frame) else {
+        let Self { streams, configs, packet, .. } = self;
+        let Some((id, stream)) = open(streams, configs, carrier, frame, *packet) else {
             return Judged::undecoded(UndecodedReason::TooManyStreams, None);
         };
         stream.counts.configs = stream.counts.configs.saturating_add(1);

@@ -13,6 +13,7 @@ impl Pipeline {
     /// Tells how streams run ([`EventKind::StreamCounts`], [`EventKind::StreamTiming`], [`EventKind::StreamReport`]): each
     /// stream once a second, a bounded number of them ([`STREAMS_PER_TICK`]) in one call. To be called at least ten times a second.
     pub fn tick<O: Outlet>(&mut self, now: Nanos, out: &mut O) {
+        self.judge.latest = self.judge.latest.max(now);
         self.judge.tick(now, out);
     }
 }
@@ -46,6 +47,6 @@ impl Judge {
         };
         out.offer(&event(EventKind::StreamCounts(stream.counts)), &[]);
         out.offer(&event(EventKind::StreamTiming(timing)), &[]);
-        out.offer(&event(EventKind::StreamReport), &stream.report().to_bytes());
+        out.offer(&event(EventKind::StreamReport), &stream.report(now).to_bytes());
     }
 }

@@ -4,7 +4,7 @@
 //! time is counted.
 
 use super::report::optional_signed;
-use crate::protocol::c37118::{DataView, Stat, TimeQuality};
+use crate::protocol::c37118::{ClockQuality, Stat, TimeQuality};
 use crate::time::Nanos;
 
 /// What one frame says of its clock: `MSG_TQ`, and of STAT the sync bit, the unlocked time and `PMU_TQ`; where the stream
@@ -25,22 +25,44 @@ impl ClockState {
         self.0
     }
 
-    /// Of a frame: its time quality and the STAT of its PMUs.
+    /// Of a frame's time quality alone.
     #[must_use]
-    pub fn of(quality: TimeQuality, stats: impl IntoIterator<Item = Stat>) -> Self {
-        let (mut lost, mut unlocked, mut pmu_tq) = (false, 0, 0);
-        for stat in stats {
-            lost |= stat.sync_lost();
-            unlocked = unlocked.max(stat.word() >> 4 & 0b11);
-            pmu_tq = pmu_tq.max(stat.time_quality());
-        }
-        Self(u16::from(quality.bits() & 0x0F) | u16::from(pmu_tq) << 4 | unlocked << 7 | u16::from(lost) << 9)
+    pub const fn of(quality: TimeQuality) -> Self {
+        Self((quality.bits() & 0x0F) as u16)
     }
 
-    /// The same of a view.
+    /// With what one PMU says, where that is worse.
     #[must_use]
-    pub fn of_view(view: &DataView<'_>) -> Self {
-        Self::of(view.time().quality(), view.pmus().map(|pmu| pmu.stat()))
+    pub fn worse(self, stat: Stat) -> Self {
+        let unlocked = self.unlocked_time().max((stat.word() >> 4 & 0b11) as u8);
+        let pmu_tq = self.pmu_tq().max(stat.time_quality());
+        let lost = self.sync_lost() || stat.sync_lost();
+        Self(
+            u16::from(self.msg_tq())
+                | u16::from(pmu_tq) << 4
+                | u16::from(unlocked) << 7
+                | u16::from(lost) << 9,
+        )
+    }
+
+    /// How far the sender says that its clock may be off, in nanoseconds; none where it does not know, or has lost its
+    /// time source.
+    #[must_use]
+    pub const fn bound_ns(self) -> Option<u64> {
+        if self.sync_lost() {
+            return None;
+        }
+        let message = match TimeQuality::from_bits(self.msg_tq()).clock() {
+            ClockQuality::Locked => 0,
+            ClockQuality::Within { ns } => ns,
+            ClockQuality::Fault | ClockQuality::Reserved(_) => return None,
+        };
+        let pmu = match self.pmu_tq() {
+            0 => 0,
+            7 => return None,
+            code => 10_u64.pow(code as u32 + 1),
+        };
+        Some(if message > pmu { message } else { pmu })
     }
 
     /// `MSG_TQ`, 0 to 15.
@@ -209,8 +231,21 @@ mod tests {
     #[test]
     fn the_worst_pmu_counts() {
         let stat = Stat::from_word;
-        let state = ClockState::of(TimeQuality::from_bits(0x24), [stat(0x0040), stat(0x2190), stat(0)]);
+        let words = [stat(0x0040), stat(0x2190), stat(0)];
+        let state = words.into_iter().fold(ClockState::of(TimeQuality::from_bits(0x24)), ClockState::worse);
         assert_eq!((state.msg_tq(), state.pmu_tq(), state.unlocked_time()), (4, 6, 1));
         assert!(state.sync_lost());
+    }
+
+    #[test]
+    fn a_bound_is_the_larger_of_what_the_frame_and_its_pmus_say() {
+        let bound = |quality, stat| {
+            ClockState::of(TimeQuality::from_bits(quality)).worse(Stat::from_word(stat)).bound_ns()
+        };
+        assert_eq!(bound(0x20, 0), Some(0), "the leap bits do not matter");
+        assert_eq!(bound(4, 0), Some(1_000));
+        assert_eq!(bound(4, 0x0080), Some(1_000));
+        assert_eq!(bound(4, 0x00C0), Some(10_000));
+        assert_eq!([bound(0, 0x2000), bound(0, 0x01C0), bound(0xF, 0), bound(0xD, 0)], [None; 4]);
     }
 }

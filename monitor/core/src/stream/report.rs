@@ -6,7 +6,7 @@
 use super::quality::ClockTimes;
 
 /// Words of a report; a test fails where it is not their number.
-const WORDS: usize = 84;
+const WORDS: usize = 85;
 
 /// Bytes of a report.
 pub const REPORT_SIZE: usize = WORDS * 8;
@@ -29,12 +29,14 @@ pub struct Spread {
 /// How regularly frames come, by their arrivals and by their time tags.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pace {
-    /// DATA_RATE of the configuration in use; 0 where none states one.
-    pub declared: i64,
+    /// DATA_RATE of the last configuration that laid a frame out; none where it states no rate.
+    pub declared: Option<i16>,
     /// Between the first bytes of successive frames.
     pub gaps: Spread,
-    /// Between the time tags of successive frames, where the later one is newer.
+    /// Between the time tags of successive frames, each newer than all before; what is missing makes them longer.
     pub tag_gaps: Spread,
+    /// Mean of those that most frames have: one over the rate at which the PMU sends, whatever was lost.
+    pub usual_tag_gap_ns: Option<i64>,
     /// Frames that came in the same packet as the frame before: TCP's coalescing, or several in one datagram.
     pub coalesced: u64,
 }
@@ -198,10 +200,13 @@ impl StreamReport {
     /// Visits every word in a fixed order. Destructured all the way down, so that a new one cannot be forgotten.
     fn visit(&mut self, each: &mut impl FnMut(&mut u64)) {
         let Self { pace, lateness, copies, clock, stalls, leaps, stat } = self;
-        let Pace { declared, gaps, tag_gaps, coalesced } = pace;
-        signed(declared, each);
+        let Pace { declared, gaps, tag_gaps, usual_tag_gap_ns, coalesced } = pace;
+        let mut rate = declared.map(i64::from);
+        optional_signed(&mut rate, each);
+        *declared = rate.and_then(|rate| i16::try_from(rate).ok());
         gaps.visit(each);
         tag_gaps.visit(each);
+        optional_signed(usual_tag_gap_ns, each);
         each(coalesced);
         lateness.visit(each);
         let CopyCounts { mirror, prp, interface, skew, lan } = copies;

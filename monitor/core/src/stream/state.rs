@@ -1,15 +1,20 @@
-//! The table of streams and what is known of each.
+//! What is known of one stream, frame by frame.
 
 use hdrhistogram::Histogram;
 
 use super::config::Content;
+use super::copies::{CopyTally, CopyWatch};
+use super::lateness::{LatenessWatch, Sample};
+use super::pace::PaceWatch;
 use super::quality::ClockWatch;
-use super::table::{Entry, KeyTable};
+use super::reading::StatFlags;
+use super::stalls::StallWatch;
 use super::{
-    Cadence, ClockState, ClockTimes, Reading, Sequence, SourceId, StreamCounts, StreamId, StreamKey,
-    StreamReport, StreamTiming,
+    Cadence, ClockTimes, CopyKind, Leaps, PacketIdentity, Place, Placed, Reading, Sequence, SourceId,
+    StatCounts, StreamCounts, StreamReport, StreamSettings, StreamTiming,
 };
-use crate::packet::Transport;
+use crate::flow::Seen;
+use crate::protocol::c37118::TimeTag;
 use crate::time::Nanos;
 
 /// Latencies are held from 1 ns to 10 s with one significant digit: 2 KiB for each stream.
@@ -22,10 +27,7 @@ const WINDOW_NS: i64 = 1_000_000_000;
 /// than a person waits.
 pub const UNCONFIGURED_NS: i64 = 5_000_000_000;
 
-/// A silence longer than this is a stall.
-const STALL_NS: i64 = 1_000_000_000;
-
-/// What is known of one stream.
+/// What is known of one stream. What each frame touches stands together, apart from what is large or rarely changes.
 #[derive(Clone, Debug)]
 pub struct Stream {
     /// Its counts since the start.
@@ -33,19 +35,52 @@ pub struct Stream {
     /// Whether the other end of the queue was told of it.
     pub announced: bool,
     source: SourceId,
-    sequence: Sequence,
     cadence: Option<Cadence>,
-    reading: Reading,
     first: Option<Nanos>,
     last: Option<Nanos>,
     told: Told,
-    clock: ClockWatch,
-    clock_times: ClockTimes,
+    reading: Reading,
+    watches: Watches,
+    sequence: Sequence,
+    copies: CopyWatch,
+    rare: Rare,
     latency: Histogram<u32>,
     /// The configuration that its last DATA frame was laid out by.
     laid_out_by: Option<Content>,
     /// Whether it was told that none is known.
     lack_told: bool,
+}
+
+/// What is followed from frame to frame.
+#[derive(Clone, Copy, Debug)]
+struct Watches {
+    stalls: StallWatch,
+    clock: ClockWatch,
+    pace: PaceWatch,
+    lateness: LatenessWatch,
+}
+
+/// What changes rarely.
+#[derive(Clone, Copy, Debug)]
+struct Rare {
+    settings: StreamSettings,
+    clock_times: ClockTimes,
+    leaps: Leaps,
+    stat: StatCounts,
+    copies: CopyTally,
+}
+
+/// One DATA frame, as its stream sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct DataFrame<'a> {
+    /// When its bytes came.
+    pub seen: &'a Seen,
+    /// Its time tag.
+    pub time: TimeTag,
+    /// What turns the time tag into an index, where a configuration says.
+    pub cadence: Option<Cadence>,
+    /// What it said, where it was decoded.
+    pub reading: Option<Reading>,
 }
 
 /// Where the stream stood when it last told of itself.
@@ -58,7 +93,7 @@ struct Told {
 }
 
 impl Stream {
-    fn vacant() -> Self {
+    pub(super) fn vacant() -> Self {
         let (low, high, digits) = LATENCY_BOUNDS;
         let mut latency =
             Histogram::new_with_bounds(low, high, digits).expect("the bounds are constants in range");
@@ -68,18 +103,37 @@ impl Stream {
             counts: StreamCounts::default(),
             announced: false,
             source: SourceId::default(),
-            sequence: Sequence::new(),
             cadence: None,
-            reading: Reading::default(),
             first: None,
             last: None,
             told: Told::default(),
-            clock: ClockWatch::new(),
-            clock_times: ClockTimes::default(),
+            reading: Reading::default(),
+            watches: Watches {
+                stalls: StallWatch::new(),
+                clock: ClockWatch::new(),
+                pace: PaceWatch::new(),
+                lateness: LatenessWatch::new(),
+            },
+            sequence: Sequence::new(),
+            copies: CopyWatch::new(),
+            rare: Rare {
+                settings: StreamSettings::default(),
+                clock_times: ClockTimes::default(),
+                leaps: Leaps::default(),
+                stat: StatCounts::default(),
+                copies: CopyTally::new(),
+            },
             latency,
             laid_out_by: None,
             lack_told: false,
         }
+    }
+
+    /// Begins: with its source, and what is set for it.
+    pub(super) fn open(&mut self, source: SourceId, settings: StreamSettings) {
+        self.source = source;
+        self.rare.settings = settings;
+        self.watches.stalls.set_limit(settings.stall_ns, 0);
     }
 
     /// Whose configurations lay it out.
@@ -88,16 +142,97 @@ impl Stream {
         self.source
     }
 
-    /// Counts a DATA frame, and judges its instant where the index and what it was made with are known.
-    pub fn take_data(&mut self, arrival: Nanos, instant: Option<(u64, Cadence)>) {
+    /// Takes a DATA frame that is no copy: counts it, and judges its instant, its arrival and what it says. Where it
+    /// stands among the others is given back, where that is known.
+    pub fn take_data(&mut self, frame: &DataFrame<'_>) -> Option<Placed> {
+        let Seen { arrival, .. } = *frame.seen;
         self.counts.frames += 1;
         self.first.get_or_insert(arrival);
         self.last = Some(arrival);
-        let Some((index, cadence)) = instant else { return };
-        if self.cadence.replace(cadence).is_some_and(|before| before != cadence) {
+        if let Some(cadence) = frame.cadence
+            && self.cadence != Some(cadence)
+        {
+            self.change_cadence(cadence);
+        }
+        let timed = arrival != Nanos::UNKNOWN;
+        let steady = frame.seen.steady();
+        let together = timed && self.take_arrival(arrival, steady);
+        let [_, last] = steady;
+        let placed = frame.cadence.map(|cadence| {
+            let leaps = &mut self.rare.leaps;
+            self.sequence.take(frame.time, last, cadence, &mut self.counts, leaps)
+        });
+        if placed.is_some_and(|placed| placed.place == Place::Stale) {
+            return placed;
+        }
+        if let Some(reading) = frame.reading {
+            self.take_reading(reading, arrival, last);
+        }
+        if let (Some(placed), Some(cadence)) = (placed, frame.cadence) {
+            self.take_instant(frame, placed, cadence, timed.then_some(together));
+        }
+        placed
+    }
+
+    /// Judges the arrival. True where it came in the same packet as the frame before.
+    fn take_arrival(&mut self, arrival: Nanos, steady: [i64; 2]) -> bool {
+        let Watches { stalls, pace, .. } = &mut self.watches;
+        let [_, last] = steady;
+        stalls.take(arrival, last);
+        pace.arrive(steady, stalls.limit_ns())
+    }
+
+    fn take_reading(&mut self, reading: Reading, arrival: Nanos, steady: i64) {
+        self.reading = reading;
+        if reading.flags != StatFlags::default() {
+            reading.flags.count(&mut self.rare.stat);
+        }
+        let stall_ns = self.watches.stalls.limit_ns();
+        let times = &mut self.rare.clock_times;
+        self.watches.clock.take(reading.clock, arrival, steady, stall_ns, times);
+    }
+
+    /// Judges the time tag against the one before and against the arrival, where that is known; `together` where it
+    /// came in the same packet as the frame before.
+    fn take_instant(
+        &mut self,
+        frame: &DataFrame<'_>,
+        placed: Placed,
+        cadence: Cadence,
+        together: Option<bool>,
+    ) {
+        let Watches { pace, lateness, .. } = &mut self.watches;
+        let tag = frame.time.unix_ns(cadence.time_base);
+        if placed.broken {
+            pace.break_tags();
+            lateness.restart();
+        }
+        if placed.place == Place::Newest {
+            pace.advance(tag);
+        }
+        let judged = !placed.unsettled && placed.place != Place::Duplicate;
+        if let (Some(reading), Some(together), true) = (frame.reading, together, judged) {
+            let [_, steady] = frame.seen.steady();
+            lateness.take(Sample {
+                ns: frame.seen.arrival.0.saturating_sub(tag),
+                steady,
+                sender_bound_ns: reading.clock.bound_ns(),
+                together,
+            });
+        }
+    }
+
+    #[cold]
+    fn change_cadence(&mut self, cadence: Cadence) {
+        if self.cadence.is_some() {
             self.sequence.restart();
         }
-        self.sequence.take(index, arrival, cadence, &mut self.counts);
+        self.cadence = Some(cadence);
+        let StreamSettings { late, stall_ns, .. } = self.rare.settings;
+        let Watches { stalls, pace, lateness, .. } = &mut self.watches;
+        stalls.set_limit(stall_ns, cadence.rate.period_ns());
+        lateness.set_limit(late.at(cadence.rate));
+        pace.forget_usual();
     }
 
     /// Whether DATA came without a configuration for a while by now; true once.
@@ -114,20 +249,45 @@ impl Stream {
         }
     }
 
-    /// Keeps what the last decoded frame said.
-    pub const fn take_reading(&mut self, reading: Reading) {
-        self.reading = reading;
+    /// Whether a packet is a copy of one that was seen: then it is counted, and is no more to be looked at.
+    pub fn take_packet(&mut self, packet: &PacketIdentity, arrival: Nanos) -> bool {
+        if let Some(rct) = packet.rct {
+            self.rare.copies.count_lan(rct);
+        }
+        let copy = self.copies.take(packet, arrival.0, self.rare.settings.mirrored);
+        if let Some((kind, skew_ns)) = copy {
+            self.take_copy(kind, skew_ns);
+        }
+        copy.is_some()
     }
 
-    /// Takes what a decoded frame says of its clock.
-    pub fn take_clock(&mut self, state: ClockState, arrival: Nanos) {
-        self.clock.take(state, arrival, arrival.0, STALL_NS, &mut self.clock_times);
+    /// Remembers the packet that made the stream known, which [`Stream::take_packet`] was not asked about.
+    #[inline]
+    pub fn remember(&mut self, packet: &PacketIdentity, arrival: Nanos) {
+        if self.copies.is_empty() {
+            self.take_packet(packet, arrival);
+        }
     }
 
-    /// All else that is known of it.
+    /// Counts a copy that was found elsewhere (a TCP segment seen twice), and how much later it came.
+    pub fn take_copy(&mut self, kind: CopyKind, skew_ns: i64) {
+        self.rare.copies.add(kind, skew_ns);
+    }
+
+    /// All else that is known of it. `now` is on the clock of the arrivals.
     #[must_use]
-    pub fn report(&self) -> StreamReport {
-        StreamReport { clock: self.clock.times(&self.clock_times), ..StreamReport::default() }
+    pub fn report(&self, now: Nanos) -> StreamReport {
+        let Watches { stalls, clock, pace, lateness } = &self.watches;
+        let Rare { settings, clock_times, leaps, stat, copies } = &self.rare;
+        StreamReport {
+            pace: pace.pace(self.cadence.map(|cadence| cadence.rate.word())),
+            lateness: lateness.report(settings.late),
+            copies: copies.counts(),
+            clock: clock.times(clock_times),
+            stalls: stalls.stalls(now),
+            leaps: *leaps,
+            stat: *stat,
+        }
     }
 
     /// Counts a latency from `netif_receive_skb` to decoded, in nanoseconds.
@@ -176,7 +336,7 @@ impl Stream {
     }
 
     fn timing(&self, rate_hz: f32) -> StreamTiming {
-        let Reading { frequency_hz, rocof_hz_per_s, stat, time_quality } = self.reading;
+        let Reading { frequency_hz, rocof_hz_per_s, stat, time_quality, .. } = self.reading;
         let held = |ns: u64| u32::try_from(ns).unwrap_or(u32::MAX);
         let latency_ns = (!self.latency.is_empty()).then(|| {
             let at = |quantile| held(self.latency.value_at_quantile(quantile));
@@ -198,106 +358,4 @@ fn rate(frames: u64, ns: i64) -> f32 {
 #[expect(clippy::cast_possible_truncation, reason = "shown to people, who read fewer digits than an f32 has")]
 const fn narrow(value: f64) -> f32 {
     value as f32
-}
-
-/// All streams, in the order in which they were first seen.
-#[derive(Debug)]
-pub struct Streams {
-    keys: KeyTable<StreamKey>,
-    states: Vec<Stream>,
-    /// Streams that found no place; those beyond as many again are not told apart any more.
-    refused: KeyTable<StreamKey>,
-}
-
-impl Streams {
-    /// With place for `capacity` streams.
-    #[must_use]
-    pub fn new(capacity: usize) -> Self {
-        let blank = StreamKey { source: [0; 16], destination: [0; 16], transport: Transport::Udp, idcode: 0 };
-        Self {
-            keys: KeyTable::new(capacity, blank),
-            states: std::iter::repeat_with(Stream::vacant).take(capacity).collect(),
-            refused: KeyTable::new(capacity, blank),
-        }
-    }
-
-    /// A stream that was seen before.
-    #[must_use]
-    pub fn find(&self, key: &StreamKey) -> Option<StreamId> {
-        self.keys.find(key).and_then(id)
-    }
-
-    /// A stream, new or seen before; none where the table is full. `source` names the source of a new one.
-    pub fn open(
-        &mut self,
-        key: &StreamKey,
-        source: impl FnOnce() -> Option<SourceId>,
-    ) -> Option<(StreamId, &mut Stream)> {
-        let (place, new) = match self.keys.insert(key) {
-            Entry::Known(place) => (place, false),
-            Entry::New(place) => (place, true),
-            Entry::Full => {
-                self.refused.insert(key);
-                return None;
-            }
-        };
-        let stream = self.states.get_mut(place)?;
-        if new {
-            // There is place: a source has at least one stream.
-            stream.source = source()?;
-        }
-        Some((id(place)?, stream))
-    }
-
-    /// Streams that found no place; at most as many as there are places.
-    #[must_use]
-    pub fn refused(&self) -> u64 {
-        self.refused.keys().len() as u64
-    }
-
-    /// How many there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.keys.keys().len()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// One of them.
-    #[must_use]
-    pub fn get(&self, id: StreamId) -> Option<(&StreamKey, &Stream)> {
-        let place = id.0.get() as usize - 1;
-        Some((self.keys.keys().get(place)?, self.states.get(place)?))
-    }
-
-    /// One of them, to be changed.
-    pub fn get_mut(&mut self, id: StreamId) -> Option<(&StreamKey, &mut Stream)> {
-        let place = id.0.get() as usize - 1;
-        Some((self.keys.keys().get(place)?, self.states.get_mut(place)?))
-    }
-
-    /// The one at a place in the order in which they were first seen.
-    #[must_use]
-    pub fn id_at(&self, place: usize) -> Option<StreamId> {
-        (place < self.len()).then_some(place).and_then(id)
-    }
-
-    /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = (StreamId, &StreamKey, &Stream)> {
-        self.keys
-            .keys()
-            .iter()
-            .zip(&self.states)
-            .enumerate()
-            .filter_map(|(place, (key, stream))| Some((id(place)?, key, stream)))
-    }
-}
-
-/// The number of the stream at a place: they count from 1.
-fn id(place: usize) -> Option<StreamId> {
-    std::num::NonZeroU32::new(u32::try_from(place + 1).ok()?).map(StreamId)
 }

@@ -3,12 +3,15 @@
 mod arena;
 mod captures;
 mod configurations;
+mod copies;
 #[path = "../support/frames.rs"]
 mod frames;
+mod leaps;
 #[path = "../support/outlet.rs"]
 mod outlet;
 #[path = "../support/packets.rs"]
 mod packets;
+mod quality;
 mod records;
 mod sequences;
 mod sources;

@@ -83,7 +83,7 @@ fn a_silence_is_missing_frames_however_long() {
 }
 
 #[test]
-fn stale_frames_are_discontinuities_and_nothing_is_missing() {
+fn stale_frames_are_named_and_nothing_is_missing() {
     let pmu = pmu();
     let days = 5 * 86_400 * 50;
     let at = |index| pmu.rate.unix_ns_of_index(index);
@@ -102,7 +102,8 @@ fn stale_frames_are_discontinuities_and_nothing_is_missing() {
     }
     let counts = bench.only_stream().counts;
     assert_eq!(counts.frames, frames.len() as u64);
-    assert_eq!((counts.discontinuities, counts.duplicate, counts.out_of_order), (3, 0, 0));
+    assert_eq!(counts.stale, 3);
+    assert_eq!((counts.discontinuities, counts.duplicate, counts.out_of_order), (0, 0, 0));
     assert_eq!(counts.missing, 2, "two instants between 99 and 102");
 }
 
@@ -119,7 +120,7 @@ fn a_clock_that_was_set_begins_anew() {
         bench.send(&pmu.data(START + n + 1_000_000), at(START + n));
     }
     let counts = bench.only_stream().counts;
-    assert_eq!((counts.discontinuities, counts.missing), (1, 1));
+    assert_eq!((counts.discontinuities, counts.stale, counts.missing), (1, 0, 1));
 }
 
 #[test]

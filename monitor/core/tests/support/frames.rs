@@ -18,6 +18,9 @@ pub(crate) struct Pmu {
     pub(crate) idcode: u16,
     pub(crate) rate: DataRate,
     pub(crate) time_base: TimeBase,
+    /// What its frames say of its clock and of itself.
+    pub(crate) quality: TimeQuality,
+    pub(crate) stat: Stat,
     layout: Layout,
     phasors: usize,
     config_count: u16,
@@ -30,6 +33,8 @@ impl Pmu {
             idcode,
             rate: DataRate::from_word(rate).expect("a rate"),
             time_base: TimeBase::MICROSECONDS,
+            quality: TimeQuality::default(),
+            stat: Stat::default(),
             layout: Layout::with_capacity(bounds),
             phasors,
             config_count: 1,
@@ -117,7 +122,7 @@ impl Pmu {
         let preamble = self.preamble(soc, fraction);
         let phasors = vec![Some(Coordinates::Polar { magnitude: 230.0, angle_rad: 0.5 }); self.phasors];
         let sample = PmuSample {
-            stat: Stat::default(),
+            stat: self.stat,
             phasors: &phasors,
             frequency_hz: Some(50.25),
             rocof_hz_per_s: Some(-0.5),
@@ -131,7 +136,7 @@ impl Pmu {
     }
 
     fn preamble(&self, soc: u32, fraction: u32) -> Preamble {
-        let time = TimeTag::new(soc, fraction, TimeQuality::default()).expect("24 bits");
+        let time = TimeTag::new(soc, fraction, self.quality).expect("24 bits");
         Preamble { version: Version::V2005, idcode: IdCode(self.idcode), time }
     }
 }

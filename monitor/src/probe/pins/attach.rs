@@ -5,30 +5,29 @@ use std::{collections::HashMap, fs, path::Path};
 use aya::{
     Btf, Ebpf,
     programs::{
-        BtfTracePoint, SchedClassifier, TcAttachType, Xdp,
-        links::{FdLink, LinkError, PinnedLink},
-        tc::{SchedClassifierLink, SchedClassifierLinkId},
+        BtfTracePoint, SchedClassifier, Xdp,
+        links::{FdLink, PinnedLink},
+        tc::SchedClassifierLink,
         xdp::XdpLink,
     },
 };
-use monitor_common::{
-    ADDED_CLSACT, ATTACHED_CLSACT, INTERFACES_MAX, InstanceInterface, InterfaceKey, InterfaceSettings,
-};
-use monitor_core::packet::InterfaceId;
 
 use super::{
     InterfaceRecord, PinError, Record,
+    changes::{Changes, pin_link},
+    clsact,
     detach::remove,
     directory::Directory,
     expected,
     lock::ChangeLock,
     open::{self, Pinned},
+    programs::{self, Programs},
     record::{self, RecordMap},
     upkeep,
 };
 use crate::probe::{
-    Hook, Interface, Kernel, Matching, ProbeError, SelfTest,
-    attach::{self as hooks, Attachment, STAGES},
+    Hook, Interface, Kernel, Matching, SelfTest,
+    attach::{self as hooks, STAGES},
     error::chain,
     kernel::missing,
     load, xdp,
@@ -109,8 +108,9 @@ fn begin(options: &AttachOptions, directory: &Directory) -> Result<Attached, Pin
     if let SelfTest::Skipped(reason) = SelfTest::run(&work.kernel)? {
         attached.warnings.push(format!("the self-test of the kernel stamps was skipped: {reason}"));
     }
+    let (mut changes, mut programs) = work.interfaces()?;
     for interface in &options.interfaces {
-        work.add_interface(interface, &mut attached)?;
+        changes.add(&mut programs, interface, &mut attached)?;
     }
     work.record.complete = true;
     work.map.write(&work.record)?;
@@ -133,8 +133,9 @@ fn renew(options: &AttachOptions, directory: &Directory) -> Result<Attached, Pin
     attached.replaced = work.pin_programs()?;
     work.pin_stages(&attached.replaced.clone(), &mut attached)?;
     work.replace_on_interfaces(&attached.replaced)?;
+    let (mut changes, mut programs) = work.interfaces()?;
     for interface in &options.interfaces {
-        work.renew_interface(interface, &mut attached)?;
+        changes.renew(&mut programs, interface, &mut attached)?;
     }
     work.map.write(&work.record)?;
     Ok(attached)
@@ -183,6 +184,9 @@ impl<'a> Work<'a> {
             let next = programs.join(format!("{name}-next"));
             let _ = fs::remove_file(&next);
             program.pin(&next).map_err(|error| not_pinnable(name, &error))?;
+            if self.record.interfaces.iter().any(clsact::is_used) {
+                upkeep::keep_replaced(self.directory, name)?;
+            }
             fs::rename(&next, &pin).map_err(PinError::path(&pin, "pin a program there"))?;
             pinned.push(name.to_owned());
         }
@@ -213,139 +217,43 @@ impl<'a> Work<'a> {
             // It was refused before; once more, for the reason.
             program.load(tracepoint, &self.btf).map_err(|error| hooks::refused(name, &error))?;
         }
+        let mut program = programs::stage(self.directory, name)?;
         let failed = |error| hooks::attach_error(name, tracepoint, &error);
         let id = program.attach().map_err(failed)?;
         let link = FdLink::from(program.take_link(id).map_err(failed)?);
         pin_link(link, &self.directory.stage_link(name), name)
     }
 
-    /// Attaches to an interface that the instance knows or not; programs that are on it already stay.
-    fn renew_interface(&mut self, interface: &Interface, attached: &mut Attached) -> Result<(), PinError> {
-        let (key, name) = (interface.key, &interface.name);
-        if let Some(place) = self.record.interfaces.iter().position(|one| one.key == key) {
-            if self.is_linked(&self.record.interfaces[place]) {
-                self.record.interfaces[place].name.clone_from(name);
-                return Ok(());
-            }
-            // Its links are dead, or somebody has removed one.
-            self.drop_interface(place)?;
-        } else {
-            let lost = |one: &InterfaceRecord| one.name == *name && !self.is_linked(one);
-            if let Some(place) = self.record.interfaces.iter().position(lost) {
-                self.drop_interface(place)?;
-            }
-        }
-        self.add_interface(interface, attached)
+    /// The instance's interfaces, to be changed, with the programs that go onto them.
+    fn interfaces(&mut self) -> Result<(Changes<'_>, Programs), PinError> {
+        let Self { directory, kernel, map, record, .. } = self;
+        let programs = Programs::open(directory, record.hook)?;
+        Ok((Changes { directory, kernel, map, record }, programs))
     }
 
-    fn add_interface(&mut self, interface: &Interface, attached: &mut Attached) -> Result<(), PinError> {
-        let taken: Vec<_> = self.record.interfaces.iter().map(|one| one.id.0).collect();
-        let free = (0..INTERFACES_MAX).zip(0..).map(|(_, id)| id).find(|id| !taken.contains(id));
-        let id = free.map(InterfaceId).ok_or_else(|| PinError::NotPinnable {
-            what: interface.name.clone(),
-            reason: format!("the instance has {INTERFACES_MAX} interfaces, which is all that it can have"),
-        })?;
-        self.make_room()?;
-        self.kernel.watch(interface.key, InterfaceSettings { number: id.0.into(), reserved: 0 })?;
-        for &irq in &interface.irqs {
-            self.kernel.own_irq(irq, interface.key)?;
-        }
-        let raw = InstanceInterface {
-            netns: interface.key.netns,
-            ifindex: interface.key.ifindex,
-            ..Default::default()
-        };
-        let mut record = InterfaceRecord { id, name: interface.name.clone(), key: interface.key, raw };
-        if self.record.hook == Hook::Xdp {
-            let early = xdp::attach(&mut self.ebpf, interface)?;
-            attached.warnings.extend(early.warning);
-            pin_link(early.link, &self.directory.hook_link(id, xdp::PROGRAM), xdp::PROGRAM)?;
-        }
-        for &(name, way) in hooks::at_tc(self.record.hook) {
-            let place = usize::from(way == TcAttachType::Egress);
-            let program: &mut SchedClassifier = hooks::program(&mut self.ebpf, name)?;
-            let hooked = hooks::hook_in(program, interface, name, way, Attachment::Best)?;
-            record.raw.flags |= if hooked.added_clsact { ADDED_CLSACT } else { 0 };
-            let link = take(program, hooked.link, name, &interface.name)?;
-            if let Some(filter) = clsact_filter(&link, way) {
-                record.raw.flags |= ATTACHED_CLSACT;
-                (record.raw.priorities[place], record.raw.handles[place]) = filter;
-                // Dropping it would remove the filter, which nothing but the record keeps from now on.
-                std::mem::forget(link);
-            } else {
-                let link = FdLink::try_from(link).map_err(|error: LinkError| not_pinnable(name, &error))?;
-                pin_link(link, &self.directory.hook_link(id, name), name)?;
-            }
-        }
-        self.record.interfaces.push(record);
-        self.map.write(&self.record)?;
-        attached.interfaces.push(interface.name.clone());
-        Ok(())
-    }
-
-    /// Its line in the table of interfaces stays: the ring may hold records of it.
-    fn drop_interface(&mut self, place: usize) -> Result<(), PinError> {
-        let record = self.record.interfaces.remove(place);
-        for name in open::programs_on_interfaces(self.record.hook) {
-            let _ = fs::remove_file(self.directory.hook_link(record.id, name));
-        }
-        Ok(self.map.write(&self.record)?)
-    }
-
-    /// Takes interfaces that are gone out of the table where it is full.
-    fn make_room(&self) -> Result<(), PinError> {
-        let watched = self.kernel.watched()?;
-        if watched.len() < INTERFACES_MAX {
-            return Ok(());
-        }
-        let is_gone = |key: &InterfaceKey| !self.record.interfaces.iter().any(|one| one.key == *key);
-        for (key, _) in watched.into_iter().filter(|(key, _)| is_gone(key)) {
-            self.kernel.unwatch(key)?;
-        }
-        Ok(())
-    }
-
-    /// Whether an interface's links are there and still attached to it.
-    fn is_linked(&self, record: &InterfaceRecord) -> bool {
-        open::is_linked(self.directory, record, self.record.hook)
-    }
-
-    /// Puts the new programs onto the links that are there, each at once: no packet passes unseen.
+    /// Puts the new programs onto the interfaces in the place of the old ones, each at once: no packet passes unseen.
     fn replace_on_interfaces(&mut self, replaced: &[String]) -> Result<(), PinError> {
         let names = open::programs_on_interfaces(self.record.hook);
         for name in names.filter(|name| replaced.iter().any(|one| one == name)) {
-            for record in &self.record.interfaces {
-                let pin = self.directory.hook_link(record.id, name);
-                if !open::is_alive(&pin, record.key.ifindex) {
-                    continue;
-                }
-                if name == xdp::PROGRAM {
-                    replace_xdp(&mut self.ebpf, &pin, &record.name)?;
-                } else {
-                    replace(hooks::program(&mut self.ebpf, name)?, &pin, name, &record.name)?;
-                }
+            for record in self.record.interfaces.clone() {
+                self.replace_on(&record, name)?;
             }
         }
-        Ok(())
+        upkeep::forget_replaced(self.directory)
     }
-}
 
-fn pin_link(link: FdLink, pin: &Path, program: &str) -> Result<(), PinError> {
-    // bpffs keeps names with dots for itself.
-    let mut next = pin.as_os_str().to_owned();
-    next.push("-next");
-    let _ = fs::remove_file(&next);
-    link.pin(&next).map_err(|error| not_pinnable(program, &error))?;
-    fs::rename(&next, pin).map_err(PinError::path(pin, "pin a link there"))
-}
-
-fn take(
-    program: &mut SchedClassifier,
-    id: SchedClassifierLinkId,
-    name: &str,
-    interface: &str,
-) -> Result<SchedClassifierLink, ProbeError> {
-    program.take_link(id).map_err(|error| hooks::attach_error(name, interface, &error))
+    fn replace_on(&mut self, record: &InterfaceRecord, name: &str) -> Result<(), PinError> {
+        if let (true, Some(way)) = (clsact::is_used(record), open::way_of(name)) {
+            let program = hooks::program(&mut self.ebpf, name)?;
+            return clsact::replace(program, self.directory, record, (name, way));
+        }
+        let pin = self.directory.hook_link(record.id, name);
+        match name {
+            _ if !open::is_alive(&pin) => Ok(()),
+            xdp::PROGRAM => replace_xdp(&mut self.ebpf, &pin, &record.name),
+            _ => replace(hooks::program(&mut self.ebpf, name)?, &pin, name, &record.name),
+        }
+    }
 }
 
 fn replace(program: &mut SchedClassifier, pin: &Path, name: &str, interface: &str) -> Result<(), PinError> {
@@ -365,11 +273,6 @@ fn replace_xdp(ebpf: &mut Ebpf, pin: &Path, interface: &str) -> Result<(), PinEr
     Ok(())
 }
 
-/// Priority and handle, where it is a filter of the older kind rather than a link.
-fn clsact_filter(link: &SchedClassifierLink, _way: TcAttachType) -> Option<(u16, u32)> {
-    Some((link.priority().ok()?, link.handle().ok()?.into()))
-}
-
-fn not_pinnable(what: &str, error: &(dyn std::error::Error + 'static)) -> PinError {
+pub(super) fn not_pinnable(what: &str, error: &(dyn std::error::Error + 'static)) -> PinError {
     PinError::NotPinnable { what: what.to_owned(), reason: chain(error) }
 }

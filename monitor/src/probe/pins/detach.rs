@@ -3,12 +3,11 @@
 use std::{fs, io, path::Path};
 
 use super::{
-    InterfaceRecord, PinError,
+    PinError, clsact,
     directory::{self, Directory},
     lock::ChangeLock,
     open,
 };
-use crate::{netns::Netns, probe::attach as hooks};
 
 /// What detaching found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,8 +50,9 @@ pub(super) fn remove(directory: &Directory) -> Result<Detached, PinError> {
     }
     let record = open::read_record(directory).ok();
     remove_files(&directory.links())?;
-    for interface in record.iter().flat_map(|record| &record.interfaces) {
-        remove_clsact(interface);
+    // While the programs are pinned: by their numbers the instance's filters are known.
+    for interface in record.iter().flat_map(|record| &record.interfaces).filter(|one| clsact::is_used(one)) {
+        clsact::remove(directory, interface)?;
     }
     remove_files(&directory.programs())?;
     remove_files(&directory.maps())?;
@@ -60,18 +60,6 @@ pub(super) fn remove(directory: &Directory) -> Result<Detached, PinError> {
         ignore_missing(fs::remove_dir(&path)).map_err(PinError::path(&path, "remove it"))?;
     }
     Ok(Detached::Removed)
-}
-
-/// Filters of the older kind outlive everything; one on an interface of another namespace, or one that has gone, is
-/// out of reach.
-fn remove_clsact(interface: &InterfaceRecord) {
-    let here = Netns::current().is_ok_and(|netns| netns.inode() == interface.key.netns);
-    if !here {
-        return;
-    }
-    if let Err(error) = hooks::detach_clsact(&interface.name, &interface.raw) {
-        tracing::warn!("{}: its clsact filter could not be removed: {error}", interface.name);
-    }
 }
 
 /// The map that says what was attached goes last.

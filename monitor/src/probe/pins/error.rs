@@ -57,6 +57,19 @@ pub enum PinError {
         /// Process name and number.
         reader: String,
     },
+    /// A filter on clsact can be changed in its own network namespace alone.
+    #[error(
+        "instance {name}: its programs on {interface} are filters in network namespace {netns}, which this user cannot \
+         enter from here; run the command there (`nsenter --net=...`), or as root"
+    )]
+    Unreachable {
+        /// The instance.
+        name: String,
+        /// Its interface.
+        interface: String,
+        /// Inode number of the namespace.
+        netns: u32,
+    },
     /// The kernel cannot pin this.
     #[error("{what} cannot be pinned: {reason}")]
     NotPinnable {

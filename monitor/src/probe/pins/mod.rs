@@ -6,13 +6,18 @@
 //! ring holds one on the instance's directory. Both are the kernel's and go with the process.
 
 mod attach;
+mod changes;
+mod clsact;
 mod detach;
 mod directory;
 mod error;
 mod expected;
 mod lock;
 mod open;
+mod programs;
+mod reattach;
 mod record;
+mod state;
 mod upkeep;
 
 pub use attach::{AttachOptions, Attached, attach};
@@ -21,4 +26,6 @@ pub use directory::{Instances, OtherVersion, ROOT, instances};
 pub use error::PinError;
 pub use lock::ReaderLock;
 pub use open::{Followed, Pinned, ProgramState, not_attached};
+pub use reattach::reattach;
 pub use record::{InterfaceRecord, Record};
+pub use state::InterfaceState;

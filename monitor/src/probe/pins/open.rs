@@ -1,20 +1,23 @@
 //! An instance that somebody attached: its maps, compared with what they must be, and what it says of itself.
 
-use std::{fs, io, os::unix::fs::MetadataExt, path::Path, time::Duration};
+use std::{fs, io, os::unix::fs::MetadataExt, path::Path, sync::Arc, time::Duration};
 
 use aya::{
     maps::{Map, MapData},
-    programs::ProgramInfo,
+    programs::{ProgramInfo, TcAttachType},
 };
+use monitor_common::ABI_VERSION;
 
 use super::{
-    InterfaceRecord, PinError, ReaderLock, Record,
+    InterfaceRecord, InterfaceState, PinError, ReaderLock, Record,
     directory::{self, Directory},
     expected, lock,
     record::{self, RecordMap},
+    state,
 };
+use crate::netns::{self, Netns};
 use crate::probe::{
-    Hook, Kernel, ProbeError,
+    Hook, Interface, Kernel, ProbeError,
     attach::{self, STAGES},
     kernel::map_error,
     xdp,
@@ -34,6 +37,7 @@ pub struct Followed {
     directory: Directory,
     /// Inode number of the pin that says what is attached.
     inode: Option<u64>,
+    map: RecordMap,
 }
 
 impl Followed {
@@ -47,6 +51,20 @@ impl Followed {
     #[must_use]
     pub fn gone(&self) -> bool {
         inode(&self.directory) != self.inode
+    }
+
+    /// What it says of itself now: somebody may have attached it to more interfaces, or to others.
+    ///
+    /// # Errors
+    /// Where the map cannot be read.
+    pub fn record(&self) -> Result<Record, PinError> {
+        Ok(self.map.read()?)
+    }
+
+    /// What became of one of its interfaces.
+    #[must_use]
+    pub fn state_of(&self, interface: &InterfaceRecord, hook: Hook) -> InterfaceState {
+        state::of(&self.directory, interface, hook)
     }
 }
 
@@ -77,6 +95,10 @@ impl Pinned {
             return Err(not_attached(name));
         }
         let record = read_record(&directory)?;
+        if record.abi_version != ABI_VERSION {
+            let reason = format!("its record is of version {}, not {ABI_VERSION}", record.abi_version);
+            return Err(broken(&directory, reason));
+        }
         if !record.complete {
             return Err(broken(&directory, "attaching it was not completed".to_owned()));
         }
@@ -93,10 +115,17 @@ impl Pinned {
         Ok(Self { directory, record, kernel })
     }
 
-    /// A handle by which to notice that it is detached.
-    #[must_use]
-    pub fn followed(&self) -> Followed {
-        Followed { inode: inode(&self.directory), directory: self.directory.clone() }
+    /// A handle by which to notice that it is detached, or attached to something else.
+    ///
+    /// # Errors
+    /// Where the map that says so cannot be opened once more.
+    pub fn followed(&self) -> Result<Followed, PinError> {
+        let map = record_map(&self.directory)?;
+        Ok(Followed { inode: inode(&self.directory), directory: self.directory.clone(), map })
+    }
+
+    pub(super) const fn directory(&self) -> &Directory {
+        &self.directory
     }
 
     /// What it says of itself.
@@ -185,12 +214,39 @@ impl Pinned {
         names.filter(|name| !self.directory.stage_link(name).exists()).collect()
     }
 
-    /// Whether an interface's programs are still on it.
+    /// What became of one of its interfaces.
     #[must_use]
-    pub fn is_attached_to(&self, interface: &InterfaceRecord) -> bool {
-        is_linked(&self.directory, interface, self.record.hook)
+    pub fn state_of(&self, interface: &InterfaceRecord) -> InterfaceState {
+        state::of(&self.directory, interface, self.record.hook)
+    }
+
+    /// Interfaces of this network namespace that the instance should be on and is not: one that is there in the place of
+    /// one that has gone, one that was moved here, one that has lost a program.
+    ///
+    /// # Errors
+    /// Where the interfaces cannot be listed.
+    pub fn lost(&self, here: &Arc<Netns>) -> Result<Vec<Interface>, PinError> {
+        let present = here.run(netns::interfaces).and_then(|listed| listed).map_err(|error| {
+            let source = io::Error::other(error);
+            ProbeError::Namespace { name: self.directory.name.clone(), source }
+        })?;
+        let called = |name: &str| present.iter().find(|one| one.name == name);
+        let numbered = |index: u32| present.iter().find(|one| one.index == index);
+        let find = |one: &InterfaceRecord| match self.state_of(one) {
+            InterfaceState::Replaced { .. } => called(&one.name),
+            InterfaceState::Detached => numbered(one.key.ifindex),
+            InterfaceState::Moved | InterfaceState::Elsewhere => {
+                present.iter().find(|there| state::is_on(&self.directory, one, there.index))
+            }
+            InterfaceState::Attached | InterfaceState::Renamed { .. } | InterfaceState::Gone => None,
+        };
+        let found = self.record.interfaces.iter().filter_map(|one| Some((one.id, find(one)?)));
+        found.map(|(id, there)| Ok(Interface::find(here, &there.name, id)?)).collect()
     }
 }
+
+/// The program at tc for what leaves, which every interface has.
+pub(super) const EGRESS: &str = "egress";
 
 /// Names of the programs that each interface has, by the hook for what comes in.
 pub(super) fn programs_on_interfaces(hook: Hook) -> impl Iterator<Item = &'static str> {
@@ -198,17 +254,15 @@ pub(super) fn programs_on_interfaces(hook: Hook) -> impl Iterator<Item = &'stati
     early.into_iter().chain(attach::at_tc(hook).iter().map(|(name, _)| *name))
 }
 
-/// Whether an interface's links are pinned and still attached to it.
-pub(super) fn is_linked(directory: &Directory, interface: &InterfaceRecord, hook: Hook) -> bool {
-    interface.raw.flags & monitor_common::ATTACHED_CLSACT != 0
-        || programs_on_interfaces(hook)
-            .all(|name| is_alive(&directory.hook_link(interface.id, name), interface.key.ifindex))
+/// Which packets a program at tc is for.
+pub(super) fn way_of(program: &str) -> Option<TcAttachType> {
+    attach::CLASSIFIERS.into_iter().find(|(name, _)| *name == program).map(|(_, way)| way)
 }
 
-/// Whether a pinned link is still on its interface: it outlives the interface, but attached to index 0.
-pub(super) fn is_alive(pin: &Path, ifindex: u32) -> bool {
+/// Whether a pinned link is still on an interface: it outlives the interface, but attached to index 0.
+pub(super) fn is_alive(pin: &Path) -> bool {
     let told = bpf::open_pin(pin).and_then(|link| bpf::told_of(&link, "ifindex"));
-    told.is_ok_and(|found| found == u64::from(ifindex))
+    told.is_ok_and(|index| index != 0)
 }
 
 fn inode(directory: &Directory) -> Option<u64> {

@@ -10,7 +10,7 @@ use aya::programs::ProgramInfo;
 use monitor_core::packet::InterfaceId;
 
 use super::{
-    InterfaceRecord, PinError,
+    InterfaceRecord, PinError, clsact,
     directory::{self, Directory},
     open,
 };
@@ -27,7 +27,35 @@ pub(super) fn is_current(
     let Ok(pinned) = ProgramInfo::from_pin(directory.programs().join(name)) else { return false };
     let on_interfaces = interfaces.iter().map(|one| directory.hook_link(one.id, name));
     let mut links = on_interfaces.chain([directory.stage_link(name)]).filter(|link| link.exists());
-    pinned.tag() == tag && links.all(|link| program_of(&link) == Some(pinned.id()))
+    let side = open::way_of(name).map(clsact::side_of);
+    let with_filters = interfaces.iter().filter(|one| clsact::is_used(one));
+    let filters = with_filters.flat_map(|one| clsact::own(directory, one).unwrap_or_default());
+    let mut filters = filters.filter(|filter| Some(filter.side) == side);
+    pinned.tag() == tag
+        && links.all(|link| program_of(&link) == Some(pinned.id()))
+        && filters.all(|filter| filter.program == Some(pinned.id()))
+}
+
+/// What stands in the name of the pin of a program that was replaced, before the program's number.
+const REPLACED: &str = "-replaced-";
+
+/// Keeps the pin of a program that is about to be replaced under another name: by its number a filter that still runs it
+/// is known as the instance's own.
+pub(super) fn keep_replaced(directory: &Directory, name: &str) -> Result<(), PinError> {
+    let pin = directory.programs().join(name);
+    let Ok(pinned) = ProgramInfo::from_pin(&pin) else { return Ok(()) };
+    let kept = directory.programs().join(format!("{name}{REPLACED}{}", pinned.id()));
+    fs::rename(&pin, &kept).map_err(PinError::path(&pin, "rename it"))
+}
+
+/// Removes the pins of programs that have been replaced everywhere.
+pub(super) fn forget_replaced(directory: &Directory) -> Result<(), PinError> {
+    let programs = directory.programs();
+    for name in directory::names(&programs)?.into_iter().filter(|name| name.contains(REPLACED)) {
+        let pin = programs.join(name);
+        fs::remove_file(&pin).map_err(PinError::path(&pin, "remove it"))?;
+    }
+    Ok(())
 }
 
 /// Removes pins that belong to nothing that is written down.
@@ -44,11 +72,15 @@ pub(super) fn tidy(
     let programs: Vec<_> = names.map(|name| directory.programs().join(name)).collect();
     for (place, known) in [(directory.links(), links), (directory.programs(), programs)] {
         let strays = directory::names(&place)?.into_iter().map(|name| place.join(name));
-        for stray in strays.filter(|pin| !known.contains(pin)) {
+        for stray in strays.filter(|pin| !known.contains(pin) && !was_replaced(pin)) {
             fs::remove_file(&stray).map_err(PinError::path(&stray, "remove it"))?;
         }
     }
     Ok(())
+}
+
+fn was_replaced(pin: &Path) -> bool {
+    pin.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.contains(REPLACED))
 }
 
 /// Number of the program that a pinned link runs.
