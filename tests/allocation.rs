@@ -88,6 +88,8 @@ const BOUNDS: Bounds = Bounds {
     channels: 200,
     pmus_per_config: 4,
     channels_per_config: 64,
+    config_series: 2,
+    config_series_bytes: 1_024,
     instants: 8,
     pmus_per_instant: 16,
 };

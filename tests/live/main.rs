@@ -20,6 +20,7 @@ mod refusals;
 mod replay;
 mod simulated;
 mod sizes;
+mod sources;
 mod verifier;
 mod wakeups;
 mod wire;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         replay::trials(),
         simulated::trials(),
         sizes::trials(),
+        sources::trials(),
         matching::trials(),
         flood::trials(),
         wakeups::trials(),

@@ -9,7 +9,7 @@ use monitor::netns::{End, Pair, private_pair};
 use monitor::simulate::{Fleet, FleetPlan, Frames, ReportingInstant, ReportingRate};
 use monitor::sys::packet::FrameSender;
 use monitor_core::protocol::c37118::encode::{self, Preamble};
-use monitor_core::protocol::c37118::{Command as Asked, IdCode, NominalFrequency, TimeTag, Version};
+use monitor_core::protocol::c37118::{Command as Asked, Format, IdCode, NominalFrequency, TimeTag, Version};
 
 /// Addresses kept for documentation (RFC 5737, RFC 3849).
 pub(crate) const PMU: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
@@ -87,8 +87,17 @@ impl Pmu {
     pub(crate) const RATE: ReportingRate = ReportingRate::FIFTY;
 
     pub(crate) fn new(idcode: u16) -> Self {
+        Self::of(idcode, |fleet| fleet)
+    }
+
+    /// One whose values stand in another format, and whose DATA have another size for it.
+    pub(crate) fn formatted(idcode: u16, format: Format) -> Self {
+        Self::of(idcode, |fleet| fleet.formatted(format))
+    }
+
+    fn of(idcode: u16, shaped: impl FnOnce(Fleet) -> Fleet) -> Self {
         let plan = FleetPlan { seed: 7, pmus: 1, first_idcode: idcode, nominal: NominalFrequency::Hz50 };
-        let fleet = Fleet::new(&plan).unwrap();
+        let fleet = shaped(Fleet::new(&plan).unwrap());
         let frames = Frames::new(fleet.stations()[0].clone(), Self::RATE).unwrap();
         Self {
             idcode,

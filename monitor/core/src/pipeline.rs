@@ -17,6 +17,7 @@ mod alignment;
 mod bounds;
 mod c37118;
 mod configuration;
+mod fragments;
 mod histograms;
 mod ports;
 mod tick;
@@ -35,7 +36,7 @@ use crate::event::{
 use crate::flow::Seen;
 use crate::packet::{Content, Datagram, Fragment, Packet, Record, RecordKind, Segment};
 use crate::protocol::c37118::FrameView;
-use crate::stream::{Configs, PacketIdentity, Preload, Strangers, StreamRule, Streams};
+use crate::stream::{Assemblies, Configs, PacketIdentity, Preload, Strangers, StreamRule, Streams};
 use crate::time::{Clock, Nanos};
 use alignment::Alignment;
 use ports::PortMap;
@@ -69,6 +70,7 @@ pub struct Pipeline {
 struct Judge {
     streams: Streams,
     configs: Configs,
+    assemblies: Assemblies,
     stages: StageHistograms,
     counts: Counts,
     /// The place of the stream that told last.
@@ -150,6 +152,7 @@ impl Pipeline {
             judge: Judge {
                 streams: Streams::new(bounds.streams, rules),
                 configs: Configs::new(bounds.streams, bounds.arena()),
+                assemblies: Assemblies::new(bounds.config_series, bounds.config_series_bytes),
                 stages: StageHistograms::new(),
                 counts: Counts::default(),
                 teller: 0,
@@ -212,7 +215,8 @@ impl Pipeline {
         Counts {
             alignment: self.alignment().map(|alignment| alignment.counts).unwrap_or_default(),
             streams_refused: self.judge.streams.refused(),
-            configs_refused: self.judge.configs.refused(),
+            configs_refused: self.judge.configs.refused() + self.judge.assemblies.refused(),
+            config_series_lost: self.judge.assemblies.lost(),
             ..self.judge.counts
         }
     }

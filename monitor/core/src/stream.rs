@@ -4,6 +4,7 @@
 //! [`Configs`] never allocate afterwards, and say so where there is no place left.
 
 pub mod align;
+mod assembly;
 mod config;
 mod copies;
 mod counts;
@@ -22,6 +23,7 @@ mod streams;
 mod table;
 mod tally;
 
+pub use assembly::{Assemblies, EXPIRED_NS, Gathered, IDLE_NS};
 pub use config::{Adopted, Configs, Learned, Misfit, Preload, PreloadError, SourceId, SourceKey};
 pub use copies::{COPY_WINDOW_NS, CopyKind, PacketIdentity, SEEN, Strangers};
 pub use counts::{StreamCounts, StreamTiming};

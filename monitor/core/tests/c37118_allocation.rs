@@ -7,12 +7,14 @@ use std::cell::Cell;
 use std::hint::black_box;
 
 use monitor_core::protocol::c37118::encode::{
-    self, ConfigKind, PmuSample, Preamble, StationConfig, StreamConfig,
+    self, ConfigKind, Fragments, PmuSample, Preamble, StationConfig, StationConfig3, StreamConfig,
+    StreamConfig3,
 };
 use monitor_core::protocol::c37118::{
-    AnalogChannel, AnalogKind, AnalogScaling, Command, CommandView, ConfigView, Coordinates, DataRate,
-    DataView, DigitalChannel, Format, FrameView, HeaderView, IdCode, Layout, LayoutBounds, NominalFrequency,
-    PhasorChannel, PhasorFormat, PhasorScaling, PhasorUnit, Stat, Text, TimeBase, TimeTag, Version,
+    AnalogChannel, AnalogKind, AnalogScale3, AnalogScaling, Command, CommandView, ConfigView, Coordinates,
+    DataRate, DataView, DigitalChannel, Format, Fragment, FragmentChecks, FrameView, HeaderView, IdCode,
+    Layout, LayoutBounds, NominalFrequency, PhasorChannel, PhasorComponent, PhasorFormat, PhasorScale3,
+    PhasorScaling, PhasorUnit, PmuDetails, Series, Stat, Text, TimeBase, TimeTag, Version,
 };
 
 struct Counting;
@@ -69,6 +71,47 @@ fn write_config(out: &mut [u8], phasors: PhasorFormat, floats: bool) -> usize {
     encode::config(out, &PREAMBLE, ConfigKind::Config2, &stream).expect("it fits")
 }
 
+/// The same as a CFG-3, scaled and turned.
+fn write_config3(out: &mut [u8], phasors: PhasorFormat, floats: bool) -> usize {
+    let scale = PhasorScale3 { angle_rad: 0.5, ..PhasorScale3::new(PhasorComponent::PhaseA, 0.01) };
+    let phasor = PhasorChannel { name: Text::new(b"VA"), unit: PhasorUnit::Volt, scaling: scale.into() };
+    let scaling = AnalogScaling::Scale(AnalogScale3 { scale: 0.5, offset: 1.0 });
+    let config = StationConfig {
+        station: "Station".into(),
+        idcode: IdCode(8),
+        format: Format::new(phasors, floats, floats),
+        phasors: &[phasor; 3],
+        analogs: &[AnalogChannel { name: Text::new(b"P"), scaling }; 2],
+        digitals: &[DigitalChannel { names: [Text::new(b"breaker"); 16], normal: 0, valid: 1 }],
+        nominal: NominalFrequency::Hz50,
+        config_count: 1,
+    };
+    let station = StationConfig3 { config, details: PmuDetails::default() };
+    let stream = StreamConfig3 {
+        time_base: TimeBase::MICROSECONDS,
+        stations: &[station, station],
+        data_rate: DataRate::from_word(50).expect("not zero"),
+    };
+    encode::config3(out, &PREAMBLE, &stream).expect("it fits")
+}
+
+/// Cuts a CFG-3 and puts it together again.
+fn cut_and_put_together(whole: &[u8], checks: FragmentChecks, buffer: &mut [u8]) -> usize {
+    let (mut fragments, mut out, mut series) = (Fragments::new(whole, checks), [0; 90], None::<Series>);
+    while let Some(length) = fragments.write_next(90, &mut out) {
+        let fragment = Fragment::new(&out[..length.expect("it fits")]).expect("a fragment");
+        match &mut series {
+            None => series = Some(Series::begin(&fragment, buffer).expect("the first")),
+            Some(series) => {
+                if let Some(length) = series.push(&fragment, buffer).expect("the next") {
+                    return length;
+                }
+            }
+        }
+    }
+    0
+}
+
 fn write_data(out: &mut [u8], layout: &Layout) -> usize {
     let sample = PmuSample {
         stat: Stat::from_word(0),
@@ -114,6 +157,7 @@ fn read(bytes: &[u8], layout: &mut Layout) -> f64 {
 fn reading_and_writing_allocate_nothing() {
     let mut layout = Layout::with_capacity(LayoutBounds { pmus: 2, phasors: 6, analogs: 4 });
     let (mut config, mut data, mut other) = ([0; 2048], [0; 512], [0; 512]);
+    let mut whole = [0; 2048];
     let made = ALLOCATIONS.get();
     assert!(made >= 3, "the layout's memory is counted: {made}");
 
@@ -121,6 +165,15 @@ fn reading_and_writing_allocate_nothing() {
         for floats in [false, true] {
             let size = write_config(&mut config, phasors, floats);
             black_box(read(&config[..size], &mut layout));
+            let size = write_data(&mut data, &layout);
+            black_box(read(&data[..size], &mut layout));
+            let size = write_config3(&mut config, phasors, floats);
+            black_box(read(&config[..size], &mut layout));
+            for checks in [FragmentChecks::Each, FragmentChecks::Last] {
+                let length = cut_and_put_together(&config[..size], checks, &mut whole);
+                assert!(whole[..length] == config[..size], "the same frame");
+            }
+            black_box(Fragment::new(&config[..size]).unwrap_err());
             let size = write_data(&mut data, &layout);
             black_box(read(&data[..size], &mut layout));
             // The refusals cost no memory either.

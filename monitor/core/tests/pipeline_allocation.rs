@@ -16,7 +16,8 @@ use monitor_core::event::{
 };
 use monitor_core::packet::{LinkType, Record, RecordKind, Stamps};
 use monitor_core::pipeline::{Bounds, Pipeline, Ports};
-use monitor_core::protocol::c37118::encode::{self, ConfigKind};
+use monitor_core::protocol::c37118::FragmentChecks;
+use monitor_core::protocol::c37118::encode::{self, ConfigKind, Fragments};
 use monitor_core::stream::Preload;
 use monitor_core::time::{Clock, Mono, Nanos};
 use packets::{PDC, PMU, PORT, record, udp};
@@ -125,6 +126,19 @@ fn payloads() -> Vec<Vec<u8>> {
         payloads.extend([const { Vec::new() }; 3]);
         payloads.push(pmus[1].data(index));
     }
+    for (idcode, checks) in [(1, FragmentChecks::Each), (2, FragmentChecks::Last)] {
+        let whole = Pmu::new(idcode, 50, 3).config3(1, 2.0);
+        let mut cut = Fragments::new(&whole, checks);
+        let mut out = [0; 48];
+        let mut parts = Vec::new();
+        while let Some(length) = cut.write_next(48, &mut out) {
+            parts.push(out[..length.expect("room")].to_vec());
+        }
+        payloads.extend(parts.clone());
+        // Again without the second one: a series that is lost.
+        parts.remove(1);
+        payloads.extend(parts);
+    }
     // What looks like a frame's beginning at every second byte, each larger than what is left of the budget.
     payloads.push([0xAA, 0x01].repeat(700));
     payloads.push([0xAA, 0x01, 0x01, 0x00].repeat(16_000));
@@ -180,6 +194,8 @@ fn nothing_is_allocated_after_the_pools_are_made() {
         channels: 24,
         pmus_per_config: 1,
         channels_per_config: 8,
+        config_series: 2,
+        config_series_bytes: 1_024,
         instants: 8,
         pmus_per_instant: 16,
     };
@@ -209,6 +225,7 @@ fn nothing_is_allocated_after_the_pools_are_made() {
             [complete, incomplete, late, duplicate, out_of_step].into_iter().all(|count| count > 0),
             "{counts:?}"
         );
+        assert!(counts.config_series_lost > 0, "{counts:?}");
         assert!(unexpected.is_err() && out.adopted > 1 && out.misfits > 0, "{} {}", out.adopted, out.misfits);
         assert_eq!(pipeline.streams().count(), 8);
         assert!(

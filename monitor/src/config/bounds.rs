@@ -92,9 +92,36 @@ const PMUS_PER_INSTANT: Bound = Bound {
     meaning: "PMUs whose values are kept for one instant, with --align alone; 24 bytes each for every instant",
 };
 
+const SERIES: Bound = Bound {
+    name: "config-series",
+    least: 0,
+    default: 4,
+    most: 256,
+    meaning: "CFG-3 that may be on their way in fragments at the same time",
+};
+
+const SERIES_BYTES: Bound = Bound {
+    name: "config-series-bytes",
+    least: 1_024,
+    default: 128 << 10,
+    most: 4 << 20,
+    meaning: "bytes of a CFG-3 that is put together from fragments; each of those on their way costs as many",
+};
+
 /// Every bound.
-pub const BOUNDS: [Bound; 9] =
-    [RING, STREAMS, CONFIGURATIONS, PMUS, CHANNELS, PMUS_EACH, CHANNELS_EACH, INSTANTS, PMUS_PER_INSTANT];
+pub const BOUNDS: [Bound; 11] = [
+    RING,
+    STREAMS,
+    CONFIGURATIONS,
+    PMUS,
+    CHANNELS,
+    PMUS_EACH,
+    CHANNELS_EACH,
+    SERIES,
+    SERIES_BYTES,
+    INSTANTS,
+    PMUS_PER_INSTANT,
+];
 
 /// `[bounds]` of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -107,6 +134,8 @@ pub struct BoundsTable {
     channels: Option<usize>,
     pmus_per_configuration: Option<usize>,
     channels_per_configuration: Option<usize>,
+    config_series: Option<usize>,
+    config_series_bytes: Option<usize>,
     instants: Option<usize>,
     pmus_per_instant: Option<usize>,
 }
@@ -123,6 +152,8 @@ impl BoundsTable {
             channels,
             pmus_per_configuration,
             channels_per_configuration,
+            config_series,
+            config_series_bytes,
             instants,
             pmus_per_instant,
         } = *self;
@@ -134,6 +165,8 @@ impl BoundsTable {
             channels,
             pmus_per_configuration,
             channels_per_configuration,
+            config_series,
+            config_series_bytes,
             instants,
             pmus_per_instant,
         ]
@@ -151,6 +184,8 @@ impl BoundsTable {
             channels: or_default(CHANNELS, self.channels),
             pmus_per_configuration: or_default(PMUS_EACH, self.pmus_per_configuration),
             channels_per_configuration: or_default(CHANNELS_EACH, self.channels_per_configuration),
+            config_series: or_default(SERIES, self.config_series),
+            config_series_bytes: or_default(SERIES_BYTES, self.config_series_bytes),
             instants: or_default(INSTANTS, self.instants),
             pmus_per_instant: or_default(PMUS_PER_INSTANT, self.pmus_per_instant),
         }
@@ -168,6 +203,8 @@ impl BoundsTable {
             channels: within(CHANNELS, self.channels)?,
             pmus_per_config: within(PMUS_EACH, self.pmus_per_configuration)?,
             channels_per_config: within(CHANNELS_EACH, self.channels_per_configuration)?,
+            config_series: within(SERIES, self.config_series)?,
+            config_series_bytes: within(SERIES_BYTES, self.config_series_bytes)?,
             instants: within(INSTANTS, self.instants)?,
             pmus_per_instant: within(PMUS_PER_INSTANT, self.pmus_per_instant)?,
         })

@@ -199,6 +199,8 @@ mod tests {
         configurations = 7
         pmus = 8
         channels = 10
+        config-series = 2
+        config-series-bytes = 2048
         pmus-per-configuration = 9
         channels-per-configuration = 11
         instants = 13

@@ -371,6 +371,8 @@ pub struct Summary {
     pub streams_refused: u64,
     /// Configurations that found no slot.
     pub configs_refused: u64,
+    /// CFG-3 in fragments that did not become whole.
+    pub config_series_lost: u64,
     /// Configurations that state no rate (DATA_RATE 0).
     pub configs_without_rate: u64,
     /// Alignment; absent where it was not asked for.
@@ -406,6 +408,7 @@ impl Summary {
             streams: streams(pipeline, registry),
             streams_refused: counts.streams_refused,
             configs_refused: counts.configs_refused,
+            config_series_lost: counts.config_series_lost,
             configs_without_rate: counts.configs_without_rate,
             alignment: Alignment::new(pipeline, registry),
             ..Self::default()

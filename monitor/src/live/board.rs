@@ -23,7 +23,7 @@ pub struct Snapshot {
 }
 
 /// Words of a snapshot; a test fails where it is not their number.
-const WORDS: usize = 100;
+const WORDS: usize = 101;
 
 impl Snapshot {
     /// Visits every number in a fixed order. Destructured, so that a new one cannot be forgotten.
@@ -36,6 +36,7 @@ impl Snapshot {
             alignment,
             streams_refused,
             configs_refused,
+            config_series_lost,
             copies,
             configs_without_rate,
             packets_ignored,
@@ -49,7 +50,7 @@ impl Snapshot {
         [found, decoded, invalid, crc_errors].into_iter().for_each(&mut each);
         undecoded.iter_mut().chain(c37118).chain(invalid_by_reason).for_each(&mut each);
         aligned(alignment).into_iter().for_each(&mut each);
-        [streams_refused, configs_refused, copies, configs_without_rate, packets_ignored]
+        [streams_refused, configs_refused, config_series_lost, copies, configs_without_rate, packets_ignored]
             .into_iter()
             .for_each(&mut each);
         let LoopCounts { delivered, discarded, malformed, pending, sleeps, woken, busy_heads } = turns;

@@ -104,6 +104,10 @@ fn frames(out: &mut String, summary: &Summary) -> fmt::Result {
     other(out, summary.packets_ignored)?;
     refused(out, summary.streams_refused, "stream", "the table of streams is full")?;
     refused(out, summary.configs_refused, "configuration", "every slot is in use")?;
+    if summary.config_series_lost > 0 {
+        let lost = summary.config_series_lost;
+        writeln!(out, "CFG-3        {lost} in fragments that did not become whole")?;
+    }
     without_rate(out, summary.configs_without_rate)
 }
 

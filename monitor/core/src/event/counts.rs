@@ -84,8 +84,10 @@ pub struct Counts {
     pub alignment: AlignCounts,
     /// Streams that found no place in the table; as many as there are places can be told apart.
     pub streams_refused: u64,
-    /// Configurations that found no slot, or were too large for one.
+    /// Configurations that found no slot, were too large for one, or began in fragments where every buffer was in use.
     pub configs_refused: u64,
+    /// CFG-3 in fragments that did not become whole: one was missing, out of order or broken, or they were too large.
+    pub config_series_lost: u64,
     /// Packets that were copies of one seen before; their payload is [`ByteCounts::duplicate`].
     pub copies: u64,
     /// Configurations whose DATA_RATE is 0, repetitions included: they lay DATA out, but nothing can be missed.

@@ -18,6 +18,10 @@ pub struct Bounds {
     pub pmus_per_config: usize,
     /// Phasors, and as many analogs, that one configuration may hold, all its PMUs together.
     pub channels_per_config: usize,
+    /// CFG-3 that may be on their way in fragments at the same time.
+    pub config_series: usize,
+    /// Bytes that one of them may have; each place costs as many.
+    pub config_series_bytes: usize,
     /// Instants that may be open at the same time, where streams are aligned: each costs 24 bytes for every stream and
     /// every PMU of which values are kept, and 1.5 bytes for every stream. Memory that is not used is not resident.
     pub instants: usize,
@@ -34,6 +38,8 @@ impl Default for Bounds {
             channels: 16_384,
             pmus_per_config: 1_024,
             channels_per_config: 4_096,
+            config_series: 4,
+            config_series_bytes: 128 << 10,
             instants: 128,
             pmus_per_instant: 4_096,
         }

@@ -5,7 +5,7 @@ use crate::event::{
     Class, ConfigId, EventKind, InvalidReason, Outcome, Outlet, Stage, Stages, StreamId, UndecodedReason,
 };
 use crate::flow::{Finder, Found, Invalid};
-use crate::protocol::c37118::{FrameHeader, FrameKind, FrameView};
+use crate::protocol::c37118::{Continuation, FrameHeader, FrameKind, FrameView};
 use crate::stream::{Configs, PacketIdentity, SourceKey, Stream, Streams};
 use crate::time::Clock;
 
@@ -74,11 +74,26 @@ impl Judge {
                 Found::Invalid(invalid) => {
                     let counter = if invalid.in_frames { &mut bytes.in_frames } else { &mut bytes.skipped };
                     *counter += length;
-                    self.take_invalid(carrier, &invalid, out);
+                    if !self.take_unchecked(carrier, &invalid, clock, out) {
+                        self.take_invalid(carrier, &invalid, out);
+                    }
                 }
                 Found::Skipped(_) => bytes.skipped += length,
             }
         }
+    }
+
+    /// A CFG-3's fragment whose CHK is not its own looks broken by itself.
+    fn take_unchecked<C: Clock, O: Outlet>(
+        &mut self,
+        carrier: &Carrier,
+        invalid: &Invalid<'_>,
+        clock: &mut C,
+        out: &mut O,
+    ) -> bool {
+        invalid.reason == InvalidReason::Crc
+            && invalid.frame_type == Some(FrameKind::Config3 as u8)
+            && self.take_fragment(carrier, invalid.bytes, clock, out)
     }
 
     fn take_invalid<O: Outlet>(&mut self, carrier: &Carrier, invalid: &Invalid<'_>, out: &mut O) {
@@ -106,6 +121,10 @@ impl Judge {
         clock: &mut C,
         out: &mut O,
     ) {
+        let part = Continuation::of(&frame).is_some_and(|place| place != Continuation::Only);
+        if part && self.take_fragment(carrier, frame.bytes(), clock, out) {
+            return;
+        }
         let judged = match frame.kind() {
             FrameKind::Data => self.judge_data(carrier, frame, out),
             FrameKind::Config1 | FrameKind::Config2 | FrameKind::Config3 => {
@@ -115,10 +134,22 @@ impl Judge {
             // A command goes to the sender of the stream that it names: it belongs to none.
             FrameKind::Command => Judged::decoded(None),
         };
+        self.conclude(carrier, frame, &judged, clock, out);
+    }
+
+    /// Counts a frame that was judged, and tells of it.
+    pub(super) fn conclude<C: Clock, O: Outlet>(
+        &mut self,
+        carrier: &Carrier,
+        frame: FrameView<'_>,
+        judged: &Judged,
+        clock: &mut C,
+        out: &mut O,
+    ) {
         let at = judged.decoded.is_ok().then(|| clock.monotonic()).flatten();
         let stages = Stages::new(&carrier.seen.stamps, at);
-        self.count_frame(frame, &judged, &stages);
-        self.tell_frame(carrier, frame, &judged, stages, out);
+        self.count_frame(frame, judged, &stages);
+        self.tell_frame(carrier, frame, judged, stages, out);
         self.tell_instants(out);
     }
 

@@ -49,6 +49,8 @@ pub struct Stream {
     laid_out_by: Option<Content>,
     /// Whether it was told that none is known.
     lack_told: bool,
+    /// Whether each fragment of its CFG-3 ends with a CHK of its own, as far as it is known.
+    pub checks_fragments: bool,
 }
 
 /// What is followed from frame to frame.
@@ -126,6 +128,7 @@ impl Stream {
             latency,
             laid_out_by: None,
             lack_told: false,
+            checks_fragments: false,
         }
     }
 

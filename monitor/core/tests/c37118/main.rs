@@ -7,4 +7,6 @@ mod frames;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod properties3;
+#[cfg(test)]
 mod support;

@@ -188,10 +188,15 @@ fn a_third_configuration_lays_out_and_its_fragment_alone_does_not() {
     bench.send(&pmu.data(103), 0);
     assert_eq!(last(&bench), decoded(1, 1));
     let mut fragment = pmu.config3(4, 4.0);
-    fragment[15] = 1;
+    // Without the first one before it, and then the first one without others behind it.
+    fragment[15] = 2;
     encode::reseal(&mut fragment);
     bench.send(&fragment, 0);
     assert_eq!(last(&bench), undecoded(UndecodedReason::ConfigFragment));
+    fragment[15] = 1;
+    encode::reseal(&mut fragment);
+    bench.send(&fragment, 0);
+    assert_eq!(last(&bench), (Outcome::Decoded, None));
     bench.send(&pmu.data(104), 0);
     assert_eq!(last(&bench), decoded(1, 1), "the last one stays in use");
 }

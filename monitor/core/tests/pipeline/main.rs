@@ -4,6 +4,7 @@ mod arena;
 mod captures;
 mod configurations;
 mod copies;
+mod fragments;
 #[path = "../support/frames.rs"]
 mod frames;
 mod leaps;
@@ -33,6 +34,8 @@ const SMALL: Bounds = Bounds {
     channels: 16,
     pmus_per_config: 2,
     channels_per_config: 8,
+    config_series: 2,
+    config_series_bytes: 1_024,
     instants: 8,
     pmus_per_instant: 16,
 };
