@@ -68,7 +68,7 @@ pub(super) struct Told {
 impl Clock {
     /// The first local instant at or after true time `from_ns`, and when it is due.
     pub(super) fn first(&self, from_ns: i64, rate: super::ReportingRate) -> (i64, ReportingInstant) {
-        let local = ReportingInstant::at_or_after(from_ns + self.offset_at(from_ns, from_ns), rate);
+        let local = ReportingInstant::at_or_about(from_ns + self.offset_at(from_ns, from_ns), rate);
         (self.due(local, from_ns).max(from_ns), local)
     }
 
@@ -86,7 +86,7 @@ impl Clock {
                     // The clock is another one from there on.
                     from = edge;
                     let local = edge + self.offset_at(edge, edge);
-                    next = ReportingInstant::at_or_after(local, instant.rate());
+                    next = ReportingInstant::at_or_about(local, instant.rate());
                 }
                 _ => return (due, next),
             }

@@ -70,6 +70,12 @@ impl ReportingInstant {
         Self { index: u64::try_from(index).unwrap_or(u64::MAX), rate }
     }
 
+    /// The first instant that is not before `unix_ns`, which may itself be an instant's nanoseconds rounded up.
+    #[must_use]
+    pub fn at_or_about(unix_ns: i64, rate: ReportingRate) -> Self {
+        Self::at_or_after(unix_ns.saturating_sub(1), rate)
+    }
+
     /// The instant that is nearest to `unix_ns`.
     #[must_use]
     pub fn nearest(unix_ns: i64, rate: ReportingRate) -> Self {
@@ -199,6 +205,18 @@ mod tests {
         for ns in [0, 1, 19_999_999, 20_000_000, 20_000_001, 1_795_000_000_123_456_789] {
             let instant = ReportingInstant::at_or_after(ns, ReportingRate::FIFTY);
             assert!((0..20_000_000).contains(&(instant.unix_ns() - ns)), "{ns}");
+        }
+    }
+
+    #[test]
+    fn nanoseconds_lead_back_to_their_instant() {
+        for rate in ReportingRate::LEAST..=ReportingRate::MOST {
+            let rate = ReportingRate::new(rate).unwrap();
+            let first = ReportingInstant::at_or_after(1_700_000_000_000_000_000, rate);
+            for instant in (0..rate.get()).map(|place| first.after(place.into())) {
+                assert_eq!(ReportingInstant::at_or_about(instant.unix_ns(), rate), instant);
+                assert_eq!(ReportingInstant::nearest(instant.unix_ns(), rate), instant);
+            }
         }
     }
 

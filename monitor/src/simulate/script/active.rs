@@ -78,7 +78,7 @@ impl Active {
         if self.often == Often::Always {
             return true;
         }
-        let begin = ReportingInstant::at_or_after(self.begin_ns, instant.rate());
+        let begin = ReportingInstant::at_or_about(self.begin_ns, instant.rate());
         let nth = instant.index().saturating_sub(begin.index());
         let mut random =
             Random::of(&[seed, purpose::WHETHER, self.place, self.stream.0.into(), instant.index()]);
