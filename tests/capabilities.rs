@@ -193,6 +193,8 @@ fn the_service_has_what_the_table_says() {
     assert_eq!(of_the_service("AmbientCapabilities"), names);
     assert_eq!(of_the_service("CapabilityBoundingSet"), names);
     assert_eq!(of_the_service("NoNewPrivileges"), "yes");
+    assert_eq!(of_the_service("StateDirectory"), "pmu-monitor");
+    assert_eq!(of_the_service("StateDirectoryMode"), "0700");
     assert!(FULL.iter().all(|one| CAPABILITIES.contains(&format!("CAP_{}", one.to_uppercase()))));
 }
 

@@ -15,9 +15,9 @@ use monitor_core::protocol::c37118::encode::{
     self, ConfigKind, PmuSample, Preamble, StationConfig, StreamConfig,
 };
 use monitor_core::protocol::c37118::{
-    ConfigView, Coordinates, DataRate, Format, FrameView, IdCode, Layout, LayoutBounds, NominalFrequency,
-    PhasorChannel, PhasorFormat, PhasorScaling, PhasorUnit, Stat, Text, TimeBase, TimeQuality, TimeTag,
-    Version,
+    ConfigView, Coordinates, DataRate, Format, FrameKind, FrameView, IdCode, Layout, LayoutBounds,
+    NominalFrequency, PhasorChannel, PhasorFormat, PhasorScaling, PhasorUnit, Stat, Text, TimeBase,
+    TimeQuality, TimeTag, Version,
 };
 use serde_json::Value;
 use support::{Need, captures, trial};
@@ -44,6 +44,11 @@ fn main() -> ExitCode {
             "ieee_1344_is_refused_and_a_good_stream_found",
             captured,
             ieee_1344_is_refused_and_a_good_stream_found,
+        ),
+        trial(
+            "a_file_stands_in_for_a_configuration_that_was_cut_off",
+            captured,
+            a_file_stands_in_for_a_configuration_that_was_cut_off,
         ),
         trial("broken_frames_cost_themselves_alone", &[], broken_frames_cost_themselves_alone),
         trial("other_ports_are_left_alone", &[], other_ports_are_left_alone),
@@ -564,6 +569,69 @@ fn ieee_1344_is_refused_and_a_good_stream_found() {
     let sound = config_frame().len() + data_frame(1).len();
     assert_eq!(payload["received"], bytes.len() + sound);
     assert_eq!((&summary["unaccounted"], &summary["undecoded"]), (&0.into(), &0.into()));
+}
+
+/// The capture without the packets before its first DATA, its configuration among them, and that configuration.
+fn without_its_configuration(capture: &Path) -> (Vec<u8>, Vec<u8>) {
+    const FILE_HEADER: usize = 24;
+    const RECORD_HEADER: usize = 16;
+    /// Ethernet, IPv4 without options, UDP.
+    const HEADERS: usize = 42;
+    let whole = fs::read(capture).unwrap();
+    assert_eq!(whole[..4], [0xD4, 0xC3, 0xB2, 0xA1], "pcap, little-endian");
+    let mut at = FILE_HEADER;
+    let mut config = Vec::new();
+    loop {
+        let length = u32::from_le_bytes(whole[at + 8..at + 12].try_into().unwrap()) as usize;
+        let payload = &whole[at + RECORD_HEADER + HEADERS..at + RECORD_HEADER + length];
+        match FrameView::split(payload).map(|(frame, _)| frame) {
+            Ok(frame) if frame.kind() == FrameKind::Config2 => config = frame.bytes().to_vec(),
+            Ok(frame) if frame.kind() == FrameKind::Data => break,
+            _ => {}
+        }
+        at += RECORD_HEADER + length;
+    }
+    assert!(!config.is_empty(), "the capture has a CFG-2 before its DATA");
+    ([&whole[..FILE_HEADER], &whole[at..]].concat(), config)
+}
+
+fn a_file_stands_in_for_a_configuration_that_was_cut_off() {
+    let place = TempDir::new().unwrap();
+    let [cut, raw, hex] = ["cut.pcap", "config.frame", "config.hex"].map(|name| place.path().join(name));
+    let (capture, config) = without_its_configuration(&udp_capture());
+    fs::write(&cut, capture).unwrap();
+    fs::write(&raw, &config).unwrap();
+    fs::write(&hex, config.iter().map(|byte| format!("{byte:02X}\n")).collect::<String>()).unwrap();
+    let data = |lines: Vec<Value>| {
+        let data = lines.into_iter().filter(|line| line["kind"] == "c37118.data");
+        data.collect::<Vec<_>>()
+    };
+    let undecoded = data(lines(&cut, &[]));
+    assert_eq!(undecoded.len(), 356);
+    assert!(
+        undecoded.iter().all(|line| line["reason"] == "no_configuration" && line["config_source"].is_null())
+    );
+
+    let mut whole = data(lines(&udp_capture(), &[]));
+    for line in &mut whole {
+        assert_eq!(line["config_source"], "wire");
+        line["config_source"] = "file".into();
+    }
+    let bound = format!("192.168.0.60/60={}", raw.display());
+    for option in [raw.to_str().unwrap(), hex.to_str().unwrap(), &bound] {
+        assert_eq!(data(lines(&cut, &["--config-frame", option])), whole, "{option}");
+    }
+
+    // Somebody else's: what it is for is said, and nothing is decoded by it.
+    let other = format!("192.168.0.61/60={}", raw.display());
+    let unbound = data(lines(&cut, &["--config-frame", &other]));
+    assert!(unbound.iter().all(|line| line["pmus"].is_null()));
+    let output = decode(&cut, &["--config-frame", "/nonexistent"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(errors(&output).contains("/nonexistent"), "{output:?}");
+    let wrong = format!("192.168.0.60/61={}", raw.display());
+    let output = decode(&cut, &["--config-frame", &wrong]);
+    assert!(errors(&output).contains("IDCODE 60, and was given for 61"), "{output:?}");
 }
 
 fn other_ports_are_left_alone() {

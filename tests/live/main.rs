@@ -6,6 +6,7 @@ mod support;
 
 mod broken;
 mod clsact;
+mod copies;
 mod demo;
 mod discovery;
 mod endings;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         wakeups::trials(),
         offsets::trials(),
         clsact::trials(),
+        copies::trials(),
         interfaces::trials(),
         endings::trials(),
         refusals::trials(),

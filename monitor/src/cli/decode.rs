@@ -10,9 +10,10 @@ use monitor_core::event::{Class, Classes, EventKind};
 use monitor_core::pipeline::{Bounds, Pipeline};
 use monitor_core::time::NoClock;
 
+use super::run::overlay;
 use super::{Outcome, exit, output};
 use crate::capture::{Capture, CaptureError};
-use crate::config::{Align, Port, ports};
+use crate::config::{Align, Port, RunOptions, StreamRules, ports};
 use crate::hub::{Direct, Item, Summary, is_closed};
 use crate::preload::{ConfigFrame, Remedy, sentence};
 use crate::sink::{Json, Lines, Sink, Table, Text};
@@ -41,31 +42,54 @@ pub(super) struct Arguments {
     /// with ADDRESS/IDCODE= before it those of that PMU alone
     #[arg(long, value_name = "[ADDRESS/IDCODE=]FILE")]
     config_frame: Vec<ConfigFrame>,
+    /// Read ports, bounds, alignment, and names and settings of streams from a TOML file; what is given here wins
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
+    let options = arguments.options()?;
+    let bounds = options.bounds.pipeline()?;
+    let streams = StreamRules::new(&options.stream)?;
+    let setting = Setting { arguments, options, bounds, streams };
     let capture = Capture::open(&arguments.file).map_err(|error| error.to_string())?;
     let out = output::standard().map_err(|error| output::said(&error))?;
     let frames = !arguments.summary;
-    let instants = frames && arguments.align.is_some();
+    let instants = frames && setting.options.align.is_some();
     let lines = Lines { frames, instants, windows: false, summary: arguments.summary };
     match (arguments.json, arguments.summary) {
-        (true, _) => decode(capture, Json::new(out, lines), arguments),
-        (false, true) => decode(capture, Table::new(out), arguments),
-        (false, false) => decode(capture, Text::new(out).with_instants(instants), arguments),
+        (true, _) => decode(capture, Json::new(out, lines), setting),
+        (false, true) => decode(capture, Table::new(out), setting),
+        (false, false) => decode(capture, Text::new(out).with_instants(instants), setting),
     }
 }
 
-fn decode(mut capture: Capture<File>, sink: impl Sink, arguments: &Arguments) -> Outcome {
-    let bounds = Bounds::default();
-    let mut pipeline = Pipeline::new(ports(&arguments.ports), &bounds);
-    if let Some(Align(wait)) = arguments.align {
+impl Arguments {
+    /// What was given on the command line, over what stands in the file.
+    fn options(&self) -> Result<RunOptions, String> {
+        let given = RunOptions { port: self.ports.clone(), align: self.align, ..RunOptions::default() };
+        overlay(self.config.as_deref(), given)
+    }
+}
+
+/// What the arguments amount to, the file's options among them.
+struct Setting<'a> {
+    arguments: &'a Arguments,
+    options: RunOptions,
+    bounds: Bounds,
+    streams: StreamRules,
+}
+
+fn decode(mut capture: Capture<File>, sink: impl Sink, setting: Setting<'_>) -> Outcome {
+    let Setting { arguments, options, bounds, streams: StreamRules { rules, names } } = setting;
+    let mut pipeline = Pipeline::with_rules(ports(&options.port), &bounds, rules);
+    if let Some(Align(wait)) = options.align {
         pipeline = pipeline.with_alignment(wait, &bounds);
     }
     for file in &arguments.config_frame {
         pipeline.preload(file.read().map_err(|error| error.to_string())?);
     }
-    let mut direct = Direct::new(WithNews { sink, file: &arguments.file });
+    let mut direct = Direct::new(WithNews { sink, file: &arguments.file }).naming(names);
     let read = push_all(&mut capture, &mut pipeline, &mut direct);
     pipeline.finish(&mut direct);
     let mut summary = Summary::new(&pipeline, direct.registry());
@@ -79,6 +103,9 @@ fn decode(mut capture: Capture<File>, sink: impl Sink, arguments: &Arguments) ->
     }
     if let Some(losses) = capture.counts().losses() {
         eprintln!("pmu-monitor: {}: {losses}", arguments.file.display());
+    }
+    for table in &summary.unmatched {
+        eprintln!("pmu-monitor: {}: {table} fits no stream that was seen", arguments.file.display());
     }
     if let Some(hint) = nothing_decoded(&summary) {
         eprintln!("pmu-monitor: {}: {hint}", arguments.file.display());

@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::show::Show;
 use super::{Outcome, complete, demo, exit, output, signals, sources};
-use crate::config::{Align, Duration, OptionDoc, Port, RunOptions, ports};
+use crate::config::{Align, Duration, OptionDoc, Port, RunOptions, StreamRules, ports};
 use crate::netns::Netns;
 use crate::probe::Hook;
 use crate::rt;
@@ -138,6 +138,7 @@ pub(super) fn usage(wrong: &str) -> u8 {
 fn print_config(options: RunOptions) -> Outcome {
     options.bounds.ring_bytes()?;
     options.bounds.pipeline()?;
+    StreamRules::new(&options.stream)?;
     let text = options.effective().to_toml(&option_docs());
     let mut out = output::standard().map_err(|error| output::said(&error))?;
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| output::said(&error))?;
@@ -187,7 +188,8 @@ pub(super) fn reading(options: &RunOptions, rt: rt::Request, sources: Sources) -
     let duration = options.duration.map(|duration| duration.0);
     let align = options.align.map(|align| align.0);
     let (reattach, daemons) = (options.reattach, options.clock.clone());
-    Ok(Reading { rt, bounds, sources, align, duration, reattach, daemons })
+    let streams = StreamRules::new(&options.stream)?;
+    Ok(Reading { rt, bounds, sources, align, streams, duration, reattach, daemons })
 }
 
 /// Attaches, lets traffic begin, runs to the end.

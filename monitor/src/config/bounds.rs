@@ -32,7 +32,7 @@ const STREAMS: Bound = Bound {
     least: 1,
     default: 2_048,
     most: 65_536,
-    meaning: "streams told apart; about 3 KiB each for state and histogram",
+    meaning: "streams told apart; about 6 KiB each for state, the last packets and a histogram",
 };
 
 const CONFIGURATIONS: Bound = Bound {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::clock::Daemons;
 use crate::probe::Hook;
 
-use super::{Align, BoundsTable, CONVENTIONAL_PORTS, Duration, Port};
+use super::{Align, BoundsTable, CONVENTIONAL_PORTS, Duration, Port, StreamTable};
 use crate::preload::{ConfigFrame, RequestTarget, RequestVersion};
 use crate::rt;
 
@@ -82,6 +82,8 @@ pub struct RunOptions {
     pub bounds: BoundsTable,
     /// Where the time daemons are asked.
     pub clock: Daemons,
+    /// Names and settings of streams.
+    pub stream: Vec<StreamTable>,
 }
 
 impl RunOptions {
@@ -145,6 +147,7 @@ impl RunOptions {
             // These stand in the file alone.
             bounds: self.bounds,
             clock: self.clock,
+            stream: self.stream,
         }
     }
 }

@@ -9,6 +9,7 @@ mod file;
 mod instance;
 mod port;
 mod print;
+mod stream;
 
 pub use align::Align;
 pub use bounds::{BOUNDS, Bound, BoundsTable};
@@ -17,3 +18,4 @@ pub use file::{ConfigError, RunOptions};
 pub use instance::{InstanceName, PIN_ROOT};
 pub use port::{CONVENTIONAL_PORTS, Port, ports};
 pub use print::OptionDoc;
+pub use stream::{StreamName, StreamRules, StreamTable};

@@ -54,6 +54,7 @@ impl RunOptions {
             let _ = writeln!(text, "{name} = {}", value.unwrap_or(*default));
         }
         self.write_clock(&mut text);
+        self.write_streams(&mut text);
         text
     }
 
@@ -77,6 +78,24 @@ impl RunOptions {
                 Some(path) => writeln!(text, "{key} = {}", Value::from(path.to_string_lossy().into_owned())),
                 None => writeln!(text, "# {key} = PATH"),
             };
+        }
+    }
+
+    fn write_streams(&self, text: &mut String) {
+        text.push('\n');
+        comment(
+            text,
+            "Streams by their match: source, destination (an address or a prefix), transport (udp, tcp), idcode; all that \
+             is given must fit, and the first table that fits a stream is its. name: what it is called. late: \"M\" (later \
+             than 7 reporting periods), \"P\" (2), or a span such as \"100ms\". stall: a longer silence is a stall. \
+             mirrored: a packet seen twice at one place is a mirror's copy.",
+        );
+        comment(text, "Default: late = \"M\", stall = \"1s\", mirrored = false");
+        if self.stream.is_empty() {
+            text.push_str("# [[stream]]\n# name = NAME\n# match = { source = ADDRESS, idcode = N }\n");
+        }
+        for table in &self.stream {
+            let _ = write!(text, "\n{table}");
         }
     }
 
@@ -105,6 +124,7 @@ impl RunOptions {
             idcode,
             bounds: _, // tables of their own, after the keys
             clock: _,
+            stream: _,
         } = self;
         vec![
             ("iface", Some(Value::Array(iface.iter().map(|name| name.as_str().into()).collect()))),

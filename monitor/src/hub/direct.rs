@@ -5,6 +5,7 @@ use std::io;
 use monitor_core::event::{Class, Classes, Event, Outlet};
 
 use super::registry::Registry;
+use crate::config::StreamName;
 use crate::sink::Sink;
 
 /// A registry and a sink. Nothing is ever dropped; where the sink's output fails, the error waits to be taken and
@@ -24,6 +25,13 @@ impl<S: Sink> Direct<S> {
         let sink_wants = sink.wants();
         let wants = sink_wants.with(Class::Opened).with(Class::Config);
         Self { registry: Registry::default(), sink, sink_wants, wants, offered: 0, error: None }
+    }
+
+    /// With the names that a configuration file gives to streams.
+    #[must_use]
+    pub fn naming(mut self, names: Vec<StreamName>) -> Self {
+        self.registry = self.registry.naming(names);
+        self
     }
 
     /// Whether the sink's output failed: whoever pushes records should stop.

@@ -13,6 +13,7 @@ use monitor_core::packet::InterfaceId;
 use monitor_core::protocol::c37118::{ConfigView, FrameView, Layout, LayoutBounds};
 
 use super::InterfaceNames;
+use crate::config::StreamName;
 
 /// A stream as sinks see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +24,11 @@ pub struct StreamInfo {
     pub key: StreamKey,
     /// The key as the contract writes it, `c37118:192.0.2.1>192.0.2.9:udp:60`.
     pub label: Arc<str>,
-    /// Its station's name, once a configuration told it; for several PMUs the first one's and how many more.
+    /// The name that the configuration file gives it, else its station's, once a configuration told it; for several
+    /// PMUs the first one's and how many more.
     pub name: Option<Arc<str>>,
+    /// Whether the configuration file gave the name, which then stays.
+    pub given: bool,
 }
 
 /// Names of one PMU of a configuration, without padding; what is not UTF-8 in them is replaced.
@@ -151,6 +155,8 @@ pub struct Registry {
     interfaces: HashMap<InterfaceId, Arc<str>>,
     /// Where names of interfaces that come later are told.
     told: Option<InterfaceNames>,
+    /// Names that the configuration file gives.
+    names: Vec<StreamName>,
     /// Those of the last instant; kept, so that one costs no allocation.
     peers: Vec<Option<Arc<StreamInfo>>>,
 }
@@ -174,6 +180,19 @@ impl Registry {
         if let Some(told) = &self.told {
             self.interfaces.extend(told.take());
         }
+    }
+
+    /// With the names that the configuration file gives.
+    #[must_use]
+    pub fn naming(mut self, names: Vec<StreamName>) -> Self {
+        self.names = names;
+        self
+    }
+
+    /// What is said in the configuration file of streams, in its order.
+    #[must_use]
+    pub fn names(&self) -> &[StreamName] {
+        &self.names
     }
 
     /// Learns what an event tells and gives it back with what its numbers stand for.
@@ -229,7 +248,10 @@ impl Registry {
 
     fn open(&mut self, id: Option<StreamId>, key: StreamKey) {
         if let Some(id) = id {
-            let info = StreamInfo { id, key, label: key.to_string().into(), name: None };
+            // The first that fits holds, as in the pipeline.
+            let given = self.names.iter().find(|name| name.matches.fits(&key));
+            let name = given.and_then(|given| given.name.clone());
+            let info = StreamInfo { id, key, label: key.to_string().into(), given: name.is_some(), name };
             self.streams.insert(id, Arc::new(info));
         }
     }
@@ -249,7 +271,11 @@ impl Registry {
     fn name_stream(&mut self, event: &Event) {
         let (Some(stream), Some(config)) = (event.stream, event.config) else { return };
         let told = event.kind.class() == Class::Config;
-        let Some(info) = self.streams.get(&stream).filter(|info| told || info.name.is_none()) else { return };
+        let Some(info) =
+            self.streams.get(&stream).filter(|info| !info.given && (told || info.name.is_none()))
+        else {
+            return;
+        };
         let Some(name) = self.config(config).and_then(|config| config.stream_name()) else { return };
         if info.name.as_ref() != Some(&name) {
             let named = StreamInfo { name: Some(name), ..StreamInfo::clone(info) };

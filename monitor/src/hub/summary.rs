@@ -369,6 +369,11 @@ pub struct Summary {
     pub streams: Vec<StreamRow>,
     /// Streams that found no place in the table.
     pub streams_refused: u64,
+    /// `[[stream]]` tables of the configuration file that no stream fits.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unmatched: Vec<String>,
+    /// Packets that were copies of one seen before: their payload is in `bytes.duplicate`.
+    pub copies: u64,
     /// Configurations that found no slot.
     pub configs_refused: u64,
     /// CFG-3 in fragments that did not become whole.
@@ -407,6 +412,8 @@ impl Summary {
             counters: Counters::new(&counts),
             streams: streams(pipeline, registry),
             streams_refused: counts.streams_refused,
+            unmatched: unmatched(pipeline, registry),
+            copies: counts.copies,
             configs_refused: counts.configs_refused,
             config_series_lost: counts.config_series_lost,
             configs_without_rate: counts.configs_without_rate,
@@ -443,6 +450,11 @@ fn kinds(counts: &FrameCounts) -> Named<u64> {
         ("c37118.invalid", counts.invalid),
     ];
     Named(all.into_iter().filter(|(_, count)| *count > 0).collect())
+}
+
+fn unmatched(pipeline: &Pipeline, registry: &Registry) -> Vec<String> {
+    let tables = registry.names().iter().zip(pipeline.rules_matched());
+    tables.filter(|(_, streams)| **streams == 0).map(|(table, _)| table.shown.clone()).collect()
 }
 
 fn streams(pipeline: &Pipeline, registry: &Registry) -> Vec<StreamRow> {

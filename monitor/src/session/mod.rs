@@ -32,6 +32,7 @@ use monitor_core::{
 
 use crate::{
     clock::{self, ClockMap, Daemons, Offset, Watch},
+    config::{StreamName, StreamRules},
     hub::{
         Fanout, Hub, InterfaceNames, OnEnd, Registry, Summary, is_closed,
         queue::{self, QueueBounds, QueueSender},
@@ -111,6 +112,8 @@ pub struct Reading {
     pub sources: Sources,
     /// The window by which streams are aligned, where they are.
     pub align: Option<Wait>,
+    /// Names and settings of streams.
+    pub streams: StreamRules,
     /// How long; without end where none is given.
     pub duration: Option<Duration>,
     /// Whether to attach again to an interface that has gone and comes back.
@@ -152,6 +155,7 @@ pub struct Session {
     request: rt::Request,
     duration: Option<Duration>,
     output_ended: Arc<AtomicBool>,
+    names: Vec<StreamName>,
 }
 
 impl Session {
@@ -243,7 +247,8 @@ impl Session {
         let control = Arc::new(Control::new().map_err(system("making an eventfd"))?);
         let board = Arc::new(Board::default());
         let before = ring.taken_before();
-        let mut pipeline = Pipeline::new(ports.clone(), &reading.bounds);
+        let StreamRules { rules, names } = reading.streams.clone();
+        let mut pipeline = Pipeline::with_rules(ports.clone(), &reading.bounds, rules);
         if let Some(wait) = reading.align {
             pipeline = pipeline.with_alignment(wait, &reading.bounds);
         }
@@ -279,6 +284,7 @@ impl Session {
             request: reading.rt,
             duration: reading.duration,
             output_ended,
+            names,
         })
     }
 
@@ -319,6 +325,7 @@ impl Session {
             notices,
             before,
             requests,
+            names: stream_names,
             ..
         } = self;
         let system = |what| move |source| SessionError::System { what, source };
@@ -327,7 +334,7 @@ impl Session {
         started(live.rt());
         let names = interfaces.iter().map(|one| (one.id, one.name.clone()));
         let told = InterfaceNames::default();
-        let registry = Registry::new(names).hearing(told.clone());
+        let registry = Registry::new(names).hearing(told.clone()).naming(stream_names);
         let hub = start_hub(receiver, fanout, &clock, (&kernel, before), &board, &notices, registry)
             .map_err(system("starting the hub"))?;
 

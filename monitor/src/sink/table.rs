@@ -2,6 +2,7 @@
 
 mod alignment;
 mod grid;
+mod remarks;
 #[cfg(test)]
 mod tests;
 
@@ -11,6 +12,7 @@ use std::io::{self, Write};
 use monitor_core::event::Classes;
 
 use self::grid::Grid;
+use self::remarks::remarks;
 use super::Sink;
 use super::words::{ABSENT, Micros, counted, granted, measured, or_absent, rate};
 use crate::hub::{
@@ -62,6 +64,7 @@ fn write_summary(out: &mut String, summary: &Summary) -> fmt::Result {
     frames(out, summary)?;
     if !summary.streams.is_empty() {
         writeln!(out, "\n{}", streams(&summary.streams))?;
+        remarked(out, &summary.streams)?;
     }
     if let Some(alignment) = &summary.alignment {
         write!(out, "\n{}", self::alignment::described(alignment))?;
@@ -103,6 +106,12 @@ fn frames(out: &mut String, summary: &Summary) -> fmt::Result {
     writeln!(out, "skipped      {} bytes", summary.skipped_bytes)?;
     other(out, summary.packets_ignored)?;
     refused(out, summary.streams_refused, "stream", "the table of streams is full")?;
+    if summary.copies > 0 {
+        writeln!(out, "copies       {} of packets seen before", summary.copies)?;
+    }
+    for table in &summary.unmatched {
+        writeln!(out, "unmatched    {table} fits no stream that was seen")?;
+    }
     refused(out, summary.configs_refused, "configuration", "every slot is in use")?;
     if summary.config_series_lost > 0 {
         let lost = summary.config_series_lost;
@@ -136,9 +145,25 @@ fn refused(out: &mut String, count: u64, what: &str, why: &str) -> fmt::Result {
     if count == 0 { Ok(()) } else { writeln!(out, "refused      {}: {why}", counted(count, what)) }
 }
 
+/// What is out of the ordinary with each stream; nothing where nothing is.
+fn remarked(out: &mut String, rows: &[StreamRow]) -> fmt::Result {
+    let mut first = true;
+    for row in rows {
+        for remark in remarks(row) {
+            if std::mem::take(&mut first) {
+                writeln!(out)?;
+            }
+            writeln!(out, "{}: {remark}", row.id)?;
+        }
+    }
+    Ok(())
+}
+
 fn streams(rows: &[StreamRow]) -> Grid {
-    const HEADINGS: [&str; 11] =
-        ["stream", "station", "frames", "missing", "dup", "order", "CRC", "undec", "rate/s", "Hz", "Hz/s"];
+    const HEADINGS: [&str; 13] = [
+        "stream", "station", "frames", "missing", "late", "dup", "order", "stale", "CRC", "undec", "rate/s",
+        "Hz", "Hz/s",
+    ];
     const LATENCY: [&str; 3] = ["p50 us", "p99 us", "max us"];
     let live = rows.iter().any(|row| row.latency_ns.is_some());
     let mut grid =
@@ -150,14 +175,16 @@ fn streams(rows: &[StreamRow]) -> Grid {
     grid
 }
 
-fn stream(row: &StreamRow) -> [String; 11] {
+fn stream(row: &StreamRow) -> [String; 13] {
     [
         row.id.to_string(),
         row.name.as_deref().unwrap_or(ABSENT).to_owned(),
         row.frames.to_string(),
         row.missing.to_string(),
+        or_absent(row.late),
         row.duplicate.to_string(),
         row.out_of_order.to_string(),
+        row.stale.to_string(),
         row.crc_errors.to_string(),
         row.undecoded.to_string(),
         rate(row),

@@ -23,6 +23,7 @@ enum Column {
     Rate,
     Frames,
     Missing,
+    Late,
     Crc,
     Frequency,
     Rocof,
@@ -33,12 +34,13 @@ enum Column {
 }
 
 impl Column {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Stream,
         Self::Station,
         Self::Rate,
         Self::Frames,
         Self::Missing,
+        Self::Late,
         Self::Crc,
         Self::Frequency,
         Self::Rocof,
@@ -55,6 +57,7 @@ impl Column {
             Self::Rate => "rate/s",
             Self::Frames => "frames",
             Self::Missing => "missing",
+            Self::Late => "late",
             Self::Crc => "CRC",
             Self::Frequency => "Hz",
             Self::Rocof => "Hz/s",
@@ -79,6 +82,7 @@ impl Column {
             Self::Rate => rate(row),
             Self::Frames => row.frames.to_string(),
             Self::Missing => row.missing.to_string(),
+            Self::Late => or_absent(row.late),
             Self::Crc => row.crc_errors.to_string(),
             Self::Frequency => measured(row.frequency_hz, 3),
             Self::Rocof => measured(row.rocof_hz_per_s, 3),
@@ -92,6 +96,7 @@ impl Column {
     fn style(self, row: &StreamRow) -> Style {
         match self {
             Self::Missing if row.missing > 0 => WRONG,
+            Self::Late if row.late.is_some_and(|late| late > 0) => WRONG,
             Self::Crc if row.crc_errors > 0 => WRONG,
             Self::Rate if row.frames > 0 && row.rate_hz <= 0.0 => WRONG,
             Self::Time if row.frames > 0 && !is_locked(row) => SUSPECT,
@@ -163,9 +168,10 @@ enum Economy {
 }
 
 /// What is given up where the width does not suffice, in this order. Stream and missing frames stay.
-const ECONOMIES: [Economy; 16] = [
+const ECONOMIES: [Economy; 17] = [
     Economy::Detail(Detail::Addresses),
     Economy::Detail(Detail::Pmu),
+    Economy::Drop(Column::Late),
     Economy::Drop(Column::Rocof),
     Economy::Drop(Column::Median),
     Economy::Shorten(Column::Station, 8),
@@ -267,7 +273,7 @@ impl Columns {
 
 /// Whether something of a row should not be missed.
 pub(super) fn is_faulty(row: &StreamRow) -> bool {
-    row.missing > 0 || row.crc_errors > 0
+    row.missing > 0 || row.crc_errors > 0 || row.late.is_some_and(|late| late > 0)
 }
 
 /// Terminal columns that a text takes.

@@ -5,7 +5,7 @@ use crate::protocol::c37118::{ArenaBounds, LayoutBounds};
 /// How much of everything there is place for. Each has a counter for what exceeded it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// Streams in the table; each costs about 3 KiB (its state and a histogram).
+    /// Streams in the table; each costs about 6 KiB (its state, the last 64 packets, a histogram).
     pub streams: usize,
     /// Configurations in use at the same time, and those replaced of which events are still on their way; each costs
     /// about 100 bytes.

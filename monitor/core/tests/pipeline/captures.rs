@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use monitor_core::event::{InvalidReason, Outcome, StreamCounts, UndecodedReason};
 use monitor_core::packet::LinkType;
 use monitor_core::pipeline::{Bounds, Ports};
+use monitor_core::stream::Agreement;
 
 use crate::packets::record;
 use crate::{Bench, assert_adds_up};
@@ -74,6 +75,21 @@ fn one_pmu_over_udp() {
         let expected = StreamCounts { frames: 356, configs: 1, ..StreamCounts::default() };
         assert_eq!(stream.counts, expected, "nothing is missing, nothing came twice");
         assert_eq!(stream.timing.frequency_hz, Some(50.001));
+        let report = stream.report;
+        let gaps = report.pace.gaps;
+        assert_eq!((gaps.count, gaps.min, gaps.max), (355, 19_792_000, 20_214_000), "{gaps:?}");
+        assert_eq!(gaps.mean / 1_000, 20_000);
+        assert_eq!((report.pace.declared, report.pace.usual_tag_gap_ns), (Some(50), Some(20_000_000)));
+        assert_eq!(report.pace.tag_gaps.deviation, 0);
+        // The PMU's clock is 4.8 days behind that of the host: an offset, and no late frame.
+        let lateness = report.lateness;
+        assert_eq!((lateness.agreement, lateness.judged), (Agreement::Offset, 0));
+        assert_eq!(lateness.smallest_ns, Some(416_087_049_213_000));
+        assert_eq!((lateness.delayed, lateness.variation.max), (0, 404_000));
+        // Locked from the first frame to the last.
+        assert_eq!(report.clock.sync, [7_100_182_000, 0]);
+        assert_eq!((report.clock.msg_tq[0], report.clock.changes), (7_100_182_000, 0));
+        assert_eq!((report.stalls.count, report.copies.skew.count), (0, 0));
     }
 }
 

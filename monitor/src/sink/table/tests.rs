@@ -49,8 +49,8 @@ invalid      1  (1 crc)
 CRC errors   1
 skipped      0 bytes
 
-stream                             station  frames  missing  dup  order  CRC  undec  rate/s      Hz  Hz/s
-c37118:192.0.2.1>192.0.2.9:udp:60  -           500        2    0      0    1      0   50.00  49.998     -
+stream                             station  frames  missing  late  dup  order  stale  CRC  undec  rate/s      Hz  Hz/s
+c37118:192.0.2.1>192.0.2.9:udp:60  -           500        2     -    0      0      0    1      0   50.00  49.998     -
 
 counters  how they add up
 records   delivered 502 = carried 502 + no_payload 0 + malformed 0
