@@ -1,4 +1,4 @@
-//! Somebody else's PMU and PDC on TCP, PyPI's pyc37, each in its own namespace, watched passively: from the start, from
+//! Somebody else's PMU and PDC on TCP, `PyPI`'s pyc37, each in its own namespace, watched passively: from the start, from
 //! mid-session, and with our simulated PMU in the place of theirs. No frame may be lost: what the PDC got is what the
 //! monitor saw, time tag by time tag.
 //!

@@ -46,7 +46,7 @@ pub(crate) enum Need {
     Ptp4l,
     /// chronyd (chrony), as another.
     Chronyd,
-    /// PyPI's pyc37, somebody else's PMU and PDC.
+    /// `PyPI`'s pyc37, somebody else's PMU and PDC.
     Pyc37,
     /// The captures, which are not part of the project.
     Captures,

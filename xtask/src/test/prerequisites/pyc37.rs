@@ -1,4 +1,4 @@
-//! PyPI's `pyc37`, a PMU and a PDC of somebody else's that speak C37.118 over TCP: installed into a virtual environment
+//! `PyPI`'s `pyc37`, a PMU and a PDC of somebody else's that speak C37.118 over TCP: installed into a virtual environment
 //! below `target/`, which changes nothing of the host.
 
 use std::process::Command;
