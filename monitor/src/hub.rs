@@ -8,6 +8,7 @@ mod alignment;
 mod direct;
 mod equations;
 mod fanout;
+mod flows;
 mod names;
 pub mod queue;
 mod registry;

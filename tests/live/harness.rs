@@ -260,6 +260,11 @@ impl Report {
         at(&self.summary()["counters"], counter).unwrap_or(0)
     }
 
+    /// What the summary says of flows, such as `"tcp.gaps"`.
+    pub(crate) fn flow(&self, counter: &str) -> u64 {
+        at(&self.summary()["flows"], counter).unwrap_or_else(|| panic!("no {counter}: {:#}", self.summary()))
+    }
+
     /// Frames of a kind, by the summary.
     pub(crate) fn frames(&self, kind: &str) -> u64 {
         self.summary()["frames"][kind].as_u64().unwrap_or(0)

@@ -1,17 +1,30 @@
 //! From packets to frames: who talks to whom, and where the frames lie in what they say.
 //!
 //! A UDP datagram holds whole frames, one or several: [`Finder`] takes them out and gives every byte to exactly one
-//! thing that it found. TCP segments and IP fragments are not put together yet; [`FlowKey`] is what they will be
-//! sorted by.
+//! thing that it found. TCP is a stream, whose segments are put in order, and IP fragments are put together, by
+//! [`Flows`], which takes all its memory at start.
 
+mod bounds;
 mod finder;
+mod flows;
+mod fragments;
+mod framer;
 mod iec61850_90_5;
 mod ieee1344;
 mod invalid;
 mod key;
+mod lru;
+mod pool;
+mod search;
 mod seen;
+mod tcp;
 
-pub use finder::{Finder, Found, Invalid, RESYNC_BUDGET};
+pub use bounds::FlowBounds;
+pub use finder::{Finder, Found, Invalid};
+pub use flows::{FlowCounts, Flows};
+pub use fragments::{Assembled, FragmentCounts, FragmentTaken, TIMEOUT_NS as FRAGMENT_TIMEOUT_NS, Whole};
 pub use invalid::InvalidReason;
 pub use key::FlowKey;
+pub use search::RESYNC_BUDGET;
 pub use seen::Seen;
+pub use tcp::{Copied, Taken, TcpCounts};

@@ -6,6 +6,7 @@
 
 pub mod event;
 pub mod flow;
+mod fold;
 pub mod packet;
 pub mod pipeline;
 pub mod protocol;

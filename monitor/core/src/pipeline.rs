@@ -5,8 +5,9 @@
 //! # Which packets are ours
 //! With a set of ports: UDP and TCP packets from or to one of them, whatever the probe matched by. Without one
 //! ([`Ports::Any`]): packets whose payload begins with a sound frame, or with what claims to be a frame of a stream
-//! that is known already (a wrong check there is that stream's loss). Fragments behind the first carry no ports and are
-//! always ours. Every other packet is counted in [`Counts::packets_ignored`], its record as carried or without
+//! that is known already (a wrong check there is that stream's loss), and of a TCP connection in which one was seen all
+//! that follows, in both directions. Fragments behind the first carry no ports: whose they are, is known with the first
+//! one, or with the whole packet. Every other packet is counted in [`Counts::packets_ignored`], its record as carried or without
 //! payload, and its bytes nowhere.
 //!
 //! # Which event goes when
@@ -17,6 +18,7 @@ mod alignment;
 mod bounds;
 mod c37118;
 mod configuration;
+mod flows;
 mod fragments;
 mod histograms;
 mod ports;
@@ -29,12 +31,11 @@ pub use ports::Ports;
 pub use tick::STREAMS_PER_TICK;
 
 use crate::event::{
-    Addresses, Candidate, Class, ConfigId, Counts, Endpoint, Event, EventKind, FrameEvent, Outcome, Outlet,
-    Protocol, Stages, StreamAlignment, StreamCounts, StreamId, StreamKey, StreamReport, StreamTiming,
-    Transport, UndecodedReason,
+    Addresses, Candidate, Class, ConfigId, Counts, Endpoint, Event, EventKind, FrameEvent, Outlet, Protocol,
+    Stages, StreamAlignment, StreamCounts, StreamId, StreamKey, StreamReport, StreamTiming, Transport,
 };
-use crate::flow::Seen;
-use crate::packet::{Content, Datagram, Fragment, Packet, Record, RecordKind, Segment};
+use crate::flow::{Flows, Seen};
+use crate::packet::{Content, Datagram, Packet, Record, RecordKind};
 use crate::protocol::c37118::FrameView;
 use crate::stream::{Assemblies, Configs, PacketIdentity, Preload, Strangers, StreamRule, Streams};
 use crate::time::{Clock, Nanos};
@@ -62,6 +63,7 @@ pub struct StreamSummary {
 #[derive(Debug)]
 pub struct Pipeline {
     ports: PortMap,
+    flows: Flows,
     judge: Judge,
 }
 
@@ -149,6 +151,7 @@ impl Pipeline {
     pub fn with_rules(ports: Ports, bounds: &Bounds, rules: Vec<StreamRule>) -> Self {
         Self {
             ports: PortMap::new(ports),
+            flows: Flows::new(&bounds.flows),
             judge: Judge {
                 streams: Streams::new(bounds.streams, rules),
                 configs: Configs::new(bounds.streams, bounds.arena()),
@@ -200,8 +203,10 @@ impl Pipeline {
         };
         match packet.content {
             Content::Udp(datagram) => self.push_udp(record, &packet, &datagram, clock, out),
-            Content::Tcp(segment) => self.push_tcp(record, &segment, out),
-            Content::Fragment(fragment) => self.push_fragment(record, &fragment, out),
+            Content::Tcp(segment) => self.push_tcp(record, packet.tags(), &segment, clock, out),
+            Content::Fragment(fragment) => {
+                self.push_fragment(record, packet.tags(), &fragment, clock, out);
+            }
             Content::Other { .. } => {
                 self.count_record(record, &[], 0);
                 self.judge.counts.packets_ignored += 1;
@@ -215,6 +220,7 @@ impl Pipeline {
         Counts {
             alignment: self.alignment().map(|alignment| alignment.counts).unwrap_or_default(),
             streams_refused: self.judge.streams.refused(),
+            flows: self.flows.counts(),
             configs_refused: self.judge.configs.refused() + self.judge.assemblies.refused(),
             config_series_lost: self.judge.assemblies.lost(),
             ..self.judge.counts
@@ -270,65 +276,6 @@ impl Pipeline {
             return;
         }
         self.judge.take_datagram(&carrier, payload, clock, out);
-    }
-
-    /// Segments are not put together yet: each counts as one frame that was found and not decoded.
-    fn push_tcp<O: Outlet>(&mut self, record: &Record<'_>, segment: &Segment<'_>, out: &mut O) {
-        let Segment { source, destination, payload, cut, .. } = *segment;
-        self.count_record(record, payload, cut);
-        let ours = self.ports.matches([source.port, destination.port]);
-        if !ours.unwrap_or_else(|| FrameView::split(payload).is_ok()) {
-            self.judge.counts.packets_ignored += 1;
-            return;
-        }
-        offer_packet(record, out);
-        self.drop_undecoded(record, segment.addresses(), Transport::Tcp, payload, UndecodedReason::Tcp, out);
-    }
-
-    /// Fragments likewise.
-    fn push_fragment<O: Outlet>(&mut self, record: &Record<'_>, fragment: &Fragment<'_>, out: &mut O) {
-        let payload = fragment.data();
-        self.count_record(record, payload, fragment.cut);
-        if fragment.ports().and_then(|ports| self.ports.matches(ports)) == Some(false) {
-            self.judge.counts.packets_ignored += 1;
-            return;
-        }
-        offer_packet(record, out);
-        let reason = UndecodedReason::Fragment;
-        self.drop_undecoded(record, fragment.addresses(), fragment.transport(), payload, reason, out);
-    }
-
-    /// Counts a payload that is not looked into as one frame.
-    fn drop_undecoded<O: Outlet>(
-        &mut self,
-        record: &Record<'_>,
-        addresses: Addresses,
-        transport: Transport,
-        payload: &[u8],
-        reason: UndecodedReason,
-        out: &mut O,
-    ) {
-        if payload.is_empty() {
-            return;
-        }
-        self.judge.counts.bytes.received += payload.len() as u64;
-        self.judge.counts.bytes.dropped += payload.len() as u64;
-        self.judge.counts.frames.found += 1;
-        self.judge.counts.frames.undecoded[reason as usize] += 1;
-        if out.wants(Class::Frame) {
-            let frame = FrameEvent {
-                protocol: Protocol::C37118,
-                frame_type: None,
-                idcode: None,
-                addresses,
-                transport,
-            };
-            let about = About { stages: Stages::new(&record.stamps, None), ..About::default() };
-            out.offer(
-                &about.event(&Seen::of(record), EventKind::Frame(frame, Outcome::Undecoded(reason))),
-                payload,
-            );
-        }
     }
 
     /// A packet that matched nothing and looks like C37.118: told, and otherwise left alone.

@@ -4,7 +4,7 @@
 mod packets;
 
 use monitor_core::flow::FlowKey;
-use monitor_core::packet::{Content, InterfaceId, LinkType, Malformed, Packet, Record, Transport, VlanTag};
+use monitor_core::packet::{Content, LinkType, Malformed, Packet, Record, VlanTag};
 use packets::{PDC, PMU, PORT, record, udp};
 use proptest::prelude::*;
 
@@ -126,8 +126,14 @@ fn options_of_ipv4_and_tcp_are_passed_over() {
     assert_eq!(payload(&packet), PAYLOAD);
     let Content::Tcp(segment) = packet.content else { panic!("{packet:?}") };
     assert_eq!((segment.source.port, segment.sequence, segment.flags), (4712, 256, 0x18));
-    let key = FlowKey::of(InterfaceId(3), &packet).expect("a flow");
-    assert_eq!((key.interface, key.transport, key.vlan), (InterfaceId(3), Transport::Tcp, None));
+    assert_eq!(
+        (segment.acknowledgement, segment.ip_id),
+        (0x0000_0000, None),
+        "an identification of 0 says nothing"
+    );
+    let key = FlowKey::new([Some(VlanTag { id: 0, priority: 5 }), None], segment.source, segment.destination);
+    assert_eq!(key.vlans, [None, None], "a priority is no VLAN");
+    assert_eq!((key.reversed().source, key.reversed().reversed()), (segment.destination, key));
 }
 
 #[test]
@@ -165,13 +171,14 @@ fn fragments_are_told() {
     let Content::Fragment(fragment) = packet.content else { panic!("{packet:?}") };
     assert_eq!((fragment.offset, fragment.more, fragment.ports()), (0, true, Some([PORT, 5_000])));
     assert_eq!(fragment.data(), PAYLOAD);
-    assert_eq!(FlowKey::of(InterfaceId(0), &packet), None);
+    assert!(!fragment.is_ipv6());
 
     let bytes = ipv6(&[(44, &[0, 0x01, 0x00, 0, 0, 0, 9])]);
     let packet = parse(LinkType::Ip, &bytes).expect("a packet");
     let Content::Fragment(fragment) = packet.content else { panic!("{packet:?}") };
     assert_eq!((fragment.offset, fragment.more, fragment.ports()), (256, false, None));
     assert_eq!((fragment.identification, fragment.data().len()), (9, 8 + PAYLOAD.len()));
+    assert!(fragment.is_ipv6());
 }
 
 #[test]

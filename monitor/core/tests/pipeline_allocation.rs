@@ -14,6 +14,7 @@ use frames::Pmu;
 use monitor_core::event::{
     AlignCounts, Class, ConfigNews, ConfigSource, Endpoint, Event, EventKind, Outlet, Wait,
 };
+use monitor_core::flow::FlowBounds;
 use monitor_core::packet::{LinkType, Record, RecordKind, Stamps};
 use monitor_core::pipeline::{Bounds, Pipeline, Ports};
 use monitor_core::protocol::c37118::FragmentChecks;
@@ -21,6 +22,9 @@ use monitor_core::protocol::c37118::encode::{self, ConfigKind, Fragments};
 use monitor_core::stream::Preload;
 use monitor_core::time::{Clock, Mono, Nanos};
 use packets::{PDC, PMU, PORT, record, udp};
+
+/// Few of everything.
+const FLOWS: FlowBounds = FlowBounds { flows: 4, fragmented: 2, pool_bytes: 256 << 10, flow_bytes: 96 << 10 };
 
 struct Counting;
 
@@ -194,6 +198,7 @@ fn nothing_is_allocated_after_the_pools_are_made() {
         channels: 24,
         pmus_per_config: 1,
         channels_per_config: 8,
+        flows: FLOWS,
         config_series: 2,
         config_series_bytes: 1_024,
         instants: 8,

@@ -1,5 +1,6 @@
 //! The table of bounds: what there is place for, what each costs in memory, and how far it may be changed.
 
+use monitor_core::flow::FlowBounds;
 use monitor_core::pipeline::Bounds;
 use serde::Deserialize;
 
@@ -75,6 +76,38 @@ const CHANNELS_EACH: Bound = Bound {
     meaning: "phasors, and as many analogs, in one configuration, which take their place among those of all",
 };
 
+const FLOWS: Bound = Bound {
+    name: "tcp-flows",
+    least: 2,
+    default: 4_096,
+    most: 65_536,
+    meaning: "TCP flows told apart, two for each connection; about 700 bytes each",
+};
+
+const FRAGMENTED: Bound = Bound {
+    name: "fragmented-packets",
+    least: 1,
+    default: 64,
+    most: 4_096,
+    meaning: "IP packets of which fragments are missing; about 300 bytes each",
+};
+
+const POOL: Bound = Bound {
+    name: "flow-pool-bytes",
+    least: 256 << 10,
+    default: 4 << 20,
+    most: 128 << 20,
+    meaning: "bytes that wait for what belongs before or behind them, of all flows and fragments; a tenth more in all",
+};
+
+const FLOW_BYTES: Bound = Bound {
+    name: "bytes-per-flow",
+    least: FlowBounds::LEAST_CAP,
+    default: 128 << 10,
+    most: 1 << 20,
+    meaning: "bytes of one flow from the first that waits to the last; a byte in each flow for each KiB",
+};
+
 const INSTANTS: Bound = Bound {
     name: "instants",
     least: 1,
@@ -109,7 +142,7 @@ const SERIES_BYTES: Bound = Bound {
 };
 
 /// Every bound.
-pub const BOUNDS: [Bound; 11] = [
+pub const BOUNDS: [Bound; 15] = [
     RING,
     STREAMS,
     CONFIGURATIONS,
@@ -117,6 +150,10 @@ pub const BOUNDS: [Bound; 11] = [
     CHANNELS,
     PMUS_EACH,
     CHANNELS_EACH,
+    FLOWS,
+    FRAGMENTED,
+    POOL,
+    FLOW_BYTES,
     SERIES,
     SERIES_BYTES,
     INSTANTS,
@@ -134,6 +171,10 @@ pub struct BoundsTable {
     channels: Option<usize>,
     pmus_per_configuration: Option<usize>,
     channels_per_configuration: Option<usize>,
+    tcp_flows: Option<usize>,
+    fragmented_packets: Option<usize>,
+    flow_pool_bytes: Option<usize>,
+    bytes_per_flow: Option<usize>,
     config_series: Option<usize>,
     config_series_bytes: Option<usize>,
     instants: Option<usize>,
@@ -152,6 +193,10 @@ impl BoundsTable {
             channels,
             pmus_per_configuration,
             channels_per_configuration,
+            tcp_flows,
+            fragmented_packets,
+            flow_pool_bytes,
+            bytes_per_flow,
             config_series,
             config_series_bytes,
             instants,
@@ -165,6 +210,10 @@ impl BoundsTable {
             channels,
             pmus_per_configuration,
             channels_per_configuration,
+            tcp_flows,
+            fragmented_packets,
+            flow_pool_bytes,
+            bytes_per_flow,
             config_series,
             config_series_bytes,
             instants,
@@ -184,6 +233,10 @@ impl BoundsTable {
             channels: or_default(CHANNELS, self.channels),
             pmus_per_configuration: or_default(PMUS_EACH, self.pmus_per_configuration),
             channels_per_configuration: or_default(CHANNELS_EACH, self.channels_per_configuration),
+            tcp_flows: or_default(FLOWS, self.tcp_flows),
+            fragmented_packets: or_default(FRAGMENTED, self.fragmented_packets),
+            flow_pool_bytes: or_default(POOL, self.flow_pool_bytes),
+            bytes_per_flow: or_default(FLOW_BYTES, self.bytes_per_flow),
             config_series: or_default(SERIES, self.config_series),
             config_series_bytes: or_default(SERIES_BYTES, self.config_series_bytes),
             instants: or_default(INSTANTS, self.instants),
@@ -203,6 +256,12 @@ impl BoundsTable {
             channels: within(CHANNELS, self.channels)?,
             pmus_per_config: within(PMUS_EACH, self.pmus_per_configuration)?,
             channels_per_config: within(CHANNELS_EACH, self.channels_per_configuration)?,
+            flows: FlowBounds {
+                flows: within(FLOWS, self.tcp_flows)?,
+                fragmented: within(FRAGMENTED, self.fragmented_packets)?,
+                pool_bytes: within(POOL, self.flow_pool_bytes)?,
+                flow_bytes: within(FLOW_BYTES, self.bytes_per_flow)?,
+            },
             config_series: within(SERIES, self.config_series)?,
             config_series_bytes: within(SERIES_BYTES, self.config_series_bytes)?,
             instants: within(INSTANTS, self.instants)?,

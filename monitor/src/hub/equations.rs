@@ -191,7 +191,7 @@ mod tests {
             frames: FrameCounters {
                 found: 4,
                 decoded: 3,
-                undecoded: Named(vec![("tcp", 1)]),
+                undecoded: Named(vec![("no_configuration", 1)]),
                 ..Default::default()
             },
             alignment: Some(AlignmentCounters { offered: 3, aligned: 2, late: 1, ..Default::default() }),
@@ -213,7 +213,7 @@ mod tests {
                 "records submitted 6 = delivered 5 + discarded 0 + pending 1",
                 "records delivered 5 = carried 4 + no_payload 1 + malformed 0",
                 "bytes received 400 = in_frames 390 + skipped 10 + duplicate 0 + buffered 0 + dropped 0",
-                "frames found 4 = decoded 3 + undecoded(tcp) 1",
+                "frames found 4 = decoded 3 + undecoded(no_configuration) 1",
                 "alignment offered 3 = aligned 2 + late 1 + joining 0 + duplicate 0 + out_of_step 0 + instants_full 0 + \
                  rates_full 0 + unaligned 0",
                 "alignment instants 0 = complete 0 + incomplete 0 + cut 0",

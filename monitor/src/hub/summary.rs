@@ -363,6 +363,8 @@ pub struct Summary {
     pub packets_ignored: u64,
     /// All counters.
     pub counters: Counters,
+    /// What came of TCP flows (`tcp`) and IP fragments (`fragments`).
+    pub flows: Named<Named<u64>>,
     /// The sum of all remainders; anything but 0 is a bug.
     pub unaccounted: u64,
     /// Streams in the order in which they were first seen.
@@ -410,6 +412,7 @@ impl Summary {
             undecoded: counts.frames.undecoded_total(),
             packets_ignored: counts.packets_ignored,
             counters: Counters::new(&counts),
+            flows: super::flows::named(&counts.flows),
             streams: streams(pipeline, registry),
             streams_refused: counts.streams_refused,
             unmatched: unmatched(pipeline, registry),

@@ -245,12 +245,6 @@ fn commands_headers_and_broken_frames() {
     assert!(direct.offer(&event(frame(4, Outcome::Decoded)), &command));
     assert!(direct.offer(&event(frame(1, Outcome::Decoded)), &header));
     assert!(direct.offer(&event(frame(0, Outcome::Invalid(InvalidReason::Crc))), &data_frame()));
-    // A unit that stands for frames has no line.
-    let EventKind::Frame(segment, outcome) = frame(0, Outcome::Undecoded(UndecodedReason::Tcp)) else {
-        panic!()
-    };
-    let segment = EventKind::Frame(FrameEvent { frame_type: None, ..segment }, outcome);
-    assert!(direct.offer(&event(segment), &data_frame()));
     assert_eq!(
         out.lines(),
         [

@@ -7,7 +7,10 @@ use std::{
     sync::atomic::{AtomicU64, Ordering, fence},
 };
 
-use monitor_core::event::{AlignCounts, ByteCounts, Counts, FrameCounts, QueueCounts, RecordCounts};
+use monitor_core::event::{
+    AlignCounts, ByteCounts, Counts, FlowCounts, FragmentCounts, FrameCounts, QueueCounts, RecordCounts,
+    TcpCounts,
+};
 
 use super::LoopCounts;
 
@@ -23,7 +26,7 @@ pub struct Snapshot {
 }
 
 /// Words of a snapshot; a test fails where it is not their number.
-const WORDS: usize = 101;
+const WORDS: usize = 118;
 
 impl Snapshot {
     /// Visits every number in a fixed order. Destructured, so that a new one cannot be forgotten.
@@ -33,6 +36,7 @@ impl Snapshot {
             records,
             bytes,
             frames,
+            flows,
             alignment,
             streams_refused,
             configs_refused,
@@ -49,6 +53,7 @@ impl Snapshot {
             frames;
         [found, decoded, invalid, crc_errors].into_iter().for_each(&mut each);
         undecoded.iter_mut().chain(c37118).chain(invalid_by_reason).for_each(&mut each);
+        in_flows(flows).into_iter().for_each(&mut each);
         aligned(alignment).into_iter().for_each(&mut each);
         [streams_refused, configs_refused, config_series_lost, copies, configs_without_rate, packets_ignored]
             .into_iter()
@@ -59,6 +64,53 @@ impl Snapshot {
             offered.iter_mut().chain(taken).chain(dropped).for_each(&mut each);
         }
     }
+}
+
+/// Every number of flows.
+fn in_flows(counts: &mut FlowCounts) -> [&mut u64; 18] {
+    let FlowCounts { tcp, fragments: parts } = counts;
+    let TcpCounts {
+        flows,
+        evicted,
+        out_of_order,
+        retransmitted,
+        copies,
+        gaps,
+        lost_bytes,
+        no_place,
+        stray,
+        unframed,
+    } = tcp;
+    let FragmentCounts {
+        fragments,
+        whole,
+        timed_out,
+        evicted: pushed_out,
+        contradicting,
+        overlaps,
+        duplicates,
+        no_place: without_place,
+    } = parts;
+    [
+        flows,
+        evicted,
+        out_of_order,
+        retransmitted,
+        copies,
+        gaps,
+        lost_bytes,
+        no_place,
+        stray,
+        unframed,
+        fragments,
+        whole,
+        timed_out,
+        pushed_out,
+        contradicting,
+        overlaps,
+        duplicates,
+        without_place,
+    ]
 }
 
 /// Every number of alignment.

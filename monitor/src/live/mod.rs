@@ -20,3 +20,6 @@ pub trait LiveOutlet: Outlet {
     /// What its lanes were offered, took and dropped: data, control.
     fn counts(&self) -> [QueueCounts; 2];
 }
+
+#[cfg(test)]
+mod pages;

@@ -1,6 +1,7 @@
 //! Counters that always add up; each group in a unit of its own, its remainder a bug.
 
 use crate::event::{AlignCounts, Class, InvalidReason, UndecodedReason};
+use crate::flow::FlowCounts;
 
 /// What became of the records that were delivered. `delivered = carried + no_payload + malformed`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,7 +42,7 @@ impl ByteCounts {
 /// What became of the frames that were found. `found = decoded + undecoded`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FrameCounts {
-    /// Frames found: sound ones, and units that stand for frames (a TCP segment not reassembled).
+    /// Sound frames found.
     pub found: u64,
     /// Frames with every value.
     pub decoded: u64,
@@ -86,6 +87,8 @@ pub struct Counts {
     pub streams_refused: u64,
     /// Configurations that found no slot, were too large for one, or began in fragments where every buffer was in use.
     pub configs_refused: u64,
+    /// What TCP flows and IP fragments came to.
+    pub flows: FlowCounts,
     /// CFG-3 in fragments that did not become whole: one was missing, out of order or broken, or they were too large.
     pub config_series_lost: u64,
     /// Packets that were copies of one seen before; their payload is [`ByteCounts::duplicate`].

@@ -22,10 +22,6 @@ pub enum UndecodedReason {
     SizeMismatch,
     /// A configuration that contradicts itself, or is beyond a bound.
     BadConfiguration,
-    /// A TCP segment: flows are not reassembled yet.
-    Tcp,
-    /// An IP fragment: not reassembled yet.
-    Fragment,
     /// A fragment of a CFG-3: the configuration is not whole.
     ConfigFragment,
     /// The table of streams is full.
@@ -34,12 +30,10 @@ pub enum UndecodedReason {
 
 impl UndecodedReason {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 5] = [
         Self::NoConfiguration,
         Self::SizeMismatch,
         Self::BadConfiguration,
-        Self::Tcp,
-        Self::Fragment,
         Self::ConfigFragment,
         Self::TooManyStreams,
     ];
@@ -51,8 +45,6 @@ impl UndecodedReason {
             Self::NoConfiguration => "no_configuration",
             Self::SizeMismatch => "size_mismatch",
             Self::BadConfiguration => "bad_configuration",
-            Self::Tcp => "tcp",
-            Self::Fragment => "fragment",
             Self::ConfigFragment => "config_fragment",
             Self::TooManyStreams => "too_many_streams",
         }

@@ -16,18 +16,13 @@
 //!
 //! So bytes of 1, 2 and 3 are "in frames", those of 4 and 5 "skipped", and there are no others. 0xAA occurs inside
 //! values: the search for the next sound frame believes nothing but type, size and check together. Its work is
-//! bounded: see [`RESYNC_BUDGET`].
+//! bounded: see [`RESYNC_BUDGET`]. Where that is used up, the rest behind something that is no frame is skipped.
+//!
+//! [`RESYNC_BUDGET`]: super::RESYNC_BUDGET
 
+use super::search::{SYNC, Search};
 use super::{InvalidReason, iec61850_90_5, ieee1344};
 use crate::protocol::c37118::{FrameError, FrameHeader, FrameView};
-
-/// Bytes that the search for sound frames may run through the check in one datagram. Real data need a few hundred;
-/// bytes made to look like headers everywhere would otherwise cost the square of the datagram's length. Where it is
-/// used up, the rest of the datagram is searched no further.
-pub const RESYNC_BUDGET: usize = 32_768;
-
-/// First byte of SYNC.
-const SYNC: u8 = 0xAA;
 
 /// Something in a datagram. Together they hold each of its bytes exactly once, in order.
 #[derive(Clone, Copy, Debug)]
@@ -72,14 +67,14 @@ impl<'a> Found<'a> {
 pub struct Finder<'a> {
     rest: &'a [u8],
     at_start: bool,
-    budget: usize,
+    search: Search,
 }
 
 impl<'a> Finder<'a> {
     /// At the first byte of a datagram.
     #[must_use]
     pub const fn new(payload: &'a [u8]) -> Self {
-        Self { rest: payload, at_start: true, budget: RESYNC_BUDGET }
+        Self { rest: payload, at_start: true, search: Search::new() }
     }
 
     /// Takes `length` bytes off.
@@ -91,6 +86,9 @@ impl<'a> Finder<'a> {
 
     #[cold]
     fn without_frame(&mut self, error: FrameError, at_start: bool) -> Found<'a> {
+        if !self.search.pay_for_telling() {
+            return Found::Skipped(self.take(self.rest.len()));
+        }
         if let Some(length) = ieee1344::frame(self.rest).map(<[u8]>::len) {
             let bytes = self.take(length);
             let reason = InvalidReason::Ieee1344;
@@ -123,9 +121,10 @@ impl<'a> Finder<'a> {
                 (InvalidReason::Type, 0)
             }
         };
-        let frame_type = self.frame_type();
+        let frame_type = frame_type(self.rest);
         let in_frames = claimed > 0;
-        let length = self.next_sound(if in_frames { claimed } else { self.rest.len() });
+        let limit = if in_frames { claimed } else { self.rest.len() };
+        let length = self.search.ahead(self.rest, limit).sound.unwrap_or(limit);
         let bytes = self.take(length);
         if !at_start && matches!(error, FrameError::Sync { .. }) {
             return Found::Skipped(bytes);
@@ -133,41 +132,13 @@ impl<'a> Finder<'a> {
         let idcode = error.idcode().map(|idcode| idcode.0);
         Found::Invalid(Invalid { reason, frame_type, idcode, in_frames, bytes })
     }
+}
 
-    /// The type bits at the current byte, where they are behind a SYNC and of a type that exists.
-    fn frame_type(&self) -> Option<u8> {
-        match self.rest {
-            [SYNC, second, ..] => Some(second >> 4).filter(|bits| *bits <= 5),
-            _ => None,
-        }
-    }
-
-    /// How far the first sound frame behind the current byte is, if nearer than `limit`; else `limit`.
-    fn next_sound(&mut self, limit: usize) -> usize {
-        let mut at = 1;
-        while let Some(step) =
-            self.rest.get(at..limit).and_then(|rest| rest.iter().position(|byte| *byte == SYNC))
-        {
-            at += step;
-            if self.is_sound(&self.rest[at..]) {
-                return at;
-            }
-            at += 1;
-        }
-        limit
-    }
-
-    fn is_sound(&mut self, bytes: &[u8]) -> bool {
-        let Ok(header) = FrameHeader::peek(bytes) else { return false };
-        if header.size() > bytes.len() {
-            return false;
-        }
-        let Some(left) = self.budget.checked_sub(header.size()) else {
-            self.budget = 0;
-            return false;
-        };
-        self.budget = left;
-        FrameView::split(bytes).is_ok()
+/// The type bits at the start of `bytes`, where they are behind a SYNC and of a type that exists.
+pub(super) fn frame_type(bytes: &[u8]) -> Option<u8> {
+    match bytes {
+        [SYNC, second, ..] => Some(second >> 4).filter(|bits| *bits <= 5),
+        _ => None,
     }
 }
 

@@ -19,3 +19,14 @@ pub(super) fn frame(bytes: &[u8]) -> Option<&[u8]> {
     let (checked, check) = frame.split_last_chunk()?;
     (u16::from_be_bytes(*check) == checksum(checked)).then_some(frame)
 }
+
+/// Bytes that it takes to say whether an IEEE 1344 frame begins where `bytes` do: the header's, then the frame's; none
+/// where there are enough, or no such frame is possible.
+pub(super) fn needed(bytes: &[u8]) -> Option<usize> {
+    const HEADER_SIZE: usize = 8;
+    let Some(status) = bytes.get(6..).and_then(|status| status.first_chunk()) else {
+        return Some(HEADER_SIZE);
+    };
+    let length = usize::from(u16::from_be_bytes(*status) & LENGTH_MASK);
+    Some(length).filter(|length| *length >= MIN_SIZE && *length > bytes.len())
+}

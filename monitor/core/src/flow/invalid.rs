@@ -14,14 +14,23 @@ pub enum InvalidReason {
     Type,
     /// IEEE 1344, the older protocol on the same ports.
     Ieee1344,
+    /// A long stretch of a TCP flow without a sound frame: it hardly speaks C37.118.
+    NoFrame,
     /// IEC 61850-90-5, routable GOOSE and sampled values: not C37.118, though it may carry synchrophasors.
     Iec61850_90_5,
 }
 
 impl InvalidReason {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Crc, Self::Size, Self::Truncated, Self::Type, Self::Ieee1344, Self::Iec61850_90_5];
+    pub const ALL: [Self; 7] = [
+        Self::Crc,
+        Self::Size,
+        Self::Truncated,
+        Self::Type,
+        Self::Ieee1344,
+        Self::NoFrame,
+        Self::Iec61850_90_5,
+    ];
 
     /// Its name in JSON.
     #[must_use]
@@ -32,6 +41,7 @@ impl InvalidReason {
             Self::Truncated => "truncated",
             Self::Type => "type",
             Self::Ieee1344 => "ieee1344",
+            Self::NoFrame => "no_frame",
             Self::Iec61850_90_5 => "iec61850_90_5",
         }
     }

@@ -4,7 +4,10 @@ use crate::packet::{InterfaceId, Record, Stamps};
 use crate::time::Nanos;
 
 /// When and where a packet was seen, or what was put together from several.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// What was put together is complete when the last of its packets has arrived, whichever part that brought: arrival,
+/// stamps and interface are that packet's. In a flow without loss it is the one with the last byte.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     /// Arrival of the packet that brought the first of the bytes; equal to `arrival` where that is the same packet.
     pub first_arrival: Nanos,
@@ -22,6 +25,14 @@ impl Seen {
     pub const fn of(record: &Record<'_>) -> Self {
         let Record { arrival, stamps, interface, .. } = *record;
         Self { first_arrival: arrival, arrival, stamps, interface }
+    }
+
+    /// Of both together.
+    #[must_use]
+    pub fn with(&self, other: &Self) -> Self {
+        let first_arrival = self.first_arrival.min(other.first_arrival);
+        let later = if other.arrival >= self.arrival { other } else { self };
+        Self { first_arrival, ..*later }
     }
 
     /// Arrival of the first and of the last byte on a clock that is not set, in nanoseconds: the kernel's stamps when

@@ -91,6 +91,8 @@ pub struct Fragment<'a> {
     pub identification: u32,
     /// Number of the protocol inside: 17 for UDP, 6 for TCP.
     pub protocol: u8,
+    /// TTL of IPv4, hop limit of IPv6.
+    pub hop_limit: u8,
     /// Where its payload belongs in the whole, in bytes.
     pub offset: u16,
     /// Whether more follow.
@@ -132,6 +134,12 @@ impl<'a> Packet<'a> {
         let tags = linked.tags.iter().flatten().count() + usize::from(record.vlan.is_some());
         let rct = linked.macs.and_then(|_| Rct::find(linked.rest, tags));
         Ok(Self { macs: linked.macs, vlan, inner_vlan, vlan_unknown, rct, content })
+    }
+
+    /// Its two outermost tags.
+    #[must_use]
+    pub const fn tags(&self) -> [Option<VlanTag>; 2] {
+        [self.vlan, self.inner_vlan]
     }
 }
 
@@ -195,8 +203,8 @@ impl<'a> Fragment<'a> {
     fn new(ip: &Networked<'a>) -> Self {
         let (identification, offset, more) =
             ip.part.map_or((0, 0, false), |part| (part.identification, part.offset, part.more));
-        let Networked { source, destination, protocol, payload, cut, .. } = *ip;
-        Self { source, destination, identification, protocol, offset, more, payload, cut }
+        let Networked { source, destination, protocol, hop_limit, payload, cut, .. } = *ip;
+        Self { source, destination, identification, protocol, hop_limit, offset, more, payload, cut }
     }
 
     /// Source and destination port, which only a first fragment carries.
@@ -218,6 +226,27 @@ impl<'a> Fragment<'a> {
             _ => 0,
         };
         self.payload.get(header_size..).unwrap_or_default()
+    }
+
+    /// Whether it is one of IPv6.
+    #[must_use]
+    pub fn is_ipv6(&self) -> bool {
+        !self.source.starts_with(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF])
+    }
+
+    /// What the packet carries whose fragments, this one among them, make up `payload`.
+    ///
+    /// # Errors
+    /// [`Malformed::Transport`], where the header of UDP or TCP is cut or states what cannot be.
+    pub fn whole<'w>(&self, payload: &'w [u8]) -> Result<Content<'w>, Malformed> {
+        let Self { source, destination, identification, protocol, hop_limit, .. } = *self;
+        let ip_id = u16::try_from(identification).ok().filter(|id| *id != 0 && !self.is_ipv6());
+        let whole =
+            Networked { source, destination, protocol, part: None, ip_id, hop_limit, payload, cut: 0 };
+        match protocol {
+            ip::TCP => Segment::new(&whole).map(Content::Tcp),
+            _ => Datagram::new(&whole, false).map(Content::Udp),
+        }
     }
 
     /// What carries it.

@@ -1,5 +1,6 @@
 //! The one table of bounds in the pipeline, and what each costs in memory.
 
+use crate::flow::FlowBounds;
 use crate::protocol::c37118::{ArenaBounds, LayoutBounds};
 
 /// How much of everything there is place for. Each has a counter for what exceeded it.
@@ -18,6 +19,8 @@ pub struct Bounds {
     pub pmus_per_config: usize,
     /// Phasors, and as many analogs, that one configuration may hold, all its PMUs together.
     pub channels_per_config: usize,
+    /// TCP flows and IP fragments.
+    pub flows: FlowBounds,
     /// CFG-3 that may be on their way in fragments at the same time.
     pub config_series: usize,
     /// Bytes that one of them may have; each place costs as many.
@@ -38,6 +41,7 @@ impl Default for Bounds {
             channels: 16_384,
             pmus_per_config: 1_024,
             channels_per_config: 4_096,
+            flows: FlowBounds::DEFAULT,
             config_series: 4,
             config_series_bytes: 128 << 10,
             instants: 128,

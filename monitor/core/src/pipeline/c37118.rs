@@ -64,22 +64,33 @@ impl Judge {
         out: &mut O,
     ) {
         for found in Finder::new(payload) {
-            let length = found.bytes().len() as u64;
-            let bytes = &mut self.counts.bytes;
-            match found {
-                Found::Frame(frame) => {
-                    bytes.in_frames += length;
-                    self.take_frame(carrier, frame, clock, out);
-                }
-                Found::Invalid(invalid) => {
-                    let counter = if invalid.in_frames { &mut bytes.in_frames } else { &mut bytes.skipped };
-                    *counter += length;
-                    if !self.take_unchecked(carrier, &invalid, clock, out) {
-                        self.take_invalid(carrier, &invalid, out);
-                    }
-                }
-                Found::Skipped(_) => bytes.skipped += length,
+            self.take_found(carrier, found, clock, out);
+        }
+    }
+
+    /// Takes something that was found, in a datagram or in a stream.
+    pub(super) fn take_found<C: Clock, O: Outlet>(
+        &mut self,
+        carrier: &Carrier,
+        found: Found<'_>,
+        clock: &mut C,
+        out: &mut O,
+    ) {
+        let length = found.bytes().len() as u64;
+        let bytes = &mut self.counts.bytes;
+        match found {
+            Found::Frame(frame) => {
+                bytes.in_frames += length;
+                self.take_frame(carrier, frame, clock, out);
             }
+            Found::Invalid(invalid) => {
+                let counter = if invalid.in_frames { &mut bytes.in_frames } else { &mut bytes.skipped };
+                *counter += length;
+                if !self.take_unchecked(carrier, &invalid, clock, out) {
+                    self.take_invalid(carrier, &invalid, out);
+                }
+            }
+            Found::Skipped(_) => bytes.skipped += length,
         }
     }
 

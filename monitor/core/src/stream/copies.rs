@@ -26,8 +26,8 @@
 use std::hash::Hasher;
 
 use super::report::CopyCounts;
-use super::table::Fold;
 use super::tally::Tally;
+use crate::fold::Fold;
 use crate::packet::{Datagram, Direction, Packet, Rct, Record};
 use crate::protocol::c37118::FrameHeader;
 use crate::time::Nanos;

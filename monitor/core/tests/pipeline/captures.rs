@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use monitor_core::event::{InvalidReason, Outcome, StreamCounts, UndecodedReason};
+use monitor_core::event::{InvalidReason, Outcome, StreamCounts};
 use monitor_core::packet::LinkType;
 use monitor_core::pipeline::{Bounds, Ports};
 use monitor_core::stream::Agreement;
@@ -93,23 +93,35 @@ fn one_pmu_over_udp() {
     }
 }
 
-#[test]
-fn tcp_is_counted_as_undecoded() {
-    for name in ["C37.118_1PMU_TCP.pcap", "C37.118_4in1PMU_TCP.pcap", "c37_1100_clean_tcp.pcap"] {
-        let Some(file) = capture(name) else { continue };
-        for ports in [conventional(), Ports::Any] {
-            only_tcp(name, &run(&file, ports));
-        }
+/// A capture of a session over TCP from its beginning: how many DATA, HDR, CFG-2 and CMD frames it holds.
+fn tcp_session(name: &str, [data, header, config, command]: [u64; 4]) {
+    let Some(file) = capture(name) else { return };
+    for ports in [conventional(), Ports::Any] {
+        let bench = run(&file, ports);
+        let counts = bench.counts();
+        assert_eq!(counts.frames.c37118, [data, header, 0, config, command, 0], "{name}");
+        assert_eq!(counts.frames.decoded, data + header + config + command, "{name}");
+        assert_eq!((counts.frames.found, counts.frames.invalid), (counts.frames.decoded, 0), "{name}");
+        let bytes = counts.bytes;
+        assert_eq!(bytes.received, bytes.in_frames + bytes.duplicate, "{name}");
+        assert_eq!((bytes.skipped, bytes.buffered, bytes.dropped), (0, 0, 0), "{name}");
+        assert_eq!((counts.flows.tcp.gaps, counts.flows.tcp.evicted), (0, 0), "{name}");
     }
 }
 
-fn only_tcp(name: &str, bench: &Bench) {
-    let counts = bench.counts();
-    assert!(counts.frames.found > 0, "{name}");
-    assert_eq!(counts.frames.undecoded[UndecodedReason::Tcp as usize], counts.frames.found, "{name}");
-    assert_eq!(counts.bytes.dropped, counts.bytes.received, "{name}");
-    assert_eq!(counts.frames.invalid, 0, "{name}");
-    assert_eq!(bench.pipeline.streams().count(), 0, "{name}");
+#[test]
+fn one_pmu_over_tcp() {
+    tcp_session("C37.118_1PMU_TCP.pcap", [252, 0, 1, 3]);
+}
+
+#[test]
+fn four_pmus_in_one_over_tcp() {
+    tcp_session("C37.118_4in1PMU_TCP.pcap", [1342, 0, 3, 8]);
+}
+
+#[test]
+fn a_clean_session_over_tcp() {
+    tcp_session("c37_1100_clean_tcp.pcap", [422, 1, 1, 3]);
 }
 
 #[test]

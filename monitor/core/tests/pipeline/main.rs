@@ -4,9 +4,11 @@ mod arena;
 mod captures;
 mod configurations;
 mod copies;
+mod cutting;
 mod fragments;
 #[path = "../support/frames.rs"]
 mod frames;
+mod ip_fragments;
 mod leaps;
 #[path = "../support/outlet.rs"]
 mod outlet;
@@ -14,17 +16,25 @@ mod outlet;
 mod packets;
 mod quality;
 mod records;
+#[path = "../support/segments.rs"]
+mod segments;
 mod sequences;
 mod sources;
+mod tcp;
 mod telling;
 
 use frames::Pmu;
-use monitor_core::event::Counts;
+use monitor_core::event::{Counts, EventKind, Outcome};
+use monitor_core::flow::FlowBounds;
 use monitor_core::packet::Record;
 use monitor_core::pipeline::{Bounds, Pipeline, Ports, StreamSummary};
 use monitor_core::time::NoClock;
 use outlet::Kept;
 use packets::{PDC, PMU, PORT, record, udp};
+
+/// Flows, fragmented packets, and bytes that wait, that tests can reach.
+const FLOWS: FlowBounds =
+    FlowBounds { flows: 4, fragmented: 2, pool_bytes: 512 << 10, flow_bytes: 128 << 10 };
 
 /// Bounds that tests can reach.
 const SMALL: Bounds = Bounds {
@@ -34,6 +44,7 @@ const SMALL: Bounds = Bounds {
     channels: 16,
     pmus_per_config: 2,
     channels_per_config: 8,
+    flows: FLOWS,
     config_series: 2,
     config_series_bytes: 1_024,
     instants: 8,
@@ -68,6 +79,15 @@ impl Bench {
     fn counts(&self) -> Counts {
         assert_adds_up(&self.pipeline.counts());
         self.pipeline.counts()
+    }
+
+    /// The bytes of all frames that were decoded or whose values are not known, in order.
+    fn sound(&self) -> Vec<Vec<u8>> {
+        let all = self.out.data.iter().chain(&self.out.news);
+        let sound = all.filter(|(event, _)| {
+            matches!(event.kind, EventKind::Frame(_, Outcome::Decoded | Outcome::Undecoded(_)))
+        });
+        sound.map(|(_, bytes)| bytes.clone()).collect()
     }
 
     fn only_stream(&self) -> StreamSummary {

@@ -1,6 +1,6 @@
 //! Any record at all: nothing panics, and every sum adds up.
 
-use monitor_core::event::{Class, EventKind, InvalidReason, Outcome, UndecodedReason};
+use monitor_core::event::{Class, EventKind, InvalidReason, Outcome};
 use monitor_core::packet::{LinkType, Record, RecordKind};
 use monitor_core::pipeline::Ports;
 use proptest::prelude::*;
@@ -206,26 +206,6 @@ fn without_ports_a_broken_frame_of_a_known_stream_is_its_own() {
     bench.send(&pmu().data(100), 0);
     bench.send(&broken, 0);
     assert_eq!(bench.only_stream().counts.crc_errors, 1);
-}
-
-#[test]
-fn fragments_are_counted_and_dropped() {
-    let mut bench = Bench::on_port();
-    let mut first = udp(PMU, PDC, [PORT, 1], &pmu().config(1));
-    first[20] |= 0x20;
-    bench.push(&record(&first, 0));
-    let mut next = first.clone();
-    (next[20], next[21]) = (0, 100);
-    bench.push(&record(&next, 0));
-    let mut other = udp(PMU, PDC, [53, 1], &pmu().config(1));
-    other[20] |= 0x20;
-    bench.push(&record(&other, 0));
-    let counts = bench.counts();
-    assert_eq!(counts.frames.undecoded[UndecodedReason::Fragment as usize], 2);
-    assert_eq!(counts.packets_ignored, 1);
-    let config = pmu().config(1).len() as u64;
-    assert_eq!(counts.bytes.dropped, config + config + 8, "the second carries no UDP header");
-    assert!(bench.out.frames().all(|(frame, _)| frame.frame_type.is_none()));
 }
 
 #[test]

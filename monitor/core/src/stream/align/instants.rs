@@ -10,7 +10,7 @@ use super::bits::Sets;
 use super::key::InstantKey;
 use super::values::Values;
 use super::wait::Window;
-use crate::stream::table::Fold;
+use crate::fold::Fold;
 use crate::time::Nanos;
 
 /// Slots for each instant that may be open: what is closed is remembered for three times as many instants.

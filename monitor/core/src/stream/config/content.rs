@@ -2,8 +2,8 @@
 
 use std::hash::Hasher;
 
+use crate::fold::Fold;
 use crate::protocol::c37118::{FrameKind, FrameView};
-use crate::stream::table::Fold;
 
 /// Where SOC and FRACSEC stand in a frame: what differs between repetitions of one configuration, beside CHK.
 const TIME_TAG: std::ops::Range<usize> = 6..14;

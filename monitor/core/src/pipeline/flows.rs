@@ -1,0 +1,171 @@
+//! TCP segments and IP fragments: what is put together from them, and where their bytes are counted.
+
+use super::{Carrier, Judge, Pipeline, offer_packet};
+use crate::event::{Endpoint, Outlet, Transport};
+use crate::flow::{Finder, FlowKey, FragmentTaken, Seen, Whole};
+use crate::packet::{Content, Datagram, Fragment, Record, Segment, VlanTag};
+use crate::protocol::c37118::FrameHeader;
+use crate::time::Clock;
+
+/// The tags of a packet, the outermost first.
+type Tags = [Option<VlanTag>; 2];
+
+impl Pipeline {
+    pub(super) fn push_tcp<C: Clock, O: Outlet>(
+        &mut self,
+        record: &Record<'_>,
+        tags: Tags,
+        segment: &Segment<'_>,
+        clock: &mut C,
+        out: &mut O,
+    ) {
+        self.count_record(record, segment.payload, segment.cut);
+        let seen = Seen::of(record);
+        if !self.is_ours(&seen, tags, segment) {
+            self.judge.counts.packets_ignored += 1;
+            return;
+        }
+        offer_packet(record, out);
+        self.take_segment(&seen, tags, segment, clock, out);
+    }
+
+    fn is_ours(&self, seen: &Seen, tags: Tags, segment: &Segment<'_>) -> bool {
+        let Segment { source, destination, payload, .. } = *segment;
+        self.ports.matches([source.port, destination.port]).unwrap_or_else(|| {
+            self.flows.is_known(&FlowKey::new(tags, source, destination))
+                || self.judge.begins_known(&tcp_carrier(seen, segment), payload)
+        })
+    }
+
+    fn take_segment<C: Clock, O: Outlet>(
+        &mut self,
+        seen: &Seen,
+        tags: Tags,
+        segment: &Segment<'_>,
+        clock: &mut C,
+        out: &mut O,
+    ) {
+        let Self { flows, judge, .. } = self;
+        judge.packet = None;
+        judge.counts.bytes.received += segment.payload.len() as u64;
+        let key = FlowKey::new(tags, segment.source, segment.destination);
+        let mut carrier = tcp_carrier(seen, segment);
+        let taken = flows.push_segment(&key, segment, seen, &mut |seen, found| {
+            carrier.seen = *seen;
+            judge.take_found(&carrier, found, clock, out);
+        });
+        judge.counts.copies += u64::from(taken.copy.is_some());
+        let bytes = &mut judge.counts.bytes;
+        bytes.duplicate += taken.duplicate;
+        bytes.dropped += taken.dropped;
+        bytes.buffered = flows.buffered();
+    }
+
+    pub(super) fn push_fragment<C: Clock, O: Outlet>(
+        &mut self,
+        record: &Record<'_>,
+        tags: Tags,
+        fragment: &Fragment<'_>,
+        clock: &mut C,
+        out: &mut O,
+    ) {
+        self.count_record(record, fragment.data(), fragment.cut);
+        let seen = Seen::of(record);
+        let taken = self.flows.push_fragment(tags, fragment, &seen, self.fragment_is_ours(tags, fragment));
+        if taken.ignored == 0 {
+            offer_packet(record, out);
+        }
+        self.judge.count_fragment(&taken, self.flows.buffered());
+        if let Some(whole) = taken.whole {
+            self.take_whole(tags, fragment, &whole, clock, out);
+        }
+    }
+
+    /// Whether a fragment's packet is asked for, where it tells.
+    fn fragment_is_ours(&self, tags: Tags, fragment: &Fragment<'_>) -> Option<bool> {
+        let ports = fragment.ports()?;
+        self.ports.matches(ports).or_else(|| {
+            // Any port will do, but not anything: it is said at once of most packets that they are none of ours.
+            let [source, destination] = [(fragment.source, ports[0]), (fragment.destination, ports[1])]
+                .map(|(address, port)| Endpoint { address, port });
+            let may_be = FrameHeader::peek(fragment.data()).is_ok()
+                || fragment.transport() == Transport::Tcp
+                    && self.flows.is_known(&FlowKey::new(tags, source, destination));
+            (!may_be).then_some(false)
+        })
+    }
+
+    /// Takes a packet that was put together from fragments as one that came whole.
+    fn take_whole<C: Clock, O: Outlet>(
+        &mut self,
+        tags: Tags,
+        fragment: &Fragment<'_>,
+        whole: &Whole,
+        clock: &mut C,
+        out: &mut O,
+    ) {
+        let assembled = self.flows.assemble(whole);
+        let bytes = assembled.bytes();
+        let seen = self.flows.seen(&assembled, 0..bytes.len());
+        let payload = match fragment.whole(bytes) {
+            Ok(Content::Udp(datagram)) => {
+                let carrier = udp_carrier(&seen, &datagram);
+                let ports = [datagram.source.port, datagram.destination.port];
+                let ours = self.ports.matches(ports);
+                if ours.unwrap_or_else(|| self.judge.begins_known(&carrier, datagram.payload)) {
+                    self.judge.packet = None;
+                    self.judge.counts.bytes.received += datagram.payload.len() as u64;
+                    let mut at = UDP_HEADER;
+                    for found in Finder::new(datagram.payload) {
+                        let end = at + found.bytes().len();
+                        let carrier = Carrier { seen: self.flows.seen(&assembled, at..end), ..carrier };
+                        self.judge.take_found(&carrier, found, clock, out);
+                        at = end;
+                    }
+                    Some(datagram.payload.len())
+                } else {
+                    None
+                }
+            }
+            Ok(Content::Tcp(segment)) if self.is_ours(&seen, tags, &segment) => {
+                self.take_segment(&seen, tags, &segment, clock, out);
+                Some(segment.payload.len())
+            }
+            Ok(_) => None,
+            // A header that is none: its bytes are nobody's frames.
+            Err(_) => Some(0),
+        };
+        let counts = &mut self.judge.counts;
+        match payload {
+            Some(payload) => {
+                let behind = whole.payload.saturating_sub(payload as u64);
+                counts.bytes.received += behind;
+                counts.bytes.dropped += behind;
+            }
+            None => counts.packets_ignored += whole.packets,
+        }
+        self.flows.put_back(assembled);
+    }
+}
+
+impl Judge {
+    const fn count_fragment(&mut self, taken: &FragmentTaken, buffered: u64) {
+        let bytes = &mut self.counts.bytes;
+        bytes.received = bytes.received + taken.received - taken.taken_back;
+        bytes.duplicate += taken.duplicate;
+        bytes.dropped += taken.dropped;
+        bytes.buffered = buffered;
+        self.counts.packets_ignored += taken.ignored;
+    }
+}
+
+/// Bytes of a UDP header.
+const UDP_HEADER: usize = 8;
+
+const fn tcp_carrier(seen: &Seen, segment: &Segment<'_>) -> Carrier {
+    Carrier::new(*seen, [segment.source, segment.destination], Transport::Tcp)
+}
+
+const fn udp_carrier(seen: &Seen, datagram: &Datagram<'_>) -> Carrier {
+    Carrier::new(*seen, [datagram.source, datagram.destination], Transport::Udp)
+}

@@ -1,0 +1,116 @@
+//! What the real-time thread meets for the first time costs it no page fault: a new stream, its first configuration, a
+//! changed one, one in fragments.
+
+use monitor_core::event::{Class, Event, Outlet};
+use monitor_core::packet::{Direction, InterfaceId, LinkType, Record, RecordKind, Stamps};
+use monitor_core::pipeline::{Bounds, Pipeline, Ports};
+use monitor_core::protocol::c37118::NominalFrequency;
+use monitor_core::protocol::c37118::encode::reseal;
+use monitor_core::time::{Nanos, NoClock};
+
+use crate::simulate::{Fleet, FleetPlan, Frames, ReportingInstant, ReportingRate};
+use crate::sys::usage::ThreadUsage;
+
+/// Streams, each with two configurations.
+const STREAMS: u16 = 600;
+/// Code that runs for the first time, and whatever the allocator has not given back: far fewer than the pages that the
+/// memory of so many streams has.
+const FAULTS_OF_OTHERS: u64 = 16;
+
+/// Takes all and is done with it at once.
+struct Nobody(u64);
+
+impl Outlet for Nobody {
+    fn wants(&self, _class: Class) -> bool {
+        true
+    }
+
+    fn offer(&mut self, _event: &Event, _bytes: &[u8]) -> bool {
+        self.0 += 1;
+        true
+    }
+
+    fn announce(&mut self, _event: &Event, _bytes: &[u8]) -> bool {
+        true
+    }
+
+    fn taken(&self) -> u64 {
+        self.0
+    }
+
+    fn passed(&self) -> u64 {
+        self.0
+    }
+}
+
+/// An IPv4 packet with a UDP datagram to port 4713.
+fn packet(payload: &[u8]) -> Vec<u8> {
+    let word = |length: usize| u16::try_from(length).expect("a datagram").to_be_bytes();
+    let mut bytes = vec![0x45, 0];
+    bytes.extend(word(28 + payload.len()));
+    bytes.extend([0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 9]);
+    bytes.extend(word(40_000));
+    bytes.extend(word(4_713));
+    bytes.extend(word(8 + payload.len()));
+    bytes.extend([0, 0]);
+    bytes.extend(payload);
+    bytes
+}
+
+fn record(bytes: &[u8]) -> Record<'_> {
+    Record {
+        arrival: Nanos(1_700_000_000_000_000_000),
+        stamps: Stamps::default(),
+        interface: InterfaceId::default(),
+        direction: Direction::default(),
+        kind: RecordKind::default(),
+        link: LinkType::Ip,
+        vlan: None,
+        vlan_unknown: false,
+        segments: 1,
+        segment_size: 0,
+        wire_length: u32::try_from(bytes.len()).expect("a packet"),
+        bytes,
+        records: 1,
+    }
+}
+
+/// DATA without a configuration, a configuration, DATA, another one, DATA: of every stream.
+fn packets() -> Vec<Vec<u8>> {
+    let plan = FleetPlan { seed: 1, pmus: STREAMS, first_idcode: 1, nominal: NominalFrequency::Hz50 };
+    let fleet = Fleet::new(&plan).expect("a fleet");
+    let first = ReportingInstant::at_or_after(1_700_000_000_000_000_000, ReportingRate::FIFTY);
+    let mut packets = Vec::new();
+    for station in fleet.stations() {
+        let mut frames = Frames::new(station.clone(), ReportingRate::FIFTY).expect("frames");
+        let config = frames.config2(first.time_tag()).expect("a configuration").to_vec();
+        let mut changed = config.clone();
+        changed[20] ^= 1;
+        reseal(&mut changed);
+        let data = frames.data(first, fleet.grid(first)).expect("DATA").to_vec();
+        packets.extend([&data, &config, &data, &changed, &data].map(|payload| packet(payload)));
+    }
+    packets
+}
+
+fn push_all(pipeline: &mut Pipeline, packets: &[Vec<u8>]) {
+    let mut out = Nobody(0);
+    for bytes in packets {
+        pipeline.push(&record(bytes), &mut NoClock, &mut out);
+    }
+}
+
+#[test]
+fn what_is_new_costs_no_page_fault() {
+    let packets = packets();
+    let mut warm = Pipeline::new(Ports::Set(vec![4_713]), &Bounds::default());
+    push_all(&mut warm, &packets[..50]);
+    let mut pipeline = Pipeline::new(Ports::Set(vec![4_713]), &Bounds::default());
+    let before = ThreadUsage::read().expect("usage").minor_faults;
+    push_all(&mut pipeline, &packets);
+    let faults = ThreadUsage::read().expect("usage").minor_faults - before;
+    let counts = pipeline.counts();
+    assert_eq!(pipeline.streams().count(), usize::from(STREAMS));
+    assert_eq!((counts.frames.decoded, counts.configs_refused), (4 * u64::from(STREAMS), 0), "{counts:?}");
+    assert!(faults < FAULTS_OF_OTHERS, "{faults} page faults for {STREAMS} streams");
+}
