@@ -16,11 +16,9 @@ mod interfaces;
 mod matching;
 mod offsets;
 mod probed;
-mod pyc37;
 mod reattach;
 mod refusals;
 mod replay;
-mod simulated;
 mod sizes;
 mod sources;
 mod verifier;
@@ -40,8 +38,6 @@ fn main() -> ExitCode {
     arguments.test_threads.get_or_insert(THREADS);
     let trials = [
         replay::trials(),
-        pyc37::trials(),
-        simulated::trials(),
         sizes::trials(),
         sources::trials(),
         matching::trials(),
