@@ -2,6 +2,7 @@
 
 use monitor_core::event::{Class, Event, Outlet};
 use monitor_core::packet::Record;
+use monitor_core::flow::FlowBounds;
 use monitor_core::pipeline::{Bounds, Pipeline, Ports};
 use monitor_core::time::{Nanos, NoClock};
 
@@ -94,5 +95,22 @@ impl Judged {
 }
 
 fn bounds() -> Bounds {
-    Bounds { streams: 8, configs: 4, ..Bounds::default() }
+    Bounds {
+        streams: 8,
+        configs: 6,
+        pmus: 12,
+        channels: 48,
+        pmus_per_config: 4,
+        channels_per_config: 16,
+        flows: FlowBounds {
+            flows: 4,
+            fragmented: 4,
+            pool_bytes: 160 << 10,
+            flow_bytes: FlowBounds::LEAST_CAP,
+        },
+        config_series: 2,
+        config_series_bytes: 1_024,
+        instants: 8,
+        pmus_per_instant: 16,
+    }
 }

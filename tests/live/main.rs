@@ -20,6 +20,7 @@ mod probed;
 mod reattach;
 mod refusals;
 mod replay;
+mod simulated;
 mod sizes;
 mod sources;
 mod verifier;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
     arguments.test_threads.get_or_insert(THREADS);
     let trials = [
         replay::trials(),
+        simulated::trials(),
         sizes::trials(),
         sources::trials(),
         matching::trials(),

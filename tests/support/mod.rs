@@ -48,6 +48,8 @@ pub(crate) enum Need {
     Chronyd,
     /// The fuzz targets, built.
     FuzzTargets,
+    /// `PyPI`'s pyc37, somebody else's PMU and PDC.
+    Pyc37,
     /// The captures, which are not part of the project.
     Captures,
 }
@@ -67,7 +69,7 @@ type Found = Result<(), String>;
 type Check = fn() -> Found;
 
 /// How each need is looked for; what was found is kept for the rest of the process.
-static CHECKS: [(Need, Check, OnceLock<Found>); 18] = [
+static CHECKS: [(Need, Check, OnceLock<Found>); 19] = [
     (Need::Root, root, OnceLock::new()),
     (Need::Bpf, bpf, OnceLock::new()),
     (Need::Bpffs, bpffs, OnceLock::new()),
@@ -85,6 +87,7 @@ static CHECKS: [(Need, Check, OnceLock<Found>); 18] = [
     (Need::Ptp4l, ptp4l, OnceLock::new()),
     (Need::Chronyd, chronyd, OnceLock::new()),
     (Need::FuzzTargets, fuzz_targets, OnceLock::new()),
+    (Need::Pyc37, pyc37_installed, OnceLock::new()),
     (Need::Captures, captured, OnceLock::new()),
 ];
 
@@ -121,6 +124,19 @@ pub(crate) fn captures() -> Option<PathBuf> {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/captures");
     let place = env::var_os("PMU_CAPTURES").map_or_else(beside, PathBuf::from);
     place.is_dir().then_some(place)
+}
+
+/// The Python that has pyc37, in the environment that `cargo xtask test` makes below the target directory, in which
+/// this test's program lies too.
+pub(crate) fn pyc37() -> Option<PathBuf> {
+    let program = env::current_exe().ok()?;
+    let environments = program.ancestors().map(|place| place.join("tools/pyc37"));
+    let environment = environments.into_iter().find(|place| place.join("complete").is_file())?;
+    Some(environment.join("bin/python"))
+}
+
+fn pyc37_installed() -> Found {
+    demand(pyc37().is_some(), "PyPI's pyc37 (cargo xtask test installs it below target/)")
 }
 
 fn captured() -> Found {

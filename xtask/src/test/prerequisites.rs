@@ -1,5 +1,6 @@
 //! The programs that tests drive or compare with: Debian's, installed by name where this is a machine to do that on.
 
+mod pyc37;
 mod unpacked;
 
 use std::collections::BTreeSet;
@@ -31,6 +32,7 @@ const PROGRAMS: [(&str, &str); 12] = [
 /// it are shown as skipped.
 pub(crate) fn install(project: &Project) {
     unpacked::provide(project);
+    pyc37::provide(project);
     let wanted = missing();
     if wanted.is_empty() {
         eprintln!("all programs that tests use are there");
