@@ -1,4 +1,4 @@
-//! The fuzz targets, each for half a minute from the committed corpus; with PMU_TEST_FULL=1 for eight. Panics, overflows
+//! The fuzz targets, each for half a minute from the committed corpus; with `PMU_TEST_FULL=1` for eight. Panics, overflows
 //! and counters that do not add up are failures, and the input that led there is named.
 #![expect(clippy::unwrap_used, reason = "a panic gives a test's failure its place")]
 

@@ -127,8 +127,8 @@ fn streams_are_shown_without_a_reader() {
     let last = stream();
     assert_eq!(last["frames"], 10);
     assert_eq!(last["bytes"].as_u64(), first["bytes"].as_u64().map(|bytes| 10 * bytes));
-    let [least, most] = ["gap_min_ns", "gap_max_ns"].map(|gap| last[gap].as_u64().unwrap());
-    assert!(0 < least && least <= most, "{last:#}");
+    let [shortest, longest] = ["gap_min_ns", "gap_max_ns"].map(|gap| last[gap].as_u64().unwrap());
+    assert!(0 < shortest && shortest <= longest, "{last:#}");
     let ago = stream()["last_ns_ago"].as_u64().unwrap();
     assert!(ago >= last["last_ns_ago"].as_u64().unwrap(), "time runs forwards");
 }
