@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::Command;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use monitor::capture::Capture;
 use monitor::netns::{End, Pair, private_pair};
@@ -190,7 +191,7 @@ pub(crate) fn ipv4(fragment: u16, options: &[u8], protocol: u8, body: &[u8]) -> 
     let version_and_length = 0x40 | u8::try_from((FIXED + options.len()) / 4).unwrap();
     let mut packet = vec![version_and_length, 0];
     packet.extend(word(FIXED + options.len() + body.len()));
-    packet.extend([0, 1]);
+    packet.extend(identification(fragment).to_be_bytes());
     packet.extend(fragment.to_be_bytes());
     packet.extend([64, protocol, 0, 0]);
     packet.extend(PMU.octets());
@@ -198,6 +199,14 @@ pub(crate) fn ipv4(fragment: u16, options: &[u8], protocol: u8, body: &[u8]) -> 
     packet.extend(options);
     packet.extend(body);
     packet
+}
+
+/// A packet's own number, as a sender counts them: a second packet with the same one is a copy. The fragments of a packet
+/// share theirs.
+fn identification(fragment: u16) -> u16 {
+    static LAST: AtomicU16 = AtomicU16::new(1);
+    // Relaxed: the number only has to differ from the others.
+    if fragment == 0 { LAST.fetch_add(1, Ordering::Relaxed).wrapping_add(1) } else { 1 }
 }
 
 /// An IPv6 packet whose `next` stands at the beginning of `body`.
