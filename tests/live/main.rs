@@ -6,6 +6,7 @@ mod support;
 
 mod broken;
 mod clsact;
+mod connections;
 mod copies;
 mod demo;
 mod discovery;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         sizes::trials(),
         sources::trials(),
         matching::trials(),
+        connections::trials(),
         flood::trials(),
         wakeups::trials(),
         offsets::trials(),
