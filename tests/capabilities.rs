@@ -45,6 +45,8 @@ fn main() -> ExitCode {
         trial("the_files_capabilities_are_enough", &file, the_files_capabilities_are_enough),
         trial("the_service_has_what_the_table_says", &[], the_service_has_what_the_table_says),
         trial("an_instance_takes_what_a_run_takes", live, an_instance_takes_what_a_run_takes),
+        trial("an_instance_at_xdp_takes_no_more", live, an_instance_at_xdp_takes_no_more),
+        trial("attaching_again_takes_none", live, attaching_again_takes_none),
         trial("pins_take_a_bpffs_of_ones_own", live, pins_take_a_bpffs_of_ones_own),
         trial("a_containers_capabilities_are_told_from_the_hosts", live, a_containers_capabilities_are_told),
         trial("the_rest_takes_none", plain, the_rest_takes_none),
@@ -373,6 +375,66 @@ fn an_instance_takes_what_a_run_takes() {
         let output = done(&[], arguments);
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success() && said.contains("default"), "{arguments:?}: {output:?}");
+    }
+}
+
+fn an_instance_at_xdp_takes_no_more() {
+    const NEEDED: [&str; 3] = ["bpf", "perfmon", "net_admin"];
+    let (wire, program, bpffs) = (Wire::new(), Program::new(), Bpffs::mounted("1777"));
+    let done = |held: &[&str], arguments: &[&str]| {
+        let mut command = bpffs.inside(program.with(held).args(arguments));
+        wire.start(&mut command).wait_with_output().unwrap()
+    };
+    let attached = done(&NEEDED, &[&ATTACH[..], &["--hook", "xdp"]].concat());
+    assert!(attached.status.success(), "{attached:?}");
+    // Once more, for the programs to be compared.
+    let renewed = done(&NEEDED, &ATTACH);
+    assert!(String::from_utf8_lossy(&renewed.stdout).contains("counters go on"), "{renewed:?}");
+    watch(&wire, &mut bpffs.inside(program.with(&[]).args(["follow", "--json"]))).assert_whole();
+    let detached = done(&[], &["detach"]);
+    assert!(detached.status.success(), "{detached:?}");
+    let run = [&RUN[..], &["--hook", "xdp"]].concat();
+    watch(&wire, program.with(&NEEDED).args(run)).assert_whole();
+}
+
+/// Puts another pair in the place of the wire's.
+fn renew(wire: &mut Wire) {
+    let netns = wire.pair.monitor.shared_netns();
+    let links = wire.pair.stations.links();
+    links.delete("stations0").unwrap();
+    links.create_veth("stations0", "eth1", &netns).unwrap();
+    links.set_up("stations0").unwrap();
+    wire.pair.monitor.links().set_up("eth1").unwrap();
+}
+
+/// With the programs that are pinned, an instance is attached to again by whom the pins belong to.
+fn attaching_again_takes_none() {
+    const NEEDED: [&str; 3] = ["bpf", "perfmon", "net_admin"];
+    let (mut wire, program, bpffs) = (Wire::new(), Program::new(), Bpffs::mounted("1777"));
+    let done = |wire: &Wire, held: &[&str], arguments: &[&str]| {
+        let mut command = bpffs.inside(program.with(held).args(arguments));
+        wire.start(&mut command).wait_with_output().unwrap()
+    };
+    let state = |wire: &Wire| {
+        let output = done(wire, &[], &["status", "--json"]);
+        let status: Value = serde_json::from_slice(&output.stdout).unwrap();
+        status["instances"][0]["interfaces"][0]["state"].as_str().unwrap().to_owned()
+    };
+    for hook in ["tc", "xdp"] {
+        let attached = done(&wire, &NEEDED, &[&ATTACH[..], &["--hook", hook]].concat());
+        assert!(attached.status.success(), "{attached:?}");
+        renew(&mut wire);
+        assert_eq!(state(&wire), "replaced");
+        let followed = done(&wire, &[], &["follow", "--json", "--reattach", "--duration", "300ms"]);
+        assert!(followed.status.success(), "{followed:?}");
+        assert_eq!(state(&wire), "attached", "{followed:?}");
+        // By `attach` it takes what attaching takes, since the programs are brought up to date too.
+        renew(&mut wire);
+        let refused = done(&wire, &["perfmon", "net_admin"], &["attach", "--reattach"]);
+        assert_refused(&refused, &["CAP_BPF missing"]);
+        let again = done(&wire, &NEEDED, &["attach", "--reattach"]);
+        assert!(again.status.success() && state(&wire) == "attached", "{again:?}");
+        assert!(done(&wire, &[], &["detach"]).status.success());
     }
 }
 

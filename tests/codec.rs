@@ -468,8 +468,8 @@ fn what_is_wrong_is_named() {
     let rate = good.len() - 4;
     let session = [&[0x01, 0x40, 0xA0, 0x18, 0x80, 0x16][..], &[0; 22], &good].concat();
     let frames = [
-        // CONT_IDX, TIME_BASE, NUM_PMU, the length of STN, DATA_RATE, and a station's name that is no text.
-        changed(14, &[0, 1]),
+        // CONT_IDX of a second fragment without a first, TIME_BASE, NUM_PMU, the length of STN, DATA_RATE, and a station's name that is no text.
+        changed(14, &[0, 2]),
         changed(16, &[0, 0, 0, 0]),
         changed(20, &[0xFF, 0xFF]),
         changed(22, &[200]),

@@ -2,6 +2,8 @@
 //! file or a frame.
 #![expect(clippy::unwrap_used, reason = "a panic gives a test's failure its place")]
 
+#[path = "decode/align.rs"]
+mod align;
 mod support;
 
 use std::collections::BTreeMap;
@@ -63,7 +65,7 @@ fn main() -> ExitCode {
         trial("a_reader_that_goes_away_ends_it_quietly", &[], a_reader_that_goes_away_ends_it_quietly),
         trial("a_full_disk_is_said", &[], a_full_disk_is_said),
     ];
-    run(&arguments, trials).exit_code()
+    run(&arguments, trials.into_iter().chain(align::trials()).collect()).exit_code()
 }
 
 const BINARY: &str = env!("CARGO_BIN_EXE_pmu-monitor");

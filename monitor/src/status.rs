@@ -79,7 +79,7 @@ pub struct ProgramStatus {
     pub id: u32,
     /// Hash of its instructions, as bpftool prints it.
     pub tag: String,
-    /// How often it ran; absent unless `kernel.bpf_stats_enabled` is 1.
+    /// How often it ran while `kernel.bpf_stats_enabled` was 1; absent where it never did.
     pub run_count: Option<u64>,
     /// How long a run took on average.
     pub mean_run_time_ns: Option<u64>,

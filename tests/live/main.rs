@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod align;
 mod broken;
 mod clsact;
 mod connections;
@@ -20,6 +21,7 @@ mod probed;
 mod reattach;
 mod refusals;
 mod replay;
+mod simulated;
 mod sizes;
 mod sources;
 mod verifier;
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
     arguments.test_threads.get_or_insert(THREADS);
     let trials = [
         replay::trials(),
+        simulated::trials(),
         sizes::trials(),
         sources::trials(),
         matching::trials(),
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         broken::trials(),
         discovery::trials(),
         demo::trials(),
+        align::trials(),
         verifier::trials(),
         reattach::trials(),
         xdp::trials(),

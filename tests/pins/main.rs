@@ -17,6 +17,7 @@ mod older;
 mod readers;
 mod room;
 mod running;
+mod status;
 mod upgrade;
 mod wire;
 mod xdp;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         upgrade::trials(),
         broken::trials(),
         interfaces::trials(),
+        status::trials(),
         following::trials(),
         clsact::trials(),
         xdp::trials(),

@@ -270,7 +270,7 @@ fn a_client_that_talks_nonsense_costs_itself() {
     bad.ask(Asked::SendHeader);
     bad.expect(FrameKind::Header);
     bad.ask_of(IdCode(999), Asked::TurnOn);
-    bad.ask(Asked::SendConfig3);
+    bad.ask(Asked::Other(0x0100));
     bad.ask(Asked::SendHeader);
     bad.expect(FrameKind::Header);
     drop(bad);

@@ -330,7 +330,7 @@ fn commands_are_obeyed_and_counted() {
         config2: 2,
         header: 1,
         commands: 6,
-        unanswered: 1,
+        config3: 1,
         refused: 2,
         ..Counts::default()
     };

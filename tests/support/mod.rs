@@ -46,6 +46,10 @@ pub(crate) enum Need {
     Ptp4l,
     /// chronyd (chrony), as another.
     Chronyd,
+    /// The fuzz targets, built.
+    FuzzTargets,
+    /// `PyPI`'s pyc37, somebody else's PMU and PDC.
+    Pyc37,
     /// The captures, which are not part of the project.
     Captures,
 }
@@ -65,7 +69,7 @@ type Found = Result<(), String>;
 type Check = fn() -> Found;
 
 /// How each need is looked for; what was found is kept for the rest of the process.
-static CHECKS: [(Need, Check, OnceLock<Found>); 17] = [
+static CHECKS: [(Need, Check, OnceLock<Found>); 19] = [
     (Need::Root, root, OnceLock::new()),
     (Need::Bpf, bpf, OnceLock::new()),
     (Need::Bpffs, bpffs, OnceLock::new()),
@@ -82,6 +86,8 @@ static CHECKS: [(Need, Check, OnceLock<Found>); 17] = [
     (Need::Bpftool, bpftool, OnceLock::new()),
     (Need::Ptp4l, ptp4l, OnceLock::new()),
     (Need::Chronyd, chronyd, OnceLock::new()),
+    (Need::FuzzTargets, fuzz_targets, OnceLock::new()),
+    (Need::Pyc37, pyc37_installed, OnceLock::new()),
     (Need::Captures, captured, OnceLock::new()),
 ];
 
@@ -118,6 +124,19 @@ pub(crate) fn captures() -> Option<PathBuf> {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/captures");
     let place = env::var_os("PMU_CAPTURES").map_or_else(beside, PathBuf::from);
     place.is_dir().then_some(place)
+}
+
+/// The Python that has pyc37, in the environment that `cargo xtask test` makes below the target directory, in which
+/// this test's program lies too.
+pub(crate) fn pyc37() -> Option<PathBuf> {
+    let program = env::current_exe().ok()?;
+    let environments = program.ancestors().map(|place| place.join("tools/pyc37"));
+    let environment = environments.into_iter().find(|place| place.join("complete").is_file())?;
+    Some(environment.join("bin/python"))
+}
+
+fn pyc37_installed() -> Found {
+    demand(pyc37().is_some(), "PyPI's pyc37 (cargo xtask test installs it below target/)")
 }
 
 fn captured() -> Found {
@@ -194,6 +213,12 @@ fn ptp4l() -> Found {
 
 fn chronyd() -> Found {
     demand(on_path("chronyd"), "chronyd (chrony)")
+}
+
+fn fuzz_targets() -> Found {
+    let built =
+        env::var_os("PMU_FUZZ_TARGETS").is_some_and(|place| Path::new(&place).join("datagrams").is_file());
+    demand(built, "the fuzz targets (cargo xtask test builds them, and takes a C++ compiler for it)")
 }
 
 fn on_path(program: &str) -> bool {

@@ -15,7 +15,7 @@ const PREFIX: u8 = 24;
 const PORT: u16 = 4713;
 
 pub(crate) struct Wire {
-    pair: Pair,
+    pub(crate) pair: Pair,
     /// Without a socket the kernel would answer that nobody listens.
     _listening: [UdpSocket; 2],
 }

@@ -24,6 +24,10 @@ enum Name {
     Probe,
     /// What decoding a DATA frame costs, against its CRC by the `crc` crate
     Codec,
+    /// What a frame costs with 12 streams and with 1200, aligned and not
+    Pipeline,
+    /// `decode` of a capture against tshark, as whole processes (takes tshark)
+    Decode,
 }
 
 /// How one is run.
@@ -46,6 +50,12 @@ impl Name {
             }
             Self::Codec => {
                 Bench { package: "monitor-core", target: "codec", as_root: false, checking: &["--check"] }
+            }
+            Self::Pipeline => {
+                Bench { package: "monitor-core", target: "pipeline", as_root: false, checking: &["--check"] }
+            }
+            Self::Decode => {
+                Bench { package: "monitor", target: "decode", as_root: false, checking: &["--check"] }
             }
         }
     }

@@ -7,6 +7,7 @@ mod bench;
 mod build_ebpf;
 mod ebpf;
 mod error;
+mod fuzz;
 mod process;
 mod project;
 mod run;
@@ -27,6 +28,8 @@ enum Verb {
     BuildEbpf(build_ebpf::Args),
     /// Measures in ratios of one run, and fails where a figure is beyond its limit.
     Bench(bench::Args),
+    /// Feeds the decoders with inputs made to break them, and says how many were tried.
+    Fuzz(fuzz::Args),
     /// Builds what is needed and starts `pmu-monitor run`, through sudo where not root.
     Run(run::Args),
     /// Checks format, lints, object and documentation, then runs every test that can run here.
@@ -48,6 +51,7 @@ fn perform(verb: Verb) -> Result<ExitCode> {
     match verb {
         Verb::BuildEbpf(args) => build_ebpf::perform(&project, &args),
         Verb::Bench(args) => bench::perform(&project, &args),
+        Verb::Fuzz(args) => fuzz::perform(&project, &args),
         Verb::Run(args) => run::perform(&project, &args),
         Verb::Test(args) => test::perform(&project, &args),
     }

@@ -164,6 +164,44 @@ fn packets() -> Vec<Vec<u8>> {
         let cut = plain[..plain.len() / 2].to_vec();
         packets.extend([plain, tcp, fragment, elsewhere, cut]);
     }
+    packets.extend(streams());
+    packets
+}
+
+/// Connections, more than there are places: out of order, again, with gaps that are never filled, and a datagram in
+/// fragments, in order and not.
+fn streams() -> Vec<Vec<u8>> {
+    let mut packets = Vec::new();
+    let stream = payloads().concat();
+    for (number, port) in (1_u16..).zip(6_000..6_008_u16) {
+        let parts: Vec<_> = stream.chunks(300 + usize::from(number) * 91).enumerate().take(60).collect();
+        for at in 0..parts.len() {
+            // Turned about in fours; of every nineteen one is lost, of every seven one comes again.
+            let (place, part) = parts[(at ^ 3).min(parts.len() - 1)];
+            let sequence = (place * parts[0].1.len()).to_be_bytes();
+            // A TCP header is 12 bytes longer than UDP's.
+            let body = [&[0; 12][..], part].concat();
+            let mut tcp = udp(PMU, PDC, [PORT, port], &body);
+            (tcp[23], tcp[46], tcp[47]) = (6, 0x50, 0x10);
+            tcp[38..42].copy_from_slice(&sequence[4..]);
+            let times = if place % 19 == 7 { 0 } else { 1 + usize::from(place % 7 == 3) };
+            packets.extend(std::iter::repeat_n(tcp, times));
+        }
+    }
+    let whole = udp(PMU, PDC, [PORT, 5_000], &Pmu::new(1, 50, 60).config(9));
+    let body = &whole[34..];
+    for order in [[0, 1, 2], [2, 0, 1]] {
+        for part in order {
+            let bytes = &body[part * 512..body.len().min(part * 512 + 512)];
+            let mut fragment = [&whole[..34], bytes].concat();
+            let length = u16::try_from(20 + bytes.len()).expect("short").to_be_bytes();
+            let word = u16::try_from(part * 64).expect("short") | u16::from(part < 2) << 13;
+            fragment[16..18].copy_from_slice(&length);
+            fragment[18] = u8::try_from(order[0]).expect("small") + 1;
+            fragment[20..22].copy_from_slice(&word.to_be_bytes());
+            packets.push(fragment);
+        }
+    }
     packets
 }
 
@@ -240,6 +278,9 @@ fn nothing_is_allocated_after_the_pools_are_made() {
         assert!(counts.frames.undecoded_total() > 0 && counts.frames.crc_errors > 0, "{counts:?}");
         assert!(counts.frames.decoded > 100 && counts.bytes.skipped > 0 && out.offered > 1_000, "{counts:?}");
         assert!(counts.records.malformed > 0 && counts.records.no_payload > 0, "{counts:?}");
+        let (tcp, fragments) = (counts.flows.tcp, counts.flows.fragments);
+        assert!(tcp.out_of_order > 0 && tcp.retransmitted > 0 && tcp.evicted > 0, "{counts:?}");
+        assert!(fragments.whole > 0, "{counts:?}");
         assert!(pipeline.streams().any(|stream| stream.counts.missing > 0 && stream.counts.stale > 0));
     }
 }

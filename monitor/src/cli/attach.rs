@@ -27,9 +27,9 @@ pub(super) struct Arguments {
     /// queues when an XDP program is attached, and a VLAN tag that the card strips is not to be seen there
     #[arg(long, value_name = "tc|xdp")]
     hook: Option<Hook>,
-    /// Name of the instance
-    #[arg(long, value_name = "NAME", default_value_t, add = complete::instances())]
-    instance: InstanceName,
+    /// Name of the instance of `attach` and `follow` ("default" where none is given)
+    #[arg(long, value_name = "NAME", add = complete::instances())]
+    instance: Option<InstanceName>,
     /// Attach again to interfaces of the instance that have gone and come back, or were moved to this network namespace
     #[arg(long)]
     reattach: bool,
@@ -41,13 +41,15 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let given = RunOptions {
         iface: arguments.iface.clone(),
+        instance: arguments.instance.clone(),
         port: arguments.ports.clone(),
         hook: arguments.hook,
         reattach: arguments.reattach,
         ..RunOptions::default()
     };
     let options = run::overlay(arguments.config.as_deref(), given)?;
-    let name = arguments.instance.as_str();
+    let name = options.instance.clone().unwrap_or_default();
+    let name = name.as_str();
     let mut names = options.iface.clone();
     let here = Arc::new(Netns::current().map_err(|error| error.to_string())?);
     let pinned = pins::Pinned::open(name).ok();

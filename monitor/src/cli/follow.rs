@@ -15,9 +15,9 @@ use crate::session::Session;
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct Arguments {
-    /// Name of the instance
-    #[arg(long, value_name = "NAME", default_value_t, add = complete::instances())]
-    instance: InstanceName,
+    /// Name of the instance of `attach` and `follow` ("default" where none is given)
+    #[arg(long, value_name = "NAME", add = complete::instances())]
+    instance: Option<InstanceName>,
     /// CPU that the real-time thread is bound to
     #[arg(long, value_name = "N")]
     cpu: Option<usize>,
@@ -60,7 +60,8 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         Err(wrong) => return Ok(run::usage(&wrong)),
     };
     let stop = signals::stop_flag().map_err(|error| format!("cannot catch signals: {error}"))?;
-    let name = arguments.instance.as_str();
+    let name = options.instance.clone().unwrap_or_default();
+    let name = name.as_str();
     let show = Show::of(&options);
     let sources = sources::gather(&options, requests, true)?;
     let reading = run::reading(&options, run::request(&options)?, sources)?;
@@ -71,6 +72,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
 impl Arguments {
     fn options(&self) -> Result<RunOptions, String> {
         let given = RunOptions {
+            instance: self.instance.clone(),
             cpu: self.cpu,
             priority: self.priority,
             reattach: self.reattach,

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use clap::Args;
 
 use super::show::Show;
-use super::{Outcome, complete, demo, exit, output, signals, sources};
+use super::{Outcome, attach, complete, demo, exit, output, signals, sources};
 use crate::config::{Align, Duration, OptionDoc, Port, RunOptions, StreamRules, ports};
 use crate::netns::Netns;
 use crate::probe::Hook;
@@ -147,7 +147,9 @@ fn print_config(options: RunOptions) -> Outcome {
 
 /// What the command line says of each option.
 fn option_docs() -> Vec<OptionDoc> {
-    let command = Arguments::augment_args(clap::Command::new("run"));
+    // What `run` has not, `attach` has.
+    let run = Arguments::augment_args(clap::Command::new("run"));
+    let attach = attach::Arguments::augment_args(clap::Command::new("attach"));
     let doc = |argument: &clap::Arg| {
         let value_names = argument.get_value_names().unwrap_or_default();
         Some(OptionDoc {
@@ -156,7 +158,7 @@ fn option_docs() -> Vec<OptionDoc> {
             value_name: value_names.iter().map(clap::builder::Str::as_str).collect(),
         })
     };
-    command.get_arguments().filter_map(doc).collect()
+    run.get_arguments().chain(attach.get_arguments()).filter_map(doc).collect()
 }
 
 pub(super) fn request(options: &RunOptions) -> Result<rt::Request, String> {

@@ -20,14 +20,32 @@ use signal_hook::flag;
 use self::values::{Announced, From, Succession};
 use super::Outcome;
 use crate::config;
-use crate::simulate::{MOST_CHANNELS, MOST_PMUS, Plan, ReportingRate, Shape};
+use crate::simulate::{Fault, MOST_CHANNELS, MOST_PMUS, Plan, ReportingRate, Shape};
+
+/// What stands below the options.
+const HELP_OF_FAULTS: &str = "\
+Faults:
+  of frames       loss=SHARE  crc=SHARE  duplicate=SHARE[,copies=N][,after=TIME]  reorder=SHARE[,depth=N]
+                  truncate=SHARE[,bytes=N]  delay=TIME|uniform:TIME:TIME|normal:TIME:TIME|exponential:TIME|
+                  pareto:TIME:SHAPE[,ordered=yes]  fragment=BYTES[,reversed=yes][,incomplete=yes] (UDP, IPv4)
+  of the clock    clock-offset=TIME  clock-drift=PPM  clock-stuck
+                  leap=insert|delete[,tagged=next|last][,announced=no], at the first midnight of UTC from 'from' on
+  of what is said stat=BITS[,clear=BITS]  time-quality=BITS  config-change,from=TIME[,warning=TIME][,sent=no]
+  of the stream   silence  disconnect,from=TIME (TCP)  segment=bytes:N|random:N|coalesce:N (TCP)
+  of the grid     frequency-step=HZ  frequency-ramp=HZ/S  rocof=HZ/S  phase-step=DEGREES  sag=SHARE
+
+Keys of all: idcode=N or N-N (repeatable); from=, until=, for=: a span since the start or a time of UTC.
+Keys of those of frames, of stat and of the grid: share=SHARE or every=N where the kind's value is no share.
+
+The same seed and --start give the same frames and the same faults. See docs/simulate.md.";
 
 /// Send as PMUs do (C37.118 over UDP and TCP)
 ///
 /// Over UDP (--to), CFG-2 is sent at the start and every minute, and DATA at every reporting instant. Over TCP
 /// (--listen), clients connect and ask: CMD 2 and 1 turn their DATA on and off. With both, clients ask over TCP and
-/// DATA go by UDP to --to. CMD 3 is answered with HDR, 4 and 5 with CFG-1 and CFG-2. Ends with Ctrl-C.
+/// DATA go by UDP to --to. CMD 3 is answered with HDR, 4 to 6 with CFG-1 to CFG-3. Ends with Ctrl-C.
 #[derive(Debug, Args)]
+#[command(after_long_help = HELP_OF_FAULTS)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct Arguments {
     /// Where the frames go by UDP: an address or a multicast group
@@ -88,25 +106,32 @@ pub(super) struct Arguments {
     /// TIME_BASE: into how many parts FRACSEC divides the second
     #[arg(long, value_name = "N", default_value = "1000000", value_parser = values::time_base)]
     time_base: TimeBase,
-    /// Configurations that are sent without being asked for, as 2 or 1,2, or none (default: 2; none where commanded)
+    /// Configurations that are sent without being asked for, as 2 or 1,2,3, or none (default: 2; none where commanded)
     #[arg(long, value_name = "KINDS")]
     announce: Option<Announced>,
     /// How often they are
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = values::whole_seconds)]
     config_every: NonZeroU32,
+    /// CFG-3 of more bytes than this is sent in fragments (CONT_IDX)
+    #[arg(long, value_name = "BYTES", default_value_t = u16::MAX, value_parser = clap::value_parser!(u16).range(64..))]
+    config3_size: u16,
+    /// What goes wrong (repeatable), such as loss=0.01,idcode=103 or clock-offset=5s,from=10s,for=2s; all kinds and
+    /// keys are below
+    #[arg(long = "fault", value_name = "KIND[=VALUE][,KEY=VALUE]...")]
+    faults: Vec<Fault>,
     /// Begin at this time of UTC, such as 2026-12-31T23:59:50Z, whatever it is now (default: now)
     #[arg(long, value_name = "TIME", value_parser = values::time)]
     start: Option<i64>,
     /// How long, as 10s, 500ms or 2m (default: until Ctrl-C)
     #[arg(long, value_name = "TIME")]
     duration: Option<config::Duration>,
-    /// What the stations and their measurements come from: the same seed, the same values
+    /// What the stations, their measurements and the faults come from: the same seed, the same values
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// Read options from a TOML file, keys as here; those given here win
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Print at the end one object with what was sent, stream by stream
+    /// Print at the end one object: what was sent, which faults were injected, and what each receiver must find
     #[arg(long)]
     json: bool,
     /// Print nothing but errors

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::clock::Daemons;
 use crate::probe::Hook;
 
-use super::{Align, BoundsTable, CONVENTIONAL_PORTS, Duration, Port, StreamTable};
+use super::{Align, BoundsTable, CONVENTIONAL_PORTS, Duration, InstanceName, Port, StreamTable};
 use crate::preload::{ConfigFrame, RequestTarget, RequestVersion};
 use crate::rt;
 
@@ -40,6 +40,8 @@ pub enum ConfigError {
 pub struct RunOptions {
     /// Interfaces to watch.
     pub iface: Vec<String>,
+    /// The instance that `attach` and `follow` speak of; `run` has none.
+    pub instance: Option<InstanceName>,
     /// Ports to match.
     pub port: Vec<Port>,
     /// Hook for what comes in.
@@ -121,6 +123,7 @@ impl RunOptions {
         let either = |given: Vec<_>, own| if given.is_empty() { own } else { given };
         Self {
             iface: if given.iface.is_empty() { self.iface } else { given.iface },
+            instance: given.instance.or(self.instance),
             port: either(given.port, self.port),
             hook: given.hook.or(self.hook),
             cpu: given.cpu.or(self.cpu),
@@ -160,6 +163,7 @@ mod tests {
     fn every_option_can_stand_in_the_file() {
         let text = r#"
             iface = ["eth1", "eth2"]
+            instance = "east"
             port = [4712, "any"]
             cpu = 1
             priority = 60
@@ -192,6 +196,7 @@ mod tests {
             ("ifaces = []", "ifaces"),
             ("[bounds]\nstream = 1", "stream"),
             ("[clock]\nntp = 1", "ntp"),
+            ("instance = \"a b\"", "1 to 32"),
             ("port = [0]", "port 0"),
             ("port = [70000]", "1 to 65535"),
             ("duration = \"soon\"", "soon"),

@@ -103,6 +103,7 @@ impl RunOptions {
     fn entries(&self) -> Vec<Entry> {
         let Self {
             iface,
+            instance,
             port,
             hook,
             cpu,
@@ -128,6 +129,7 @@ impl RunOptions {
         } = self;
         vec![
             ("iface", Some(Value::Array(iface.iter().map(|name| name.as_str().into()).collect()))),
+            ("instance", instance.as_ref().map(|name| name.as_str().into())),
             ("port", Some(Value::Array(port.iter().copied().map(port_value).collect()))),
             ("hook", hook.map(|hook| hook.to_string().into())),
             ("cpu", cpu.and_then(|cpu| i64::try_from(cpu).ok()).map(Value::from)),
@@ -195,6 +197,7 @@ mod tests {
     /// Options with every key set to something other than its default.
     const ALL_SET: &str = r#"
         iface = ["eth1", 'a"b\c']
+        instance = "east"
         port = [4722, "any"]
         cpu = 1
         priority = 60

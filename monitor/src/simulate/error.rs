@@ -36,6 +36,14 @@ pub enum Error {
         /// How many.
         streams: u16,
     },
+    /// A fault that the transport cannot have.
+    #[error("the fault {kind} needs {needs}")]
+    Fault {
+        /// Its name.
+        kind: &'static str,
+        /// What it needs.
+        needs: &'static str,
+    },
     /// Frames cannot go there.
     #[error(
         "cannot send to {0}: port 0 is no destination; give a port from 1 to 65535 (UDP 4713 by convention)"

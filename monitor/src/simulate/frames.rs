@@ -2,11 +2,13 @@
 //! in one frame as a PDC sends them on.
 
 use monitor_core::protocol::c37118::encode::{
-    self, ConfigKind, EncodeError, PmuSample, Preamble, StationConfig, StreamConfig,
+    self, ConfigKind, EncodeError, Fragments, PmuSample, Preamble, StationConfig, StationConfig3,
+    StreamConfig, StreamConfig3,
 };
 use monitor_core::protocol::c37118::{
-    AnalogChannel, AnalogKind, AnalogScaling, ConfigView, Coordinates, DigitalChannel, FrameView, IdCode,
-    Layout, LayoutBounds, PhasorChannel, PhasorScaling, PhasorUnit, Stat, Text, TimeBase, TimeTag, Version,
+    AnalogChannel, AnalogKind, AnalogScale3, AnalogScaling, ConfigView, Coordinates, DigitalChannel,
+    FragmentChecks, FrameView, IdCode, Layout, LayoutBounds, PhasorChannel, PhasorComponent, PhasorFormat,
+    PhasorScale3, PhasorScaling, PhasorUnit, PmuDetails, Stat, Text, TimeBase, TimeTag, Version,
 };
 
 use super::error::{Error, Undescribed};
@@ -38,6 +40,17 @@ const DIGITAL_NAMES: [&str; 16] = [
     "SPARE 14",
     "SPARE 15",
     "SPARE 16",
+];
+/// What [`Station::PHASORS`] are.
+const COMPONENTS: [PhasorComponent; Station::PHASORS.len()] = [
+    PhasorComponent::PhaseA,
+    PhasorComponent::PhaseB,
+    PhasorComponent::PhaseC,
+    PhasorComponent::Positive,
+    PhasorComponent::PhaseA,
+    PhasorComponent::PhaseB,
+    PhasorComponent::PhaseC,
+    PhasorComponent::Positive,
 ];
 const DIGITALS_NORMAL: u16 = 0x000F;
 const DIGITALS_VALID: u16 = 0x00FF;
@@ -152,31 +165,59 @@ impl Frames {
         self.config(ConfigKind::Config2, at)
     }
 
+    /// CFG-3 with the time tag `at`, handed to `take` frame by frame: one, or where it has more than `most` bytes
+    /// fragments of at most so many.
+    ///
+    /// # Errors
+    /// [`EncodeError`]: a `most` that has no room for a byte of content.
+    pub fn config3(
+        &mut self,
+        at: TimeTag,
+        most: u16,
+        take: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), EncodeError> {
+        let Self { stations, description, layout: _, buffer, values: _ } = self;
+        let names = Names::of(description.shape);
+        let channels: Vec<_> = stations.iter().map(|station| names.channels3(station)).collect();
+        let digitals = digitals(description.shape);
+        let configs: Vec<_> = stations
+            .iter()
+            .zip(&channels)
+            .map(|(station, (phasors, analogs))| StationConfig3 {
+                config: station_config(station, description, phasors, analogs, &digitals),
+                details: details(station),
+            })
+            .collect();
+        let stream = StreamConfig3 {
+            time_base: description.time_base,
+            stations: &configs,
+            data_rate: description.rate.data_rate(),
+        };
+        let preamble = preamble(description, at);
+        let whole = write(buffer, |buffer| encode::config3_whole(buffer, &preamble, &stream))?;
+        if whole.len() <= most.into() {
+            take(whole);
+            return Ok(());
+        }
+        let mut fragments = Fragments::new(whole, FragmentChecks::Each);
+        let mut fragment = vec![0; most.into()];
+        while let Some(size) = fragments.write_next(most, &mut fragment) {
+            take(fragment.get(..size?).unwrap_or_default());
+        }
+        Ok(())
+    }
+
     fn config(&mut self, kind: ConfigKind, at: TimeTag) -> Result<&[u8], EncodeError> {
         let Self { stations, description, layout: _, buffer, values: _ } = self;
         let Description { shape, .. } = *description;
         let names = Names::of(shape);
         let channels: Vec<_> = stations.iter().map(|station| names.channels(station)).collect();
-        let digitals = vec![
-            DigitalChannel {
-                names: DIGITAL_NAMES.map(Text::from),
-                normal: DIGITALS_NORMAL,
-                valid: DIGITALS_VALID,
-            };
-            shape.digitals().into()
-        ];
+        let digitals = digitals(shape);
         let configs: Vec<_> = stations
             .iter()
             .zip(&channels)
-            .map(|(station, (phasors, analogs))| StationConfig {
-                station: Text::from(station.name()),
-                idcode: station.idcode(),
-                format: station.format(),
-                phasors,
-                analogs,
-                digitals: &digitals,
-                nominal: station.nominal(),
-                config_count: description.config_count,
+            .map(|(station, (phasors, analogs))| {
+                station_config(station, description, phasors, analogs, &digitals)
             })
             .collect();
         let stream = StreamConfig {
@@ -306,6 +347,71 @@ impl Names {
             scaling: AnalogScaling::Unit { kind: AnalogKind::Rms, scale: 1 },
         });
         (phasors.collect(), analogs.collect())
+    }
+}
+
+impl Names {
+    /// As CFG-3 says it: scales as floats, components by their kind.
+    fn channels3(&self, station: &Station) -> (Vec<PhasorChannel<'_>>, Vec<AnalogChannel<'_>>) {
+        let float = station.format().phasors();
+        let float = matches!(float, PhasorFormat::FloatRectangular | PhasorFormat::FloatPolar);
+        let (mut phasors, mut analogs) = self.channels(station);
+        for (place, channel) in phasors.iter_mut().enumerate() {
+            let component = COMPONENTS[place % COMPONENTS.len()];
+            let factor = factor(station.most(place % Station::PHASORS.len()));
+            #[expect(clippy::cast_possible_truncation, reason = "PHSCALE is a float of 32 bits")]
+            let per_bit = (f64::from(factor) / PHUNIT_PER_UNIT) as f32;
+            let scale = if float { 1.0 } else { per_bit };
+            channel.scaling = PhasorScaling::Scale(PhasorScale3::new(component, scale));
+        }
+        for channel in &mut analogs {
+            channel.scaling = AnalogScaling::Scale(AnalogScale3 { scale: 1.0, offset: 0.0 });
+        }
+        (phasors, analogs)
+    }
+}
+
+fn digitals(shape: Shape) -> Vec<DigitalChannel<'static>> {
+    let names = DIGITAL_NAMES.map(Text::from);
+    let channel = DigitalChannel { names, normal: DIGITALS_NORMAL, valid: DIGITALS_VALID };
+    vec![channel; shape.digitals().into()]
+}
+
+fn station_config<'a>(
+    station: &'a Station,
+    description: &Description,
+    phasors: &'a [PhasorChannel<'a>],
+    analogs: &'a [AnalogChannel<'a>],
+    digitals: &'a [DigitalChannel<'a>],
+) -> StationConfig<'a> {
+    StationConfig {
+        station: Text::from(station.name()),
+        idcode: station.idcode(),
+        format: station.format(),
+        phasors,
+        analogs,
+        digitals,
+        nominal: station.nominal(),
+        config_count: description.config_count,
+    }
+}
+
+/// Where the station is: somewhere in the country of the fleet's frequency bands, as its IDCODE says.
+fn details(station: &Station) -> PmuDetails {
+    const MICROS: i32 = 1_000_000;
+    let idcode = station.idcode().0;
+    let mut global_id = [0; 16];
+    global_id[14..].copy_from_slice(&idcode.to_be_bytes());
+    let spread = f32::from(idcode % 100) / 10.0;
+    PmuDetails {
+        global_id,
+        latitude_deg: Some(-37.0 + spread),
+        longitude_deg: Some(141.0 + spread),
+        elevation_m: None,
+        // Two cycles of measurement, half of it delay.
+        window_us: 2 * MICROS / i32::from(station.nominal().hz()),
+        group_delay_us: MICROS / i32::from(station.nominal().hz()),
+        ..PmuDetails::default()
     }
 }
 

@@ -70,6 +70,18 @@ impl ReportingInstant {
         Self { index: u64::try_from(index).unwrap_or(u64::MAX), rate }
     }
 
+    /// The first instant that is not before `unix_ns`, which may itself be an instant's nanoseconds rounded up.
+    #[must_use]
+    pub fn at_or_about(unix_ns: i64, rate: ReportingRate) -> Self {
+        Self::at_or_after(unix_ns.saturating_sub(1), rate)
+    }
+
+    /// The instant that is nearest to `unix_ns`.
+    #[must_use]
+    pub fn nearest(unix_ns: i64, rate: ReportingRate) -> Self {
+        Self::at_or_after(unix_ns.saturating_sub(rate.data_rate().period_ns().cast_signed() / 2), rate)
+    }
+
     /// The instant of a DATA frame, found by rounding as TIME_BASE need not hold it exactly.
     #[must_use]
     pub fn of_tag(tag: TimeTag, rate: ReportingRate) -> Self {
@@ -126,13 +138,28 @@ impl ReportingInstant {
         self.index.is_multiple_of(u64::from(self.rate.0) * u64::from(seconds.max(1)))
     }
 
+    /// Its place in the day, of which tones turn a whole number of times.
+    pub(super) fn of_day(self) -> PlaceInDay {
+        let length = SECONDS_PER_DAY * u32::from(self.rate.0);
+        // What is left of a division by 32 bits fits them.
+        let place = u32::try_from(self.index % u64::from(length)).unwrap_or(0);
+        PlaceInDay { place, length }
+    }
+}
+
+/// An instant of a day, in reporting periods.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PlaceInDay {
+    place: u32,
+    length: u32,
+}
+
+impl PlaceInDay {
     /// How many times a tone of `cycles_per_day` has turned, without the whole turns: 0 to 1. In whole numbers,
     /// so as exact after fifty years as on the first day.
     pub(super) fn turn(self, cycles_per_day: u32) -> f64 {
-        let day = SECONDS_PER_DAY * u32::from(self.rate.0);
-        let turned = self.index % u64::from(day) * u64::from(cycles_per_day) % u64::from(day);
-        let turned = u32::try_from(turned).expect("less than the instants of a day, a number of 32 bits");
-        f64::from(turned) / f64::from(day)
+        let turned = u64::from(self.place) * u64::from(cycles_per_day) % u64::from(self.length);
+        f64::from(u32::try_from(turned).unwrap_or(0)) / f64::from(self.length)
     }
 }
 
@@ -178,6 +205,18 @@ mod tests {
         for ns in [0, 1, 19_999_999, 20_000_000, 20_000_001, 1_795_000_000_123_456_789] {
             let instant = ReportingInstant::at_or_after(ns, ReportingRate::FIFTY);
             assert!((0..20_000_000).contains(&(instant.unix_ns() - ns)), "{ns}");
+        }
+    }
+
+    #[test]
+    fn nanoseconds_lead_back_to_their_instant() {
+        for rate in ReportingRate::LEAST..=ReportingRate::MOST {
+            let rate = ReportingRate::new(rate).unwrap();
+            let first = ReportingInstant::at_or_after(1_700_000_000_000_000_000, rate);
+            for instant in (0..rate.get()).map(|place| first.after(place.into())) {
+                assert_eq!(ReportingInstant::at_or_about(instant.unix_ns(), rate), instant);
+                assert_eq!(ReportingInstant::nearest(instant.unix_ns(), rate), instant);
+            }
         }
     }
 

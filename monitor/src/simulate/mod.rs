@@ -9,15 +9,20 @@
 //! 1. [`ReportingInstant`]: the grid of instants, counted from the Unix epoch.
 //! 2. [`Fleet`], [`Station`]: what is measured at an instant.
 //! 3. [`Frames`]: one stream's CFG, HDR and DATA frames, of one station or of several.
-//! 4. `script`: what a stream sends, and when.
+//! 4. `script`: what a stream sends, and when, with the [faults](Fault) that are asked for; `ledger`: what of it
+//!    a receiver must find.
 //! 5. [`Sender`]: sockets for each stream, paced by absolute deadlines, answering commands, counting exactly.
 //! 6. [`Pdc`]: a receiver that asks for configurations and counts what it gets.
 //! 7. [`Demo`]: all of it in two private namespaces.
 
+mod clock;
 mod demo;
+mod disturbance;
 mod error;
+mod fault;
 mod frames;
 mod instant;
+mod ledger;
 mod pdc;
 mod random;
 mod script;
@@ -30,10 +35,17 @@ mod utc;
 
 pub use demo::{Demo, DemoOptions, DemoReport, RunningDemo};
 pub use error::Error;
+pub use fault::{
+    Distribution, Fault, FaultError, FaultKind, LeapTag, Often, Scope, Segmenting, When, Window,
+};
 pub use frames::{Description, Frames};
 pub use instant::{ReportingInstant, ReportingRate};
+pub use ledger::Expected;
 pub use pdc::{Pdc, PdcCounts, RunningPdc};
-pub use sender::{Counts, DataTo, Plan, Report, Route, RunningSender, Sender, StreamReport};
+pub use script::Injected;
+pub use sender::{
+    Counts, DataTo, Plan, ReceiverReport, Report, Route, RunningSender, Sender, StreamReport, Transport,
+};
 pub use shape::{MOST_CHANNELS, Shape};
 pub use station::{Fleet, FleetPlan, GridState, MOST_PMUS, Measurement, Station, nominal_for};
 pub use utc::parse_utc;

@@ -5,6 +5,20 @@
 const INCREMENT: u64 = 0x9E37_79B9_7F4A_7C15;
 const FACTORS: [u64; 2] = [0xBF58_476D_1CE4_E5B9, 0x94D0_49BB_1331_11EB];
 
+/// What numbers are drawn for: parts of their keys.
+pub(super) mod purpose {
+    pub(in crate::simulate) const GRID: u64 = 1;
+    pub(in crate::simulate) const STATION: u64 = 2;
+    pub(in crate::simulate) const NOISE: u64 = 3;
+    pub(in crate::simulate) const TAP: u64 = 4;
+    /// Whether a fault falls on a frame.
+    pub(in crate::simulate) const WHETHER: u64 = 5;
+    /// How a fault falls on it.
+    pub(in crate::simulate) const FAULT: u64 = 6;
+    /// How a connection's bytes are cut.
+    pub(in crate::simulate) const SEGMENT: u64 = 7;
+}
+
 /// A row of numbers.
 #[derive(Clone, Debug)]
 pub(super) struct Random(u64);

@@ -4,10 +4,13 @@
 //! the sockets, [`source`] puts the two together and answers commands (clause 6.6). What the kernel refuses to send
 //! is counted and ends nothing.
 
+mod books;
+mod fragments;
 mod link;
 mod pace;
 mod plan;
 mod report;
+mod segments;
 mod source;
 mod tcp;
 mod udp;
@@ -26,15 +29,16 @@ use self::pace::Pace;
 use self::source::Source;
 use self::worker::{Done, Worker};
 use super::error::Error;
-use super::frames::{Description, Frames};
+use super::fault::FaultKind;
+use super::frames::Description;
 use super::instant::ReportingInstant;
-use super::script::Script;
+use super::script::{Cast, Script};
 use super::station::{Fleet, LAST_IDCODE, Station};
 use super::stop::Stop;
 
 pub use self::link::DataTo;
 pub use self::plan::{Plan, Route};
-pub use self::report::{Counts, Report, StreamReport};
+pub use self::report::{Counts, ReceiverReport, Report, StreamReport, Transport};
 
 const THREAD: &str = "simulate";
 
@@ -62,10 +66,15 @@ impl Sender {
         let streams: Vec<Vec<Station>> =
             fleet.stations().chunks(plan.per_stream.max(1).into()).map(<[Station]>::to_vec).collect();
         check_idcodes(&fleet, &plan, streams.len())?;
+        check_faults(&plan, from(0))?;
         let mut links = Vec::with_capacity(streams.len());
         for (place, stations) in (0..).zip(&streams) {
-            // Frames that cannot be written are told before anything is sent.
-            Frames::of_stream(stations.clone(), description(&plan, place, stations))?;
+            // Frames that cannot be written are told before anything is sent, those of every configuration.
+            let mut cast = cast(&plan, place, stations.clone());
+            for _ in 0..2 {
+                Script::new(cast.clone(), 0)?;
+                cast.stations.iter_mut().for_each(Station::switch_phasors);
+            }
             links.push(link(&plan, from(place))?);
         }
         Ok(Self { fleet: Arc::new(fleet), plan, streams, links })
@@ -89,13 +98,10 @@ impl Sender {
         let first = ReportingInstant::at_or_after(plan.start_ns.unwrap_or_else(|| pace.now_ns()), plan.rate);
         let end_ns = plan.instants.map(|count| first.after(count).unix_ns());
         let threads = threads(&plan, streams.len());
-        let (every_s, opens) = (plan.config_every_s.get(), matches!(plan.route, Route::Udp(_)));
         let mut shares: Vec<Vec<Source>> = (0..threads).map(|_| Vec::new()).collect();
         for (place, (stations, link)) in (0_u16..).zip(streams.into_iter().zip(links)) {
-            let description = description(&plan, place, &stations);
-            // It could be written when the sender was opened.
-            let Ok(frames) = Frames::of_stream(stations, description) else { continue };
-            let script = Script::new(frames, plan.announced.clone(), every_s, first, opens);
+            // It could be made when the sender was opened.
+            let Ok(script) = Script::new(cast(&plan, place, stations), first.unix_ns()) else { continue };
             shares[usize::from(place) % threads].push(Source::new(script, link, plan.announced.clone()));
         }
         let mut workers = shares.into_iter().map(|share| Worker::new(share, Arc::clone(&fleet), end_ns));
@@ -159,6 +165,36 @@ fn description(plan: &Plan, place: u16, stations: &[Station]) -> Description {
     Description { idcode: idcode(plan, place, stations), rate, time_base, shape, config_count: 0 }
 }
 
+fn cast(plan: &Plan, place: u16, stations: Vec<Station>) -> Cast {
+    Cast {
+        description: description(plan, place, &stations),
+        stations,
+        seed: plan.seed,
+        announced: plan.announced.clone(),
+        config_every_s: plan.config_every_s.get(),
+        opens: matches!(plan.route, Route::Udp(_)),
+        config3_size: plan.config3_size,
+        faults: plan.faults.clone(),
+    }
+}
+
+/// Faults that the route cannot have.
+fn check_faults(plan: &Plan, from: SocketAddr) -> Result<(), Error> {
+    for fault in &plan.faults {
+        let needs = match fault.kind {
+            FaultKind::Segment(_) | FaultKind::Disconnect if matches!(plan.route, Route::Udp(_)) => {
+                "a TCP server (--listen)"
+            }
+            FaultKind::Fragment { .. } if !matches!(plan.route, Route::Udp(_)) || !from.is_ipv4() => {
+                "DATA over UDP and IPv4 (--to)"
+            }
+            _ => continue,
+        };
+        return Err(Error::Fault { kind: fault.kind.name(), needs });
+    }
+    Ok(())
+}
+
 /// Streams of several PMUs have IDCODEs of their own.
 fn check_idcodes(fleet: &Fleet, plan: &Plan, streams: usize) -> Result<(), Error> {
     if plan.per_stream <= 1 {
@@ -184,8 +220,10 @@ fn link(plan: &Plan, from: SocketAddr) -> Result<Link, Error> {
         }
         Ok(())
     };
-    let server =
-        || tcp::Server::open(from, plan.spontaneous).map_err(|error| Error::socket("TCP", from, error));
+    let server = || {
+        tcp::Server::open(from, plan.spontaneous, plan.seed)
+            .map_err(|error| Error::socket("TCP", from, error))
+    };
     match plan.route {
         Route::Udp(to) => {
             udp(from, to)?;

@@ -10,8 +10,9 @@ use monitor_core::protocol::c37118::encode::PmuSample;
 use monitor_core::protocol::c37118::{Coordinates, Format, IdCode, NominalFrequency, Stat};
 
 use super::Error;
+use super::disturbance::Disturbance;
 use super::instant::{ReportingInstant, ReportingRate};
-use super::random::Random;
+use super::random::{Random, purpose};
 use super::tones::{Band, Motion, Tones};
 
 /// The most PMUs of a fleet.
@@ -85,14 +86,6 @@ const TAP_MOVING: u16 = 0b0010_0000;
 
 /// `PMU_TQ` 1: the time is within 100 ns of UTC. Everything else good, locked and untriggered.
 const STAT_GOOD: Stat = Stat::from_word(1 << 6);
-
-/// What each number is drawn for: parts of the keys.
-mod purpose {
-    pub(super) const GRID: u64 = 1;
-    pub(super) const STATION: u64 = 2;
-    pub(super) const NOISE: u64 = 3;
-    pub(super) const TAP: u64 = 4;
-}
 
 /// Which fleet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -244,6 +237,12 @@ impl Station {
         self.voltage_kv
     }
 
+    /// Writes phasors as the other number from now on: floats as integers, integers as floats.
+    pub(super) const fn switch_phasors(&mut self) {
+        const PHASORS_FLOAT: u16 = 1 << 1;
+        self.format = Format::from_word(self.format.word() ^ PHASORS_FLOAT);
+    }
+
     /// More than any phase of this station has: V for a voltage, A for a current. Integer formats scale by it.
     #[must_use]
     pub(super) fn most(&self, phasor: usize) -> f64 {
@@ -254,9 +253,20 @@ impl Station {
     /// What the PMU measures at `instant`, while the grid does `grid`.
     #[must_use]
     pub fn measure(&self, instant: ReportingInstant, grid: GridState) -> Measurement {
-        let frequency = grid.0.plus(self.swing.at(instant));
-        let angle = self.angle_rad + TAU * frequency.integral;
-        let voltage = self.voltage * (1.0 + self.voltage_drift.at(instant).value);
+        self.measure_under(instant, grid, &Disturbance::NONE)
+    }
+
+    /// The same where something is wrong.
+    pub(super) fn measure_under(
+        &self,
+        instant: ReportingInstant,
+        grid: GridState,
+        disturbance: &Disturbance,
+    ) -> Measurement {
+        let frequency = grid.0.plus(self.swing.at(instant)).plus(disturbance.frequency);
+        let angle = self.angle_rad + TAU * frequency.integral + disturbance.angle_rad;
+        let drift = 1.0 + self.voltage_drift.at(instant).value;
+        let voltage = self.voltage * drift * disturbance.voltage;
         let current = self.current * (1.0 + self.load_drift.at(instant).value);
         let mut noise = Random::of(&[
             self.seed,
@@ -272,10 +282,10 @@ impl Station {
         let [va, vb, vc] = voltages;
         let [ia, ib, ic] = currents;
         Measurement {
-            stat: STAT_GOOD,
+            stat: Stat::from_word(STAT_GOOD.word() & !disturbance.stat_clear | disturbance.stat),
             phasors: [va, vb, vc, v1, ia, ib, ic, i1].map(Some),
             frequency_hz: f64::from(self.nominal.hz()) + frequency.value,
-            rocof_hz_per_s: frequency.slope,
+            rocof_hz_per_s: frequency.slope + disturbance.rocof,
             analogs: power.map(Some),
             digitals: [self.status(instant)],
         }

@@ -7,7 +7,7 @@
 
 use std::f64::consts::TAU;
 
-use super::instant::ReportingInstant;
+use super::instant::{PlaceInDay, ReportingInstant};
 use super::random::Random;
 
 const SECONDS_PER_DAY: f64 = 86_400.0;
@@ -69,13 +69,14 @@ impl Tones {
     }
 
     pub(super) fn at(&self, instant: ReportingInstant) -> Motion {
-        self.0.iter().map(|tone| tone.at(instant)).fold(Motion::default(), Motion::plus)
+        let place = instant.of_day();
+        self.0.iter().map(|tone| tone.at(place)).fold(Motion::default(), Motion::plus)
     }
 }
 
 impl Tone {
-    fn at(&self, instant: ReportingInstant) -> Motion {
-        let (sine, cosine) = (TAU * (instant.turn(self.cycles_per_day) + self.phase)).sin_cos();
+    fn at(&self, place: PlaceInDay) -> Motion {
+        let (sine, cosine) = (TAU * (place.turn(self.cycles_per_day) + self.phase)).sin_cos();
         let rad_per_s = TAU * f64::from(self.cycles_per_day) / SECONDS_PER_DAY;
         Motion {
             value: self.amplitude * sine,

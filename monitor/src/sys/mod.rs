@@ -19,6 +19,7 @@ pub mod packet;
 pub mod phc;
 pub mod poll;
 pub mod pollset;
+pub mod rawip;
 pub mod sched;
 pub mod tty;
 pub mod uname;

@@ -6,6 +6,7 @@ use std::process::{Command, ExitCode};
 
 use crate::ebpf::{self, prove};
 use crate::error::{Error, Result};
+use crate::fuzz;
 use crate::process;
 use crate::project::{self, Project};
 
@@ -43,11 +44,13 @@ enum Step {
     Doctests,
     /// The documentation, its warnings as errors
     Docs,
+    /// The fuzz targets, built; they run as tests
+    FuzzTargets,
     Tests,
 }
 
 impl Step {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Prerequisites,
         Self::Format,
         Self::Clippy,
@@ -56,6 +59,7 @@ impl Step {
         Self::Prove,
         Self::Doctests,
         Self::Docs,
+        Self::FuzzTargets,
         Self::Tests,
     ];
 
@@ -70,6 +74,7 @@ impl Step {
             Self::Prove => "prove",
             Self::Doctests => "doctests",
             Self::Docs => "docs",
+            Self::FuzzTargets => "fuzz-targets",
             Self::Tests => "tests",
         }
     }
@@ -89,6 +94,10 @@ impl Step {
                 process::run(cargo(project).args(["test", "--quiet", "--doc"]).args(HOST_WORLD))
             }
             Self::Docs => process::run(&mut docs(project)),
+            Self::FuzzTargets => {
+                // libFuzzer is C++. Without a compiler for it the tests that run it are shown as skipped.
+                if process::find("c++").is_some() { fuzz::build(project) } else { Ok(()) }
+            }
             Self::Tests => process::run(&mut tests(project, args)),
         }
     }
@@ -156,6 +165,7 @@ fn tests(project: &Project, args: &Args) -> Command {
         // The steps before have run the doctests.
         command.args(["test", "--no-fail-fast", "--lib", "--bins", "--tests"]).args(HOST_WORLD);
     }
+    command.env("PMU_FUZZ_TARGETS", fuzz::programs(project));
     command.args(&args.filter).env("PATH", process::path_with(prerequisites::directories(project)));
     if args.full {
         command.env("PMU_TEST_FULL", "1");

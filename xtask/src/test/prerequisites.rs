@@ -1,5 +1,6 @@
 //! The programs that tests drive or compare with: Debian's, installed by name where this is a machine to do that on.
 
+mod pyc37;
 mod unpacked;
 
 use std::collections::BTreeSet;
@@ -12,7 +13,7 @@ use crate::project::Project;
 pub(super) use unpacked::directories;
 
 /// Each program with the package that has it.
-const PROGRAMS: [(&str, &str); 11] = [
+const PROGRAMS: [(&str, &str); 12] = [
     ("ip", "iproute2"),
     ("tc", "iproute2"),
     ("ethtool", "ethtool"),
@@ -24,12 +25,14 @@ const PROGRAMS: [(&str, &str); 11] = [
     ("setpriv", "util-linux"),
     ("setcap", "libcap2-bin"),
     ("ps", "procps"),
+    ("c++", "g++"),
 ];
 
 /// Installs what is missing where that can be done; says what stays missing. That is no failure: tests that need
 /// it are shown as skipped.
 pub(crate) fn install(project: &Project) {
     unpacked::provide(project);
+    pyc37::provide(project);
     let wanted = missing();
     if wanted.is_empty() {
         eprintln!("all programs that tests use are there");

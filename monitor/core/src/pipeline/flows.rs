@@ -2,9 +2,10 @@
 
 use super::{Carrier, Judge, Pipeline, offer_packet};
 use crate::event::{Endpoint, Outlet, Transport};
-use crate::flow::{Finder, FlowKey, FragmentTaken, Seen, Whole};
+use crate::flow::{Copied, Finder, FlowKey, FragmentTaken, Seen, Whole};
 use crate::packet::{Content, Datagram, Fragment, Record, Segment, VlanTag};
 use crate::protocol::c37118::FrameHeader;
+use crate::stream::CopyKind;
 use crate::time::Clock;
 
 /// The tags of a packet, the outermost first.
@@ -54,7 +55,9 @@ impl Pipeline {
             carrier.seen = *seen;
             judge.take_found(&carrier, found, clock, out);
         });
-        judge.counts.copies += u64::from(taken.copy.is_some());
+        if let Some(copy) = taken.copy {
+            judge.take_copied_segment(&tcp_carrier(seen, segment), segment.payload, &copy);
+        }
         let bytes = &mut judge.counts.bytes;
         bytes.duplicate += taken.duplicate;
         bytes.dropped += taken.dropped;
@@ -149,6 +152,17 @@ impl Pipeline {
 }
 
 impl Judge {
+    /// A segment that is a copy: it belongs to the stream whose frame it begins with, where it begins with one.
+    fn take_copied_segment(&mut self, carrier: &Carrier, payload: &[u8], copy: &Copied) {
+        self.counts.copies += 1;
+        let kind = if copy.on == copy.first_on { CopyKind::Mirror } else { CopyKind::Interface };
+        let header = FrameHeader::peek(payload).ok();
+        let id = header.and_then(|header| self.streams.find(&carrier.key(header.idcode.0)));
+        if let Some((_, stream)) = id.and_then(|id| self.streams.get_mut(id)) {
+            stream.take_copy(kind, copy.skew_ns);
+        }
+    }
+
     const fn count_fragment(&mut self, taken: &FragmentTaken, buffered: u64) {
         let bytes = &mut self.counts.bytes;
         bytes.received = bytes.received + taken.received - taken.taken_back;

@@ -142,3 +142,29 @@ fn ieee_1344_is_named_and_costs_no_neighbour() {
     let named = |reason| bench.out.frames().filter(|(_, outcome)| *outcome == reason).count();
     assert!(named(Outcome::Invalid(InvalidReason::Ieee1344)) > 30);
 }
+
+#[test]
+fn a_pmu_that_runs_unlocked_is_said_to() {
+    let Some(file) = capture("c37_1100_clean_tcp.pcap") else { return };
+    let bench = run(&file, Ports::Any);
+    let stream = bench.pipeline.streams().max_by_key(|stream| stream.counts.frames).expect("a stream");
+    let (frames, report) = (stream.counts.frames - u64::from(stream.counts.undecoded), stream.report);
+    assert_eq!((frames, stream.counts.missing, stream.counts.stale), (422, 0, 0));
+    assert_eq!((report.pace.gaps.min, report.pace.gaps.max), (15_579_000, 17_740_000));
+    assert_eq!((report.pace.declared, report.pace.usual_tag_gap_ns), (Some(60), Some(16_666_667)));
+    // STAT 0x21F0 and MSG_TQ F in every frame.
+    let clock = report.clock;
+    assert_eq!((clock.state.msg_tq(), clock.state.pmu_tq(), clock.state.unlocked_time()), (15, 7, 3));
+    assert!(clock.state.sync_lost());
+    assert_eq!((clock.sync[0], clock.changes), (0, 0));
+    assert_eq!(
+        (clock.msg_tq[15], clock.pmu_tq[7], clock.unlocked[3]),
+        (clock.sync[1], clock.sync[1], clock.sync[1])
+    );
+    assert_eq!((clock.sync[1], report.stat.sync_lost), (7_015_279_000, 422));
+    assert_eq!(
+        (report.lateness.agreement, report.lateness.smallest_ns),
+        (Agreement::Offset, Some(28_961_238_000))
+    );
+    assert_eq!(report.lateness.judged, 0, "it says itself that its time is not reliable");
+}

@@ -359,6 +359,8 @@ fn both_interfaces_of_a_tap_give_one_flow() {
     let counts = bench.counts();
     assert_eq!(counts.bytes.duplicate, (8 * size) as u64);
     assert_eq!((counts.flows.tcp.copies, counts.flows.tcp.retransmitted), (8, 0));
+    let copies = bench.only_stream().report.copies;
+    assert_eq!((counts.copies, copies.interface, copies.mirror), (8, 8, 0));
 }
 
 #[test]

@@ -11,6 +11,7 @@ use clap::{Args as _, Command, FromArgMatches as _};
 use toml::{Table, Value};
 
 use super::Arguments;
+use crate::simulate::FaultKind;
 
 /// The verb.
 const VERB: &str = "simulate";
@@ -58,7 +59,11 @@ fn written(key: &str, value: &Value) -> Result<Vec<String>, String> {
     let option = format!("--{key}");
     match (known.get_action().takes_values(), value) {
         (true, Value::Array(values)) => {
-            let each = values.iter().map(|value| Ok([option.clone(), scalar(key, value)?]));
+            let text = |value: &Value| match value {
+                Value::Table(table) => parts(key, table),
+                value => scalar(key, value),
+            };
+            let each = values.iter().map(|value| Ok([option.clone(), text(value)?]));
             Ok(each.collect::<Result<Vec<_>, String>>()?.concat())
         }
         (true, value) => Ok(vec![option, scalar(key, value)?]),
@@ -66,6 +71,30 @@ fn written(key: &str, value: &Value) -> Result<Vec<String>, String> {
         (false, Value::Boolean(false)) => Ok(Vec::new()),
         (false, other) => Err(format!("key '{key}' is true or false, not {}", other.type_str())),
     }
+}
+
+/// A table of `[[fault]]`: the kind is the key that no fault has beside it.
+fn parts(key: &str, table: &Table) -> Result<String, String> {
+    let is_kind = |key: &str| FaultKind::NAMES.contains(&key);
+    let (kinds, keys): (Vec<_>, Vec<_>) = table.iter().partition(|(key, _)| is_kind(key));
+    let [(kind, value)] = kinds.as_slice() else {
+        return Err(format!("each [[{key}]] has one of the keys {}", FaultKind::NAMES.join(", ")));
+    };
+    let mut text = match value {
+        Value::Boolean(true) => (*kind).clone(),
+        value => format!("{kind}={}", scalar(kind, value)?),
+    };
+    for (key, value) in keys {
+        let values = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+        for value in values {
+            let value = match value {
+                Value::Boolean(truth) => truth.to_string(),
+                value => scalar(key, value)?,
+            };
+            text.extend([",", key, "=", &value]);
+        }
+    }
+    Ok(text)
 }
 
 fn scalar(key: &str, value: &Value) -> Result<String, String> {
@@ -106,8 +135,24 @@ mod tests {
     }
 
     #[test]
+    fn faults_are_texts_or_tables() {
+        let text = "fault = [\"loss=0.5,idcode=103\", \"silence,from=1s\"]\n";
+        let arguments = read(text, &["--fault", "crc=0.1"]).unwrap();
+        let kinds: Vec<_> = arguments.faults.iter().map(|fault| fault.kind.name()).collect();
+        assert_eq!(kinds, ["loss", "silence", "crc"]);
+        let text =
+            "[[fault]]\nidcode = [\"103-104\", 110]\nloss = 0.5\n[[fault]]\nsilence = true\nfrom = \"1s\"\n";
+        let tables = read(text, &[]).unwrap().faults;
+        assert_eq!(tables[0].scope.idcodes, [103..=104, 110..=110]);
+        assert_eq!(tables[1], "silence,from=1s".parse().unwrap());
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         for (text, named) in [
+            ("[[fault]]\nlost = 1", "each [[fault]] has one of the keys loss,"),
+            ("[[fault]]\nloss = 7", "'loss=7': '7' is no share"),
+            ("fault = [\"loss=0.1,pmu=3\"]", "loss has no 'pmu'"),
             ("pmu = 3", "unknown key 'pmu'; there are to, listen,"),
             ("config = \"other.toml\"", "unknown key 'config'"),
             ("rate = 5", "from 10 to 240"),

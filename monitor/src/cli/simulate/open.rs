@@ -57,6 +57,9 @@ fn plan(arguments: &Arguments) -> Plan {
         config_every_s: config_every,
         instants: arguments.duration.map(|duration| instants(duration.0, rate)),
         start_ns: start,
+        config3_size: arguments.config3_size,
+        faults: arguments.faults.clone(),
+        seed: arguments.seed,
         ttl,
         ..usual
     }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::Arguments;
 use crate::cli::{Outcome, exit};
-use crate::simulate::{Counts, Report, Sender, StreamReport};
+use crate::simulate::{Counts, ReceiverReport, Report, Sender, StreamReport};
 
 /// What is about to happen.
 pub(super) fn beginning(arguments: &Arguments, sender: &Sender) -> String {
@@ -74,22 +74,36 @@ pub(super) fn object(arguments: &Arguments, report: &Report) -> String {
         "start_ns": report.start_ns,
         "instants": report.instants,
         "latest_ns": report.latest_ns,
-        "total": counts(&report.total()),
+        "total": named(report.total().named()),
+        "injected": named(report.injected().named()),
         "streams": streams,
     });
     object.to_string()
 }
 
 fn stream(stream: &StreamReport) -> Value {
+    let StreamReport { idcode, address, counts, injected, receivers } = stream;
+    let receivers: Vec<Value> = receivers.iter().map(receiver).collect();
     json!({
-        "idcode": stream.idcode.0,
-        "address": stream.address.to_string(),
-        "counts": counts(&stream.counts),
+        "idcode": idcode.0,
+        "address": address.to_string(),
+        "counts": named(counts.named()),
+        "injected": named(injected.named()),
+        "receivers": receivers,
     })
 }
 
-fn counts(counts: &Counts) -> Map<String, Value> {
-    counts.named().into_iter().map(|(name, count)| (name.to_owned(), count.into())).collect()
+fn receiver(receiver: &ReceiverReport) -> Value {
+    let ReceiverReport { address, transport, expected } = receiver;
+    json!({
+        "address": address.to_string(),
+        "transport": transport.to_string(),
+        "expected": named(expected.named()),
+    })
+}
+
+fn named(counts: impl IntoIterator<Item = (&'static str, u64)>) -> Map<String, Value> {
+    counts.into_iter().map(|(name, count)| (name.to_owned(), count.into())).collect()
 }
 
 /// A frame that could not be sent is told; where none could, the verb has failed.

@@ -178,7 +178,8 @@ impl FromStr for Announced {
         let kinds = text.split(',').map(|kind| match kind {
             "1" => Ok(FrameKind::Config1),
             "2" => Ok(FrameKind::Config2),
-            _ => Err(format!("'{kind}' is no configuration to send; write 1, 2 or both as 1,2, or none")),
+            "3" => Ok(FrameKind::Config3),
+            _ => Err(format!("'{kind}' is no configuration to send; write 1, 2, 3 or some as 2,3, or none")),
         });
         kinds.collect::<Result<_, _>>().map(Self)
     }

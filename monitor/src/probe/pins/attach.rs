@@ -21,7 +21,7 @@ use super::{
     expected,
     lock::ChangeLock,
     open::{self, Pinned},
-    programs::{self, Programs},
+    programs::Programs,
     record::{self, RecordMap},
     upkeep,
 };
@@ -173,21 +173,16 @@ impl<'a> Work<'a> {
     /// Pins every program that is loaded, but where the same is pinned and in use already. Gives the names of those that
     /// were not: their links are to have them too.
     fn pin_programs(&mut self) -> Result<Vec<String>, PinError> {
-        let programs = self.directory.programs();
         let mut pinned = Vec::new();
         for (name, program) in self.ebpf.programs_mut() {
             let Ok(info) = program.info() else { continue };
             if upkeep::is_current(self.directory, &self.record.interfaces, name, info.tag()) {
                 continue;
             }
-            let pin = programs.join(name);
-            let next = programs.join(format!("{name}-next"));
-            let _ = fs::remove_file(&next);
-            program.pin(&next).map_err(|error| not_pinnable(name, &error))?;
             if self.record.interfaces.iter().any(clsact::is_used) {
                 upkeep::keep_replaced(self.directory, name)?;
             }
-            fs::rename(&next, &pin).map_err(PinError::path(&pin, "pin a program there"))?;
+            pin_program(self.directory, name, |next| program.pin(next))?;
             pinned.push(name.to_owned());
         }
         Ok(pinned)
@@ -217,10 +212,12 @@ impl<'a> Work<'a> {
             // It was refused before; once more, for the reason.
             program.load(tracepoint, &self.btf).map_err(|error| hooks::refused(name, &error))?;
         }
-        let mut program = programs::stage(self.directory, name)?;
         let failed = |error| hooks::attach_error(name, tracepoint, &error);
         let id = program.attach().map_err(failed)?;
         let link = FdLink::from(program.take_link(id).map_err(failed)?);
+        // Where the link was missing and the program was not, the one that is pinned runs nowhere: this one does. The
+        // pinned one cannot be attached without CAP_SYS_ADMIN, which opening its types by their number takes.
+        pin_program(self.directory, name, |next| program.pin(next))?;
         pin_link(link, &self.directory.stage_link(name), name)
     }
 
@@ -254,6 +251,19 @@ impl<'a> Work<'a> {
             _ => replace(hooks::program(&mut self.ebpf, name)?, &pin, name, &record.name),
         }
     }
+}
+
+/// Pins a program, in the place of another of its name at once.
+fn pin_program(
+    directory: &Directory,
+    name: &str,
+    pin: impl FnOnce(&Path) -> Result<(), aya::pin::PinError>,
+) -> Result<(), PinError> {
+    let programs = directory.programs();
+    let (next, place) = (programs.join(format!("{name}-next")), programs.join(name));
+    let _ = fs::remove_file(&next);
+    pin(&next).map_err(|error| not_pinnable(name, &error))?;
+    fs::rename(&next, &place).map_err(PinError::path(&place, "pin a program there"))
 }
 
 fn replace(program: &mut SchedClassifier, pin: &Path, name: &str, interface: &str) -> Result<(), PinError> {

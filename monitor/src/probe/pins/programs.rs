@@ -1,7 +1,7 @@
-//! The programs that an instance has pinned: what goes onto an interface or a tracepoint is one of these, whoever attaches
-//! it and when, so that a pin counts the runs of all of them, and a filter is known by the number of its program.
+//! The programs that an instance has pinned for interfaces: what goes onto one is one of these, whoever attaches it and
+//! when, so that a pin counts the runs on all of them, and a filter is known by the number of its program.
 
-use aya::programs::{BtfTracePoint, SchedClassifier, Xdp};
+use aya::programs::{SchedClassifier, Xdp};
 use aya_obj::programs::XdpAttachType;
 
 use super::{PinError, attach::not_pinnable, directory::Directory};
@@ -37,12 +37,6 @@ impl Programs {
     pub(super) fn xdp(&mut self) -> Result<&mut Xdp, ProbeError> {
         self.xdp.as_mut().ok_or_else(|| missing(xdp::PROGRAM))
     }
-}
-
-/// A program on a tracepoint.
-pub(super) fn stage(directory: &Directory, name: &str) -> Result<BtfTracePoint, PinError> {
-    let pin = directory.programs().join(name);
-    BtfTracePoint::from_pin(pin).map_err(|error| not_pinnable(name, &error))
 }
 
 fn missing(name: &str) -> ProbeError {

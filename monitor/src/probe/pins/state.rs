@@ -33,6 +33,7 @@ pub enum InterfaceState {
     /// It has gone, and another of its name is there: `attach --reattach` attaches to that.
     Replaced {
         /// Index of the one that is there now.
+        #[serde(rename = "now_ifindex")]
         ifindex: u32,
     },
 }

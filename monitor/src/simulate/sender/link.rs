@@ -3,11 +3,12 @@
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 
-use monitor_core::protocol::c37118::FrameKind;
-
-use super::report::Counts;
+use super::books::{Books, Letter};
+use super::report::{Counts, Transport};
 use super::tcp::Server;
 use super::udp::Datagrams;
+use crate::simulate::fault::Segmenting;
+use crate::simulate::script::Note;
 use crate::sys::pollset::PollSet;
 
 /// Somebody who sent a command.
@@ -56,8 +57,11 @@ pub enum DataTo {
 }
 
 impl Outlet {
-    fn send(&self, server: &Server, bytes: &[u8], counts: &mut Counts, failures: &mut Failures) {
-        let mut send = |to| judge(transmit(&self.socket, bytes, to), FrameKind::Data, counts, failures);
+    fn send(&self, server: &Server, letter: &Letter<'_>, books: &mut Books, failures: &mut Failures) {
+        let mut send = |to: SocketAddr| {
+            let outcome = transmit(&self.socket, letter.bytes, to);
+            judge(outcome, letter, to, books, failures);
+        };
         match self.to {
             DataTo::Place(to) => send(to),
             DataTo::Client(port) => {
@@ -93,19 +97,18 @@ impl Link {
     }
 
     /// Sends a frame to everybody who gets the stream.
-    pub(super) fn send(
-        &mut self,
-        kind: FrameKind,
-        bytes: &[u8],
-        counts: &mut Counts,
-        failures: &mut Failures,
-    ) {
-        let data = kind == FrameKind::Data;
+    pub(super) fn send(&mut self, letter: &Letter<'_>, books: &mut Books, failures: &mut Failures) {
         match self {
-            Self::Udp(datagrams) if data && !datagrams.is_on() => {}
-            Self::Udp(datagrams) => judge(datagrams.send(bytes), kind, counts, failures),
-            Self::Control(server, outlet) if data => outlet.send(server, bytes, counts, failures),
-            Self::Tcp(server) | Self::Control(server, _) => server.send(kind, bytes, counts, failures),
+            Self::Udp(datagrams) if letter.is_data() && !datagrams.is_on() => {}
+            Self::Udp(datagrams) => {
+                let outcome = match letter.note {
+                    Note::Data { cut: Some(cut), .. } => datagrams.send_cut(letter.bytes, cut),
+                    _ => datagrams.send(letter.bytes),
+                };
+                judge(outcome, letter, datagrams.to(), books, failures);
+            }
+            Self::Control(server, outlet) if letter.is_data() => outlet.send(server, letter, books, failures),
+            Self::Tcp(server) | Self::Control(server, _) => server.send(letter, books, failures),
         }
     }
 
@@ -113,20 +116,43 @@ impl Link {
     pub(super) fn answer(
         &mut self,
         asker: Asker,
-        kind: FrameKind,
-        bytes: &[u8],
-        counts: &mut Counts,
+        letter: &Letter<'_>,
+        books: &mut Books,
         failures: &mut Failures,
     ) {
         match (self, asker) {
             (Self::Udp(datagrams), Asker::Datagram(to)) => {
-                judge(datagrams.send_to(bytes, to), kind, counts, failures);
+                judge(datagrams.send_to(letter.bytes, to), letter, to, books, failures);
             }
             (Self::Tcp(server) | Self::Control(server, _), Asker::Client(client)) => {
-                server.answer(client, kind, bytes, counts, failures);
+                server.answer(client, letter, books, failures);
             }
             // No command comes that way.
             (Self::Udp(_), Asker::Client(_)) | (Self::Tcp(_) | Self::Control(..), Asker::Datagram(_)) => {}
+        }
+    }
+
+    /// Cuts what connections carry like this from now on.
+    pub(super) fn segment(&mut self, segmenting: Option<Segmenting>) {
+        match self {
+            Self::Udp(_) => {}
+            Self::Tcp(server) | Self::Control(server, _) => server.segment(segmenting),
+        }
+    }
+
+    /// Closes all connections, and lets nobody in until told otherwise. Gives how many there were.
+    pub(super) fn disconnect(&mut self) -> u64 {
+        match self {
+            Self::Udp(_) => 0,
+            Self::Tcp(server) | Self::Control(server, _) => server.disconnect(),
+        }
+    }
+
+    /// Lets clients in.
+    pub(super) fn admit(&mut self) {
+        match self {
+            Self::Udp(_) => {}
+            Self::Tcp(server) | Self::Control(server, _) => server.admit(),
         }
     }
 
@@ -186,17 +212,18 @@ impl Failures {
     }
 }
 
-/// Counts what became of a frame.
+/// Counts what became of a datagram.
 pub(super) fn judge(
     outcome: Result<(), String>,
-    kind: FrameKind,
-    counts: &mut Counts,
+    letter: &Letter<'_>,
+    to: SocketAddr,
+    books: &mut Books,
     failures: &mut Failures,
 ) {
     match outcome {
-        Ok(()) => counts.sent(kind),
+        Ok(()) => books.sent(letter, to.ip(), Transport::Udp),
         Err(failure) => {
-            counts.failed(kind);
+            books.failed(letter.kind);
             failures.note(failure);
         }
     }

@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 use monitor_core::protocol::c37118::{FrameKind, TimeBase};
 
 use super::link::DataTo;
+use crate::simulate::fault::Fault;
 use crate::simulate::instant::{ReportingInstant, ReportingRate};
 use crate::simulate::shape::Shape;
 
@@ -36,6 +37,12 @@ pub struct Plan {
     pub instants: Option<u64>,
     /// When it is at the start, in nanoseconds since the Unix epoch; UTC where there is none.
     pub start_ns: Option<i64>,
+    /// CFG-3 of more bytes than this is sent in fragments.
+    pub config3_size: u16,
+    /// What goes wrong.
+    pub faults: Vec<Fault>,
+    /// What is drawn for the faults.
+    pub seed: u64,
     /// Routers that multicast DATA may pass, and 1.
     pub ttl: u32,
 }
@@ -82,6 +89,9 @@ impl Plan {
             config_every_s: Self::CONFIG_EVERY_S,
             instants: None,
             start_ns: None,
+            config3_size: u16::MAX,
+            faults: Vec::new(),
+            seed: 1,
             ttl: 1,
         }
     }

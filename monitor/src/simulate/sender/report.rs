@@ -1,8 +1,12 @@
 //! What was sent, to the last frame.
 
-use std::net::SocketAddr;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 
 use monitor_core::protocol::c37118::{FrameKind, IdCode};
+
+use crate::simulate::ledger::Expected;
+use crate::simulate::script::Injected;
 
 /// What was done in all.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +30,12 @@ impl Report {
     pub fn total(&self) -> Counts {
         self.streams.iter().map(|stream| stream.counts).fold(Counts::default(), Counts::plus)
     }
+
+    /// The faults of all streams.
+    #[must_use]
+    pub fn injected(&self) -> Injected {
+        self.streams.iter().map(|stream| stream.injected).fold(Injected::default(), Injected::plus)
+    }
 }
 
 /// What one stream did.
@@ -37,6 +47,39 @@ pub struct StreamReport {
     pub address: SocketAddr,
     /// What it sent and received.
     pub counts: Counts,
+    /// Which faults it was given.
+    pub injected: Injected,
+    /// Who got the stream, and what each must have found.
+    pub receivers: Vec<ReceiverReport>,
+}
+
+/// Who got a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReceiverReport {
+    /// Its address, whatever its ports were.
+    pub address: IpAddr,
+    /// How the frames went.
+    pub transport: Transport,
+    /// What it must find, if it gets every byte that was sent.
+    pub expected: Expected,
+}
+
+/// How frames go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// In datagrams.
+    Udp,
+    /// On a connection.
+    Tcp,
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+        })
+    }
 }
 
 macro_rules! counts {

@@ -1,13 +1,13 @@
 //! One stream at work: its script, its sockets, its counts.
 
-use monitor_core::protocol::c37118::encode::EncodeError;
 use monitor_core::protocol::c37118::{Command, CommandView, FrameKind, FrameView, IdCode};
 
-use super::link::{Asker, Failures, Link, Received, judge};
+use super::books::{Books, Letter};
+use super::link::{Asker, Failures, Link, Received};
 use super::pace::Pace;
-use super::report::{Counts, StreamReport};
-use crate::simulate::instant::tag_of;
-use crate::simulate::script::{Batch, Grid, Outgoing, Script};
+use super::report::StreamReport;
+use crate::simulate::fault::FaultKind;
+use crate::simulate::script::{Batch, Grid, Note, Outgoing, Script};
 
 /// An instant whose sending begins later than this counts as late: a twentieth of what a P class PMU may take at
 /// 50 frames/s (2/Fs, IEEE C37.118.1), and well above what an ordinary thread's wake-up takes on an idle host.
@@ -21,60 +21,78 @@ pub(super) struct Source {
     link: Link,
     /// Configurations that are sent without being asked for.
     announced: Vec<FrameKind>,
-    counts: Counts,
+    /// Connections were closed, and nobody is let in.
+    shut: bool,
+    disconnected: u64,
+    books: Books,
 }
 
 impl Source {
-    pub(super) fn new(mut script: Script, link: Link, announced: Vec<FrameKind>) -> Self {
-        let idcode = script.frames().description().idcode;
-        Self { idcode, script, link, announced, counts: Counts::default() }
+    pub(super) fn new(script: Script, link: Link, announced: Vec<FrameKind>) -> Self {
+        let description = script.description();
+        let (idcode, books) = (description.idcode, Books::new(description.rate));
+        Self { idcode, script, link, announced, shut: false, disconnected: 0, books }
     }
 
     pub(super) const fn link(&self) -> &Link {
         &self.link
     }
 
-    pub(super) fn due_ns(&self) -> i64 {
+    pub(super) const fn due_ns(&self) -> i64 {
         self.script.due_ns()
     }
 
     /// Makes the frames of the next instant, if anybody is there to get them.
     pub(super) fn step(&mut self, late_ns: i64, grid: &mut Grid, batch: &mut Batch, failures: &mut Failures) {
-        let Self { script, link, announced, counts, .. } = self;
-        counts.instants += 1;
-        counts.late += u64::from(late_ns > LATE_AFTER_NS);
-        let (data, others) = (link.wants_data(), !announced.is_empty() && link.wants_announcements());
-        counts.withheld += u64::from(!data);
-        if !data && !others {
-            return script.skip();
+        self.connections();
+        let Self { script, link, books, .. } = self;
+        books.counts.instants += 1;
+        books.counts.late += u64::from(late_ns > LATE_AFTER_NS);
+        let (data, others) = (link.wants_data(), link.wants_announcements());
+        books.counts.withheld += u64::from(!data);
+        let made = if data || others { script.step(data, grid, batch) } else { script.skip() };
+        if let Err(error) = made {
+            books.failed(FrameKind::Data);
+            failures.note(error.to_string());
         }
-        if let Err(error) = script.step(grid, batch) {
-            judge(Err(error.to_string()), FrameKind::Data, counts, failures);
+        batch.frames.retain(|frame| others || frame.kind == FrameKind::Data);
+    }
+
+    /// Closes and opens the door, and cuts segments, as the faults ask for.
+    fn connections(&mut self) {
+        let Self { script, link, shut, disconnected, .. } = self;
+        let at_ns = script.due_ns();
+        link.segment(script.segmenting(at_ns));
+        let closed = script.lasts(at_ns, |kind| matches!(kind, FaultKind::Disconnect));
+        if closed && !*shut {
+            *disconnected += link.disconnect();
+        } else if *shut && !closed {
+            link.admit();
         }
-        batch.frames.retain(|frame| if frame.kind == FrameKind::Data { data } else { others });
+        *shut = closed;
     }
 
     pub(super) fn send(&mut self, frame: &Outgoing, bytes: &[u8], failures: &mut Failures) {
-        self.link.send(frame.kind, bytes, &mut self.counts, failures);
+        self.link.send(&Letter::of(frame, bytes), &mut self.books, failures);
     }
 
     /// Takes what has been received, obeys it, and greets who has come.
     pub(super) fn receive(&mut self, pace: Pace, failures: &mut Failures) {
-        let Self { idcode, link, counts, .. } = self;
+        let Self { idcode, link, books, .. } = self;
         let mut commands = Vec::new();
         let mut refused = 0;
-        link.receive(counts, &mut |asker, received| match command(received, *idcode) {
+        link.receive(&mut books.counts, &mut |asker, received| match command(received, *idcode) {
             Some(command) => commands.push((asker, command)),
             None => refused += 1,
         });
-        counts.refused += refused;
+        books.counts.refused += refused;
         for client in self.link.newcomers() {
             for place in 0..self.announced.len() {
                 self.answer(Asker::Client(client), self.announced[place], pace, failures);
             }
         }
         for (asker, command) in commands {
-            self.counts.commands += 1;
+            self.books.counts.commands += 1;
             self.obey(asker, command, pace, failures);
         }
     }
@@ -86,8 +104,9 @@ impl Source {
             Command::SendHeader => FrameKind::Header,
             Command::SendConfig1 => FrameKind::Config1,
             Command::SendConfig2 => FrameKind::Config2,
-            Command::SendConfig3 | Command::Extended | Command::Other(_) => {
-                self.counts.unanswered += 1;
+            Command::SendConfig3 => FrameKind::Config3,
+            Command::Extended | Command::Other(_) => {
+                self.books.counts.unanswered += 1;
                 return;
             }
         };
@@ -95,25 +114,24 @@ impl Source {
     }
 
     fn answer(&mut self, asker: Asker, kind: FrameKind, pace: Pace, failures: &mut Failures) {
-        let Self { script, link, counts, .. } = self;
-        let frames = script.frames();
-        let tag = tag_of(pace.now_ns(), frames.description().time_base);
-        let frame: Result<&[u8], EncodeError> = match kind {
-            FrameKind::Header => frames.header(tag),
-            FrameKind::Config1 => frames.config1(tag),
-            _ => frames.config2(tag),
-        };
-        match frame {
-            Ok(bytes) => link.answer(asker, kind, bytes, counts, failures),
-            Err(error) => judge(Err(error.to_string()), kind, counts, failures),
+        let Self { script, link, books, .. } = self;
+        let at_ns = pace.now_ns();
+        let tag = script.tag_of(at_ns);
+        let written = script.write(kind, tag, &mut |bytes| {
+            link.answer(asker, &Letter { kind, bytes, note: Note::Other, at_ns }, books, failures);
+        });
+        if let Err(error) = written {
+            books.failed(kind);
+            failures.note(error.to_string());
         }
     }
 
     pub(super) fn finish(self) -> StreamReport {
-        let Self { idcode, link, counts, .. } = self;
+        let Self { idcode, script, link, disconnected, books, .. } = self;
         let address = link.address();
         link.finish();
-        StreamReport { idcode, address, counts }
+        let injected = crate::simulate::Injected { disconnected, ..script.injected() };
+        StreamReport { idcode, address, counts: books.counts, injected, receivers: books.receivers() }
     }
 }
 

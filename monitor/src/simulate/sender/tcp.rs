@@ -9,10 +9,11 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd as _;
 use std::time::Duration;
 
-use monitor_core::protocol::c37118::FrameKind;
-
+use super::books::{Books, Letter};
 use super::link::{Asker, Failures, Received};
-use super::report::Counts;
+use super::report::{Counts, Transport};
+use super::segments::Segments;
+use crate::simulate::fault::Segmenting;
 use crate::sys::pollset::PollSet;
 
 /// Bytes that wait for a client: some seconds of a large stream.
@@ -47,6 +48,10 @@ pub(super) struct Server {
     number: u64,
     /// DATA begin with the connection.
     spontaneous: bool,
+    /// Nobody is let in.
+    shut: bool,
+    seed: u64,
+    segmenting: Option<Segmenting>,
 }
 
 #[derive(Debug)]
@@ -59,15 +64,28 @@ struct Client {
     waiting: VecDeque<u8>,
     /// Bytes of a command that has not come whole.
     read: Vec<u8>,
+    /// How bytes are cut.
+    segments: Segments,
     gone: bool,
 }
 
 impl Server {
-    pub(super) fn open(address: SocketAddr, spontaneous: bool) -> io::Result<Self> {
+    /// `seed` is what cuts at random are drawn from.
+    pub(super) fn open(address: SocketAddr, spontaneous: bool, seed: u64) -> io::Result<Self> {
         let listener = TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        Ok(Self { listener, address, clients: Vec::new(), newcomers: Vec::new(), number: 0, spontaneous })
+        Ok(Self {
+            listener,
+            address,
+            clients: Vec::new(),
+            newcomers: Vec::new(),
+            number: 0,
+            spontaneous,
+            shut: false,
+            seed,
+            segmenting: None,
+        })
     }
 
     pub(super) const fn address(&self) -> SocketAddr {
@@ -102,16 +120,10 @@ impl Server {
     }
 
     /// Sends a frame to each client; DATA to those that want them.
-    pub(super) fn send(
-        &mut self,
-        kind: FrameKind,
-        frame: &[u8],
-        counts: &mut Counts,
-        failures: &mut Failures,
-    ) {
+    pub(super) fn send(&mut self, letter: &Letter<'_>, books: &mut Books, failures: &mut Failures) {
         for client in &mut self.clients {
-            if client.on || kind != FrameKind::Data {
-                client.put(kind, frame, counts, failures);
+            if client.on || !letter.is_data() {
+                client.put(letter, books, failures);
             }
         }
         self.clients.retain(|client| !client.gone);
@@ -120,14 +132,38 @@ impl Server {
     pub(super) fn answer(
         &mut self,
         number: u64,
-        kind: FrameKind,
-        frame: &[u8],
-        counts: &mut Counts,
+        letter: &Letter<'_>,
+        books: &mut Books,
         failures: &mut Failures,
     ) {
         if let Some(client) = self.client(number) {
-            client.put(kind, frame, counts, failures);
+            client.put(letter, books, failures);
         }
+    }
+
+    pub(super) fn segment(&mut self, segmenting: Option<Segmenting>) {
+        if self.segmenting != segmenting {
+            self.segmenting = segmenting;
+            for client in &mut self.clients {
+                client.segments.cut(segmenting);
+                client.flush();
+            }
+        }
+    }
+
+    pub(super) fn disconnect(&mut self) -> u64 {
+        self.shut = true;
+        let mut count = 0;
+        for mut client in self.clients.drain(..) {
+            client.segments.cut(None);
+            client.flush();
+            count += 1;
+        }
+        count
+    }
+
+    pub(super) const fn admit(&mut self) {
+        self.shut = false;
     }
 
     pub(super) fn watch(&self, set: &mut PollSet) {
@@ -149,7 +185,7 @@ impl Server {
     /// Takes in who has connected. A connection that is gone before it could be taken costs nothing.
     fn accept(&mut self, counts: &mut Counts) {
         while let Ok((stream, peer)) = self.listener.accept() {
-            if self.clients.len() >= MOST_CLIENTS {
+            if self.shut || self.clients.len() >= MOST_CLIENTS {
                 continue;
             }
             // Without delay: each frame is a segment of its own, as PMUs send them.
@@ -165,6 +201,7 @@ impl Server {
                 on: self.spontaneous,
                 waiting: VecDeque::new(),
                 read: Vec::new(),
+                segments: Segments::new(self.seed, self.number, self.segmenting),
                 gone: false,
             });
             self.number += 1;
@@ -173,6 +210,7 @@ impl Server {
 
     pub(super) fn finish(self) {
         for mut client in self.clients {
+            client.segments.cut(None);
             let ready = client.stream.set_nonblocking(false);
             if ready.and_then(|()| client.stream.set_write_timeout(Some(PATIENCE))).is_ok() {
                 client.waiting.make_contiguous();
@@ -184,29 +222,39 @@ impl Server {
 }
 
 impl Client {
-    fn put(&mut self, kind: FrameKind, frame: &[u8], counts: &mut Counts, failures: &mut Failures) {
+    fn put(&mut self, letter: &Letter<'_>, books: &mut Books, failures: &mut Failures) {
         self.flush();
         if self.gone {
             return;
         }
-        if self.waiting.len() + frame.len() > MOST_WAITING {
-            counts.failed(kind);
+        if self.waiting.len() + letter.bytes.len() > MOST_WAITING {
+            books.failed(letter.kind);
             failures.note(format!("{}: {MOST_WAITING} bytes wait for this client already", self.peer));
             return;
         }
-        self.waiting.extend(frame);
+        self.waiting.extend(letter.bytes);
+        self.segments.frame();
         self.flush();
         if !self.gone {
-            counts.sent(kind);
+            books.sent(letter, self.peer.ip(), Transport::Tcp);
         }
     }
 
-    /// Hands the kernel what it has room for.
+    /// Hands the kernel what it has room for, piece by piece.
     fn flush(&mut self) {
-        while !self.waiting.is_empty() {
-            match self.stream.write(self.waiting.as_slices().0) {
+        loop {
+            // Pieces at random are as long as they were drawn, whatever has been written of one.
+            let size = self.segments.next(self.waiting.len());
+            let piece = self.waiting.as_slices().0;
+            let Some(piece) = piece.get(..size.min(piece.len())).filter(|piece| !piece.is_empty()) else {
+                return;
+            };
+            match self.stream.write(piece) {
                 Ok(0) => return,
-                Ok(written) => drop(self.waiting.drain(..written)),
+                Ok(written) => {
+                    self.waiting.drain(..written);
+                    self.segments.written(written);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(_) => {

@@ -1,10 +1,12 @@
 //! A stream over UDP: one receiver or a multicast group, commands on the same socket.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsFd as _;
 
+use super::fragments::Fragmenter;
 use super::link::{Asker, Received, transmit};
+use crate::simulate::script::Cut;
 use crate::sys::pollset::PollSet;
 
 /// The most datagrams of one stream between two instants: a flood of commands holds up no DATA.
@@ -20,6 +22,8 @@ pub(super) struct Datagrams {
     address: SocketAddr,
     to: SocketAddr,
     on: bool,
+    /// For datagrams that leave in fragments.
+    raw: Option<Fragmenter>,
 }
 
 impl Datagrams {
@@ -27,7 +31,7 @@ impl Datagrams {
     pub(super) fn open(from: SocketAddr, to: SocketAddr, on: bool, ttl: u32) -> io::Result<Self> {
         let socket = open(from, to.ip(), ttl)?;
         let address = socket.local_addr()?;
-        Ok(Self { socket, address, to, on })
+        Ok(Self { socket, address, to, on, raw: None })
     }
 
     pub(super) const fn address(&self) -> SocketAddr {
@@ -44,6 +48,26 @@ impl Datagrams {
 
     pub(super) fn send(&self, frame: &[u8]) -> Result<(), String> {
         transmit(&self.socket, frame, self.to)
+    }
+
+    pub(super) const fn to(&self) -> SocketAddr {
+        self.to
+    }
+
+    /// Sends a frame in IP fragments made here.
+    pub(super) fn send_cut(&mut self, frame: &[u8], cut: Cut) -> Result<(), String> {
+        let Self { address, to, raw, .. } = self;
+        let failed = |error: io::Error| format!("{to} in fragments: {error}");
+        if raw.is_none() {
+            // An unbound socket has no address of its own to write into a header; the route has.
+            let from = if address.ip().is_unspecified() { route(*to).map_err(failed)? } else { address.ip() };
+            let opened = Fragmenter::open(SocketAddr::new(from, address.port()), *to);
+            *raw = Some(opened.map_err(failed)?);
+        }
+        match raw {
+            Some(raw) => raw.send(frame, cut).map_err(failed),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn send_to(&self, frame: &[u8], to: SocketAddr) -> Result<(), String> {
@@ -73,4 +97,12 @@ pub(super) fn open(from: SocketAddr, to: IpAddr, ttl: u32) -> io::Result<UdpSock
         _ => {}
     }
     Ok(socket)
+}
+
+/// The address that this host sends from to `to`.
+fn route(to: SocketAddr) -> io::Result<IpAddr> {
+    let any: IpAddr = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind(SocketAddr::new(any, 0))?;
+    socket.connect(to)?;
+    Ok(socket.local_addr()?.ip())
 }

@@ -1,0 +1,214 @@
+//! Simulated stations with each fault, watched: what the monitor says at the end is what was injected, exactly.
+//!
+//! `simulate --json` keeps the books of what a receiver must find; nothing here is a number that was seen once.
+
+use std::collections::BTreeMap;
+use std::process::{Command, Stdio};
+
+use libtest_mimic::Trial;
+use monitor::netns::Pair;
+use serde_json::Value;
+
+use crate::harness::{BINARY, Monitor, Report, Running};
+use crate::support::{Need, trial};
+use crate::wire::{PDC, PMU, PORT, addressed_pair};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    const NEEDS: &[Need] = &[Need::Bpf, Need::Veth];
+    vec![
+        trial("faults_of_frames_are_found_exactly", NEEDS, faults_of_frames_are_found_exactly),
+        trial("faults_of_clocks_are_found_exactly", NEEDS, faults_of_clocks_are_found_exactly),
+        trial("leap_seconds_cost_no_frame", NEEDS, leap_seconds_cost_no_frame),
+        trial("a_changed_configuration_is_followed", NEEDS, a_changed_configuration_is_followed),
+        trial("pdc_streams_of_any_format_are_decoded", NEEDS, pdc_streams_of_any_format_are_decoded),
+    ]
+}
+
+/// What `simulate` said that it sent.
+#[derive(Debug)]
+struct Sent(Value);
+
+/// Runs `simulate --json` at the stations' end of a pair, to its end.
+fn simulate(pair: &Pair, arguments: &[&str]) -> Sent {
+    let mut command = Command::new(BINARY);
+    command.args(["simulate", "--json"]).args(arguments).stdin(Stdio::null());
+    let output = pair.stations.run(|| command.output().unwrap()).unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let complaints = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{arguments:?}: {complaints}");
+    Sent(serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}{complaints}")))
+}
+
+impl Sent {
+    fn streams(&self) -> &[Value] {
+        self.0["streams"].as_array().unwrap()
+    }
+
+    /// Frames that left, of all kinds and all streams.
+    fn frames(&self) -> u64 {
+        let total = &self.0["total"];
+        ["data", "config1", "config2", "config3", "header"]
+            .map(|kind| total[kind].as_u64().unwrap())
+            .iter()
+            .sum()
+    }
+
+    fn injected(&self, idcode: u64, fault: &str) -> u64 {
+        let stream = self.streams().iter().find(|stream| stream["idcode"] == idcode).unwrap();
+        stream["injected"][fault].as_u64().unwrap()
+    }
+}
+
+/// What the only receiver of a stream must have found.
+fn expected(stream: &Value, what: &str) -> u64 {
+    let receivers = stream["receivers"].as_array().unwrap();
+    assert_eq!(receivers.len(), 1, "{stream:#}");
+    receivers[0]["expected"][what].as_u64().unwrap()
+}
+
+/// A number of a stream's row; what is left out is 0.
+fn found(row: &Value, what: &str) -> u64 {
+    row[what].as_u64().unwrap_or(0)
+}
+
+/// Asserts of each stream that what was found is what was sent.
+fn agree(report: &Report, sent: &Sent) {
+    for stream in sent.streams() {
+        let idcode = u16::try_from(stream["idcode"].as_u64().unwrap()).unwrap();
+        let row = report.stream(idcode);
+        for (column, what) in [
+            ("frames", "data"),
+            ("missing", "missing"),
+            ("duplicate", "duplicate"),
+            ("out_of_order", "out_of_order"),
+            ("crc_errors", "crc_errors"),
+            ("discontinuities", "jumps"),
+        ] {
+            assert_eq!(found(row, column), expected(stream, what), "{column}: {row:#}{stream:#}");
+        }
+        assert_eq!(found(row, "undecoded"), 0, "{row:#}");
+    }
+    let invalid: u64 = sent.streams().iter().map(|stream| expected(stream, "truncated")).sum();
+    assert_eq!(invalid_frames(report), sent_with(sent, "crc_errors") + invalid);
+}
+
+fn sent_with(sent: &Sent, what: &str) -> u64 {
+    sent.streams().iter().map(|stream| expected(stream, what)).sum()
+}
+
+/// Frames that the monitor called invalid, for whatever reason.
+fn invalid_frames(report: &Report) -> u64 {
+    report.of_kind("c37118.invalid").count() as u64
+}
+
+/// Watches until all that was sent has been read, and ends.
+fn watched(pair: &Pair, arguments: &[&str]) -> (Report, Sent) {
+    let mut running: Running = Monitor::on(pair).args(["--frames"]).start().attached();
+    let to = format!("{PDC}:{PORT}");
+    let from = PMU.to_string();
+    let sent = simulate(pair, &[&["--to", &to, "--from", &from], arguments].concat());
+    running.counted("records.delivered", sent.frames());
+    (running.stop().adds_up(), sent)
+}
+
+fn with_faults<'a>(base: &[&'a str], faults: &[&'a str]) -> Vec<&'a str> {
+    let faults = faults.iter().flat_map(|fault| ["--fault", fault]);
+    base.iter().copied().chain(faults).collect()
+}
+
+/// Each fault by itself, on a stream of its own, and on the last one all of them.
+fn faults_of_frames_are_found_exactly() {
+    let pair = addressed_pair();
+    let base = ["--pmus", "9", "--rate", "100", "--duration", "5s"];
+    let faults = [
+        "loss=0.1,idcode=102",
+        "duplicate=0.1,copies=2,idcode=103",
+        "reorder=0.1,depth=3,idcode=104",
+        "delay=exponential:15ms,share=0.5,idcode=105",
+        "crc=0.1,idcode=106",
+        "truncate=0.1,bytes=40,idcode=107",
+        "silence,from=2s,for=1s,idcode=108",
+        "loss=0.05,idcode=109",
+        "duplicate=0.05,after=7ms,idcode=109",
+        "reorder=0.05,depth=2,idcode=109",
+        "delay=normal:10ms:5ms,share=0.3,idcode=109",
+        "crc=0.05,idcode=109",
+        "truncate=0.05,bytes=30,idcode=109",
+    ];
+    let (report, sent) = watched(&pair, &with_faults(&base, &faults));
+    agree(&report, &sent);
+    for (idcode, fault) in [
+        (102, "lost"),
+        (103, "duplicated"),
+        (104, "reordered"),
+        (105, "delayed"),
+        (106, "wrong_crc"),
+        (107, "truncated"),
+        (108, "silent"),
+    ] {
+        assert!(sent.injected(idcode, fault) > 20, "{fault}: {:#}", sent.0);
+        assert!(sent.injected(109, fault) > 0 || fault == "silent");
+    }
+    let mut reasons = BTreeMap::new();
+    for line in report.of_kind("c37118.invalid") {
+        *reasons.entry(line["error"].as_str().unwrap()).or_insert(0) += 1;
+    }
+    let wanted = [("crc", sent_with(&sent, "crc_errors")), ("truncated", sent_with(&sent, "truncated"))];
+    assert_eq!(reasons, BTreeMap::from(wanted));
+    assert_eq!(report.stream(101)["missing"], 0);
+}
+
+fn faults_of_clocks_are_found_exactly() {
+    let pair = addressed_pair();
+    let base = ["--pmus", "6", "--rate", "100", "--duration", "5s"];
+    let faults = [
+        "clock-offset=-25ms,idcode=101",
+        "clock-offset=1h,from=2s,for=1s,idcode=102",
+        "clock-drift=900,idcode=103",
+        "clock-stuck,from=2s,for=500ms,idcode=104",
+        "time-quality=0x0F,from=2s,for=1s,idcode=105",
+        "stat=0x2000,from=2s,for=1s,idcode=106",
+    ];
+    let (report, sent) = watched(&pair, &with_faults(&base, &faults));
+    agree(&report, &sent);
+    assert!(sent.injected(102, "clock_off") > 90 && sent.injected(104, "clock_stuck") > 40, "{:#}", sent.0);
+    let with = |idcode: u64, wanted: &dyn Fn(&Value) -> bool| {
+        let frames = report.of_kind("c37118.data").filter(|line| line["idcode"] == idcode);
+        frames.filter(|line| wanted(line)).count() as u64
+    };
+    assert_eq!(with(105, &|line| line["time_quality"] == 0x0F), sent.injected(105, "time_quality"));
+    let unlocked = |line: &Value| line["pmus"][0]["stat"].as_u64().unwrap() & 0x2000 != 0;
+    assert_eq!(with(106, &unlocked), sent.injected(106, "stat"));
+}
+
+fn leap_seconds_cost_no_frame() {
+    let pair = addressed_pair();
+    let base = ["--pmus", "3", "--rate", "50", "--duration", "6s", "--start", "2026-12-31T23:59:57Z"];
+    let faults = ["leap=insert,idcode=101", "leap=insert,tagged=last,idcode=102", "leap=delete,idcode=103"];
+    let (report, sent) = watched(&pair, &with_faults(&base, &faults));
+    agree(&report, &sent);
+    assert_eq!(sent.injected(101, "leap_second"), 50);
+    assert_eq!(sent_with(&sent, "missing") + sent_with(&sent, "duplicate"), 0);
+}
+
+fn a_changed_configuration_is_followed() {
+    let pair = addressed_pair();
+    let base = ["--pmus", "16", "--rate", "50", "--duration", "3s"];
+    let (report, sent) = watched(&pair, &with_faults(&base, &["config-change,from=1s,for=1s"]));
+    agree(&report, &sent);
+    assert_eq!(sent.0["injected"]["config_changes"], 32);
+    assert_eq!(report.frames("c37118.config"), 16 * 3);
+}
+
+/// Streams of several PMUs, with frames above the MTU where there are many channels.
+fn pdc_streams_of_any_format_are_decoded() {
+    let pair = addressed_pair();
+    for format in ["int-rect", "int-polar", "float-rect", "phasors=float-polar,analogs=int,freq=int"] {
+        let base = ["--pmus", "10", "--per-stream", "5", "--first-stream-idcode", "60", "--duration", "1s"];
+        let (report, sent) =
+            watched(&pair, &[&base[..], &["--format", format, "--phasors", "3", "--digitals", "0"]].concat());
+        agree(&report, &sent);
+        assert_eq!(report.of_kind("c37118.data").count(), 100, "{format}");
+        assert!(report.of_kind("c37118.data").all(|line| line["pmus"].as_array().unwrap().len() == 5));
+    }
+}
