@@ -89,7 +89,7 @@ fn segments_without_payload_are_emitted() {
                 }
             }
         }
-        wire.send(&segment(V4, [TCP_PORT + 1, EPHEMERAL], SYN, &[])).unwrap();
+        wire.send(&segment(V4, [PORT, EPHEMERAL], SYN, &[])).unwrap();
         until("all are seen", || probed.counters().seen == sent + 1);
         let counters = probed.counters();
         assert_eq!((counters.submitted, counters.ignored), (sent, 1), "{hook:?}: {counters:?}");
