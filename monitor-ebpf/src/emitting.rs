@@ -116,17 +116,18 @@ fn submit<const N: usize, const WHOLE: bool>(
     // SAFETY: a field of a map value.
     header.sequence = next(unsafe { &raw mut (*counters).records });
     let record: *mut Class<N> = MaybeUninit::as_mut_ptr(&mut entry);
-    // The compiler would drop the check below, which only the verifier needs.
-    let length = opaque(header.part_length as usize) as u32;
-    if length == 0 || length as usize > N {
+    // The compiler would drop the check below, which only the verifier needs; and it compares 64 bits, since of a number
+    // of 32 a widened copy would be compared, from which the verifier learns nothing for the number itself.
+    let length = opaque(header.part_length as usize);
+    if length == 0 || length > N {
         entry.discard(BPF_RB_NO_WAKEUP.into());
         return Err(Lost::NotRead);
     }
     // SAFETY: `bytes` has room for `N`, and `length` is no more, as just checked.
     let copied = unsafe {
         let bytes: *mut u8 = (&raw mut (*record).bytes).cast();
-        WHOLE && copying::short::<N>(packet, bytes, length)
-            || packet.load(header.part_offset, bytes.cast(), length) == 0
+        WHOLE && copying::short::<N>(packet, bytes, length as u32)
+            || packet.load(header.part_offset, bytes.cast(), length as u32) == 0
     };
     if !copied {
         entry.discard(BPF_RB_NO_WAKEUP.into());
