@@ -1,6 +1,6 @@
 //! A run from attaching to the summary: puts probe, real-time thread, hub and sinks together, and looks after them.
 //!
-//! The thread that calls [`Session::run`] does what nobody else may: it is the [`caretaker`].
+//! The thread that calls [`Session::run`] does what nobody else may: it is the module `caretaker`.
 
 mod caretaker;
 mod configurations;
