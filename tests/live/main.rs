@@ -23,6 +23,7 @@ mod replay;
 mod simulated;
 mod sizes;
 mod sources;
+mod tcp;
 mod verifier;
 mod wakeups;
 mod wire;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         simulated::trials(),
         sizes::trials(),
         sources::trials(),
+        tcp::trials(),
         matching::trials(),
         flood::trials(),
         wakeups::trials(),
