@@ -24,6 +24,7 @@ mod replay;
 mod simulated;
 mod sizes;
 mod sources;
+mod tcp;
 mod verifier;
 mod wakeups;
 mod wire;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         simulated::trials(),
         sizes::trials(),
         sources::trials(),
+        tcp::trials(),
         matching::trials(),
         connections::trials(),
         flood::trials(),

@@ -115,7 +115,7 @@ fn what_leaves_is_seen_where_it_is_a_command() {
         there.send(&datagram(&frame)).unwrap();
         here.send(&datagram(&frame)).unwrap();
     }
-    // Two commands: the same one, seen both ways, would be a copy.
+    // Two commands that differ: the same one again, byte by byte, would be a copy.
     there.send(&datagram(&pmu.command(Command::SendConfig2))).unwrap();
     here.send(&datagram(&pmu.command(Command::TurnOn))).unwrap();
     running.counted("packets.seen", 6);
