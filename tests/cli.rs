@@ -179,7 +179,7 @@ fn a_wrong_file_is_refused_where_it_is_wrong() {
         ("iface = \"eth1\"", &["line 1, column 9", "\"eth1\"", "sequence"]),
         ("priority = 0", &["priority 0", "1 (lowest) to 99"]),
         ("[bounds]\nstreams = 0", &["bounds.streams = 0", "1 to 65536"]),
-        ("[bounds]\nring-bytes = 100000", &["bounds.ring-bytes = 100000", "131072"]),
+        ("[bounds]\nring-bytes = 300000", &["bounds.ring-bytes = 300000", "524288"]),
         ("cpu = ", &["line 1, column 7"]),
     ] {
         let (_place, path) = file(text);

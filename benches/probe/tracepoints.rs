@@ -18,7 +18,7 @@ const BLOCKS: usize = 21;
 pub(crate) fn measure(report: &mut Report) {
     let netns = Netns::create().unwrap_or_else(|error| panic!("{error}"));
     let (mut without, mut with) = (Vec::new(), Vec::new());
-    let options = Options { matching: Matching::Ports(vec![4713]), ring_bytes: 1 << 16, hook: Hook::Tc };
+    let options = Options { matching: Matching::Ports(vec![4713]), ring_bytes: 256 << 10, hook: Hook::Tc };
     for _ in 0..BLOCKS {
         without.push(netns.run(block).unwrap());
         let probe = Probe::load(&options).unwrap_or_else(|error| panic!("{error}"));

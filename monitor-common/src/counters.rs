@@ -29,9 +29,12 @@ pub struct PacketCounters {
     pub offset_mismatch: u64,
     /// Frames whose stream has no entry in the table of streams, because it was full.
     pub streams_full: u64,
+    /// TCP connections taken up because a segment began like a frame, where any port is matched; above
+    /// [`crate::CONNECTIONS_MAX`] the oldest have been given up.
+    pub connections: u64,
 }
 
-const _: () = assert!(size_of::<PacketCounters>() == 96);
+const _: () = assert!(size_of::<PacketCounters>() == 104);
 
 /// What readers have taken since the maps were made, and up to where in the ring.
 #[repr(C)]

@@ -5,6 +5,7 @@
 //! path under which maps are pinned.
 #![no_std]
 
+mod connection;
 mod counters;
 mod instance;
 mod interface;
@@ -13,13 +14,14 @@ mod record;
 mod stages;
 mod streams;
 
+pub use connection::{CONNECTIONS_MAX, Connection, ConnectionKey};
 pub use counters::{PacketCounters, ReaderPage, Taken};
 pub use instance::{
     ADDED_CLSACT, ATTACHED_CLSACT, INTERFACES_MAX, Instance, InstanceInterface, NAME_BYTES, STATE_ATTACHED,
     STATE_BEGUN,
 };
 pub use interface::{InterfaceKey, InterfaceSettings};
-pub use matching::{PORT_WORDS, Ports, Settings};
+pub use matching::{Matching, PORT_WORDS, Ports, Settings};
 pub use record::{
     FLAG_VLAN, HOOK_TC_EGRESS, HOOK_TC_INGRESS, HOOK_XDP, KIND_CANDIDATE, KIND_PACKET, RecordHeader,
     SIZE_CLASSES,
@@ -28,4 +30,4 @@ pub use stages::Stages;
 pub use streams::{StreamCounts, StreamKey};
 
 /// Version of every layout in this crate; pins stand under `v<ABI_VERSION>`.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;

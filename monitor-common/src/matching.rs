@@ -1,4 +1,4 @@
-//! What the hooks let through: a set of ports, and switches that user space may turn while attached.
+//! What the hooks let through: switches that user space may turn while attached, and a set of ports.
 
 /// Words of the port set.
 pub const PORT_WORDS: usize = 1024;
@@ -44,3 +44,16 @@ pub struct Settings {
 }
 
 const _: () = assert!(size_of::<Settings>() == 16);
+
+/// Both in one value: the programs look it up once for each packet.
+#[repr(C)]
+#[derive(Clone, Copy)]
+#[cfg_attr(feature = "pod", derive(bytemuck::Pod, bytemuck::Zeroable))]
+pub struct Matching {
+    /// The switches.
+    pub settings: Settings,
+    /// The ports.
+    pub ports: Ports,
+}
+
+const _: () = assert!(size_of::<Matching>() == 16 + 8 * PORT_WORDS);

@@ -1,16 +1,36 @@
 //! A packet's bytes as the matching reads them: in place, or copied where they are not in the linear part.
+//!
+//! In place they lie at any address, and x86-64 and aarch64 read numbers there as anywhere else. The compiler, told of
+//! no processor but BPF's, would put each together from single bytes: so those reads are written out.
 
-use core::arch::asm;
+use core::{arch::asm, ptr};
 
 use crate::packet::Packet;
 
 /// A packet's bytes, wherever they are.
-pub trait Bytes {
-    /// `N` bytes (at least 2) from `at`; none where the packet is shorter.
-    fn header<const N: usize>(&self, at: usize) -> Option<[u8; N]>;
+pub trait Bytes: Copy {
+    /// `N` bytes of them.
+    type Window<const N: usize>: Window;
 
-    /// Copies `N` words of 4 bytes, in the packet's byte order, from `at`; whether the packet has them.
-    fn words<const N: usize>(&self, at: usize, to: &mut [u32; N]) -> bool;
+    /// The `N` bytes (at least 2) from `at`; none where the packet is shorter.
+    fn window<const N: usize>(self, at: usize) -> Option<Self::Window<N>>;
+}
+
+/// Bytes that are there. Numbers are given as they lie in memory, in the packet's byte order.
+pub trait Window {
+    fn byte<const AT: usize>(&self) -> u8;
+
+    fn half<const AT: usize>(&self) -> u16;
+
+    fn word<const AT: usize>(&self) -> u32;
+
+    fn double<const AT: usize>(&self) -> u64;
+
+    /// The 16-bit number at `AT`.
+    #[inline(always)]
+    fn number<const AT: usize>(&self) -> u16 {
+        u16::from_be(self.half::<AT>())
+    }
 }
 
 /// The same number, of which the compiler does not know where it comes from: an offset that was made by subtracting is
@@ -18,12 +38,14 @@ pub trait Bytes {
 /// is read through it lies within.
 #[inline(always)]
 pub fn opaque(mut offset: usize) -> usize {
-    // SAFETY: a move to itself; not an empty statement, for the reason below.
+    // SAFETY: a move to itself; not an empty statement, which would give two line records to one instruction: the
+    // kernel refuses that.
     unsafe { asm!("{0} = {0}", inout(reg) offset, options(pure, nomem, nostack, preserves_flags)) };
     offset
 }
 
 /// The linear part, read in place.
+#[derive(Clone, Copy)]
 pub struct Direct {
     pub data: usize,
     pub end: usize,
@@ -31,62 +53,112 @@ pub struct Direct {
 
 impl Direct {
     #[inline(always)]
-    pub fn of(packet: &impl Packet) -> Self {
+    pub fn of(packet: impl Packet) -> Self {
         Self { data: packet.start(), end: packet.end() }
     }
-
-    /// Where `length` bytes from `at` lie.
-    #[inline(always)]
-    fn place(&self, at: usize, length: usize) -> Option<usize> {
-        let mut from = self.data + at;
-        // The verifier knows how far a pointer may go by the pointer that was compared with the end. So the compiler
-        // must not compute it anew for the reads, which it does unless it cannot see where it comes from.
-        // SAFETY: a move to itself; an empty statement would give two line records to one instruction, which the kernel
-        // refuses.
-        unsafe { asm!("{0} = {0}", inout(reg) from, options(pure, nomem, nostack, preserves_flags)) };
-        if from + length > self.end { None } else { Some(from) }
-    }
 }
+
+/// Where bytes of the linear part lie.
+#[derive(Clone, Copy)]
+pub struct Place(usize);
 
 impl Bytes for Direct {
-    #[inline(always)]
-    fn header<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
-        let from = self.place(at, N)?;
-        // SAFETY: between the packet's start and its end, as just checked; the verifier checks it again.
-        Some(unsafe { *(from as *const [u8; N]) })
-    }
+    type Window<const N: usize> = Place;
 
     #[inline(always)]
-    fn words<const N: usize>(&self, at: usize, to: &mut [u32; N]) -> bool {
-        let Some(from) = self.place(at, 4 * N) else { return false };
-        for (place, word) in to.iter_mut().enumerate() {
-            let from = from + 4 * place;
-            // An IP header begins at a multiple of 4 bytes, or the processor reads it anyway: so the kernel lays packets
-            // out (NET_IP_ALIGN). The compiler knows neither and would read byte by byte.
-            // SAFETY: within the bytes that were just checked; the verifier checks it again.
-            unsafe {
-                asm!("{0} = *(u32 *)({1} + 0)", out(reg) *word, in(reg) from, options(pure, readonly, nostack, preserves_flags));
-            }
-        }
-        true
+    fn window<const N: usize>(self, at: usize) -> Option<Place> {
+        // The verifier knows how far a pointer may go by the pointer that was compared with the end. So the compiler
+        // must not compute it anew for the reads, which it does unless it cannot see where it comes from.
+        let from = opaque(self.data + at);
+        if from + N > self.end { None } else { Some(Place(from)) }
     }
 }
 
-/// A packet whose headers are in its fragments: every read is a copy.
-pub struct Copied<'a, P>(pub &'a P);
+/// Reads a number in place.
+macro_rules! read {
+    ($width:literal, $from:expr, $at:expr) => {{
+        let number: u64;
+        // SAFETY: within the bytes that were compared with the packet's end; the verifier checks it again.
+        unsafe {
+            asm!(
+                concat!("{0} = *(", $width, " *)({1} + {2})"), out(reg) number, in(reg) $from, const $at,
+                options(pure, readonly, nostack, preserves_flags)
+            );
+        }
+        number
+    }};
+}
 
-impl<P: Packet> Bytes for Copied<'_, P> {
+impl Window for Place {
     #[inline(always)]
-    fn header<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
-        let mut bytes = [0; N];
-        // SAFETY: `bytes` has room for `N`.
-        let read = unsafe { self.0.load(at as u32, bytes.as_mut_ptr().cast(), N as u32) };
-        (read == 0).then_some(bytes)
+    fn byte<const AT: usize>(&self) -> u8 {
+        read!("u8", self.0, AT) as u8
     }
 
     #[inline(always)]
-    fn words<const N: usize>(&self, at: usize, to: &mut [u32; N]) -> bool {
-        // SAFETY: `to` has room for `N` words.
-        unsafe { self.0.load(at as u32, to.as_mut_ptr().cast(), 4 * N as u32) == 0 }
+    fn half<const AT: usize>(&self) -> u16 {
+        read!("u16", self.0, AT) as u16
+    }
+
+    #[inline(always)]
+    fn word<const AT: usize>(&self) -> u32 {
+        read!("u32", self.0, AT) as u32
+    }
+
+    #[inline(always)]
+    fn double<const AT: usize>(&self) -> u64 {
+        read!("u64", self.0, AT)
+    }
+}
+
+/// A packet whose headers are in its fragments: every window is a copy.
+#[derive(Clone, Copy)]
+pub struct Copied<P>(pub P);
+
+/// A copy on the stack, where the verifier takes numbers at their own alignment only: windows begin where their numbers
+/// lie right.
+#[repr(C, align(8))]
+pub struct Copy8<const N: usize>([u8; N]);
+
+impl<P: Packet> Bytes for Copied<P> {
+    type Window<const N: usize> = Copy8<N>;
+
+    #[inline(always)]
+    fn window<const N: usize>(self, at: usize) -> Option<Copy8<N>> {
+        let mut copy = Copy8([0; N]);
+        // SAFETY: `copy` has room for `N`.
+        let read = unsafe { self.0.load(at as u32, ptr::from_mut(&mut copy).cast(), N as u32) };
+        (read == 0).then_some(copy)
+    }
+}
+
+impl<const N: usize> Copy8<N> {
+    #[inline(always)]
+    fn read<T: Copy, const AT: usize>(&self) -> T {
+        const { assert!(AT + size_of::<T>() <= N && AT.is_multiple_of(align_of::<T>())) };
+        // SAFETY: within the copy and aligned, as just asserted.
+        unsafe { ptr::read(self.0.as_ptr().add(AT).cast()) }
+    }
+}
+
+impl<const N: usize> Window for Copy8<N> {
+    #[inline(always)]
+    fn byte<const AT: usize>(&self) -> u8 {
+        self.read::<u8, AT>()
+    }
+
+    #[inline(always)]
+    fn half<const AT: usize>(&self) -> u16 {
+        self.read::<u16, AT>()
+    }
+
+    #[inline(always)]
+    fn word<const AT: usize>(&self) -> u32 {
+        self.read::<u32, AT>()
+    }
+
+    #[inline(always)]
+    fn double<const AT: usize>(&self) -> u64 {
+        self.read::<u64, AT>()
     }
 }

@@ -1,10 +1,25 @@
 //! Counters of this CPU.
 
-use core::intrinsics::{AtomicOrdering, atomic_xadd};
+use core::{
+    intrinsics::{AtomicOrdering, atomic_xadd},
+    ptr,
+};
 
 use monitor_common::PacketCounters;
 
 use crate::maps::COUNTERS;
+
+/// Whether a program on an interface is always done before another begins on its CPU: with softirqs off, as packets
+/// are handled, it is, but under PREEMPT_RT, where softirqs of one CPU may interleave. User space finds out and writes 1
+/// before the programs are loaded; the verifier then leaves out what is for the other case.
+#[unsafe(no_mangle)]
+static PROGRAMS_TAKE_TURNS: u32 = 0;
+
+#[inline(always)]
+fn programs_take_turns() -> bool {
+    // SAFETY: a static of this object. Volatile, or the compiler would take the 0 above for its value.
+    unsafe { ptr::read_volatile(&raw const PROGRAMS_TAKE_TURNS) != 0 }
+}
 
 /// This CPU's counters.
 #[inline(always)]
@@ -12,22 +27,38 @@ pub fn counters() -> Option<*mut PacketCounters> {
     COUNTERS.get_ptr_mut(0)
 }
 
-/// Adds to a counter.
-///
-/// Atomic although the counter is this CPU's: under PREEMPT_RT two softirqs of one CPU may interleave.
+/// Adds to a counter of this CPU.
 #[inline(always)]
 pub fn add(counter: *mut u64, value: u64) {
+    if programs_take_turns() {
+        // SAFETY: `counter` points into a map value, which lives as long as the program runs and is 8-byte aligned; no
+        // other program writes it meanwhile.
+        unsafe { *counter += value };
+    } else {
+        add_shared(counter, value);
+    }
+}
+
+/// Adds to a counter that other CPUs add to.
+#[inline(always)]
+pub fn add_shared(counter: *mut u64, value: u64) {
     // SAFETY: `counter` points into a map value, which lives as long as the program runs and is 8-byte aligned.
     unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(counter, value) };
 }
 
-/// Adds one to a counter and gives its new value.
-///
-/// Not relaxed: for the BPF target LLVM makes a relaxed addition one that fetches nothing, and then takes the value that
-/// was added for the value fetched.
+/// Adds one to a counter of this CPU and gives its new value.
 #[inline(always)]
 pub fn next(counter: *mut u64) -> u64 {
-    // SAFETY: as in `add`.
+    if programs_take_turns() {
+        // SAFETY: as in `add`.
+        unsafe {
+            *counter += 1;
+            return *counter;
+        }
+    }
+    // Not relaxed: for the BPF target LLVM makes a relaxed addition one that fetches nothing, and then takes the value
+    // that was added for the value fetched.
+    // SAFETY: as in `add_shared`.
     unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::AcqRel }>(counter, 1) + 1 }
 }
 

@@ -9,6 +9,8 @@ use aya_ebpf::{
 use monitor_common::{PacketCounters, RecordHeader, SIZE_CLASSES};
 
 use crate::{
+    bytes::opaque,
+    copying,
     counting::{add, count, next},
     maps::{READER, RING},
     packet::Packet,
@@ -37,10 +39,20 @@ enum Lost {
 
 /// Puts a packet into the ring, in parts where it is longer than a record can be, and counts what became of it.
 #[inline(always)]
-pub fn emit(packet: &impl Packet, counters: *mut PacketCounters, header: &mut RecordHeader) {
+pub fn emit(packet: impl Packet, counters: *mut PacketCounters, header: &mut RecordHeader) {
     // SAFETY: a field of a map value.
     header.packet = next(unsafe { &raw mut (*counters).matched });
-    match parts(packet, counters, header) {
+    let length = header.packet_length as usize;
+    header.part_length = header.packet_length;
+    let emitted = if length <= SIZE_CLASSES[0] {
+        submit::<{ SIZE_CLASSES[0] }, true>(packet, counters, header)
+    } else if length <= SIZE_CLASSES[1] {
+        submit::<{ SIZE_CLASSES[1] }, true>(packet, counters, header)
+    } else {
+        // A copy, so that the header of a short packet never needs to be in memory before it is in its record.
+        parts(packet, counters, &mut { *header })
+    };
+    match emitted {
         Ok(()) => {
             count!(counters, submitted);
             // SAFETY: a field of a map value.
@@ -56,8 +68,9 @@ pub fn emit(packet: &impl Packet, counters: *mut PacketCounters, header: &mut Re
     wake(counters);
 }
 
-#[inline(always)]
-fn parts(packet: &impl Packet, counters: *mut PacketCounters, header: &mut RecordHeader) -> Result<(), Lost> {
+/// Longer packets, whose copying costs more than a call.
+#[inline(never)]
+fn parts<P: Packet>(packet: P, counters: *mut PacketCounters, header: &mut RecordHeader) -> Result<(), Lost> {
     for part in 0..PARTS_MAX {
         let offset = part * PART_MAX;
         if offset >= header.packet_length {
@@ -73,33 +86,29 @@ fn parts(packet: &impl Packet, counters: *mut PacketCounters, header: &mut Recor
 }
 
 #[inline(always)]
-fn record(
-    packet: &impl Packet,
-    counters: *mut PacketCounters,
-    header: &mut RecordHeader,
-) -> Result<(), Lost> {
+fn record(packet: impl Packet, counters: *mut PacketCounters, header: &mut RecordHeader) -> Result<(), Lost> {
     let length = header.part_length as usize;
     if length <= SIZE_CLASSES[0] {
-        submit::<{ SIZE_CLASSES[0] }>(packet, counters, header)
+        submit::<{ SIZE_CLASSES[0] }, false>(packet, counters, header)
     } else if length <= SIZE_CLASSES[1] {
-        submit::<{ SIZE_CLASSES[1] }>(packet, counters, header)
+        submit::<{ SIZE_CLASSES[1] }, false>(packet, counters, header)
     } else if length <= SIZE_CLASSES[2] {
-        submit::<{ SIZE_CLASSES[2] }>(packet, counters, header)
+        submit::<{ SIZE_CLASSES[2] }, false>(packet, counters, header)
     } else if length <= SIZE_CLASSES[3] {
-        submit::<{ SIZE_CLASSES[3] }>(packet, counters, header)
+        submit::<{ SIZE_CLASSES[3] }, false>(packet, counters, header)
     } else if length <= SIZE_CLASSES[4] {
-        submit::<{ SIZE_CLASSES[4] }>(packet, counters, header)
+        submit::<{ SIZE_CLASSES[4] }, false>(packet, counters, header)
     } else if length <= SIZE_CLASSES[5] {
-        submit::<{ SIZE_CLASSES[5] }>(packet, counters, header)
+        submit::<{ SIZE_CLASSES[5] }, false>(packet, counters, header)
     } else {
-        submit::<{ SIZE_CLASSES[6] }>(packet, counters, header)
+        submit::<{ SIZE_CLASSES[6] }, false>(packet, counters, header)
     }
 }
 
-/// Reserves, copies, reads the clock, submits without waking.
+/// Reserves, copies, reads the clock, submits without waking. A whole packet that is short may be copied in place.
 #[inline(always)]
-fn submit<const N: usize>(
-    packet: &impl Packet,
+fn submit<const N: usize, const WHOLE: bool>(
+    packet: impl Packet,
     counters: *mut PacketCounters,
     header: &mut RecordHeader,
 ) -> Result<(), Lost> {
@@ -107,21 +116,28 @@ fn submit<const N: usize>(
     // SAFETY: a field of a map value.
     header.sequence = next(unsafe { &raw mut (*counters).records });
     let record: *mut Class<N> = MaybeUninit::as_mut_ptr(&mut entry);
-    // Read back through memory, or the compiler drops the check below, which only the verifier needs.
-    // SAFETY: a field of the caller's header.
-    let length = unsafe { ptr::read_volatile(&raw const header.part_length) };
-    if length == 0 || length as usize > N {
+    // The compiler would drop the check below, which only the verifier needs; and it compares 64 bits, since of a number
+    // of 32 a widened copy would be compared, from which the verifier learns nothing for the number itself.
+    let length = opaque(header.part_length as usize);
+    if length == 0 || length > N {
         entry.discard(BPF_RB_NO_WAKEUP.into());
         return Err(Lost::NotRead);
     }
-    // SAFETY: `bytes` has room for `length`, as just checked.
-    if unsafe { packet.load(header.part_offset, (&raw mut (*record).bytes).cast(), length) } != 0 {
+    // SAFETY: `bytes` has room for `N`, and `length` is no more, as just checked.
+    let copied = unsafe {
+        let bytes: *mut u8 = (&raw mut (*record).bytes).cast();
+        WHOLE && copying::short::<N>(packet, bytes, length as u32)
+            || packet.load(header.part_offset, bytes.cast(), length as u32) == 0
+    };
+    if !copied {
         entry.discard(BPF_RB_NO_WAKEUP.into());
         return Err(Lost::NotRead);
     }
     // SAFETY: the helper has no precondition; the record is this program's until it is submitted.
     unsafe {
-        header.record_ns = bpf_ktime_get_ns();
+        if !WHOLE || header.record_ns == 0 {
+            header.record_ns = bpf_ktime_get_ns();
+        }
         ptr::write(&raw mut (*record).header, *header);
     }
     entry.submit(BPF_RB_NO_WAKEUP.into());

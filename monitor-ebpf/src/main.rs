@@ -8,10 +8,14 @@
 #![expect(internal_features, reason = "core::intrinsics has the only atomic add that this target links")]
 #![feature(asm_experimental_arch, core_intrinsics)]
 
+mod addresses;
 mod baseline;
 mod bytes;
+mod connections;
+mod copying;
 mod counting;
 mod emitting;
+mod judged;
 mod maps;
 mod matching;
 mod offsets;

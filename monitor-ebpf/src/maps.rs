@@ -2,12 +2,12 @@
 
 use aya_ebpf::{
     bindings::BPF_F_MMAPABLE,
-    btf_maps::{Array, HashMap, PerCpuArray, RingBuf},
+    btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
     macros::btf_map,
 };
 use monitor_common::{
-    INTERFACES_MAX, Instance, InterfaceKey, InterfaceSettings, PacketCounters, Ports, ReaderPage, Settings,
-    Stages, StreamCounts, StreamKey,
+    CONNECTIONS_MAX, Connection, ConnectionKey, INTERFACES_MAX, Instance, InterfaceKey, InterfaceSettings,
+    Matching, PacketCounters, ReaderPage, Stages, StreamCounts, StreamKey,
 };
 
 /// Bytes of the ring unless user space sets another size at load: 54 ms of 128 000 small frames a second, twice.
@@ -37,13 +37,9 @@ pub static STAGES: PerCpuArray<Stages, 1> = PerCpuArray::new();
 #[btf_map]
 pub static READER: Array<ReaderPage, 1, MMAPABLE> = Array::new();
 
-/// Ports to match.
+/// Ports to match, and switches of the matching.
 #[btf_map]
-pub static PORTS: Array<Ports, 1> = Array::new();
-
-/// Switches of the matching.
-#[btf_map]
-pub static SETTINGS: Array<Settings, 1> = Array::new();
+pub static MATCHING: Array<Matching, 1> = Array::new();
 
 /// What the instance is attached to; for user space alone.
 #[btf_map]
@@ -65,3 +61,7 @@ pub static ETHERTYPES: HashMap<u32, u64, ETHERTYPES_MAX> = HashMap::new();
 /// the wire with invented streams hides no real one, and `streams_full` tells of it.
 #[btf_map]
 pub static STREAMS: HashMap<StreamKey, StreamCounts, STREAMS_MAX> = HashMap::new();
+
+/// TCP connections that carried a frame, where any port is matched.
+#[btf_map]
+pub static CONNECTIONS: LruHashMap<ConnectionKey, Connection, CONNECTIONS_MAX> = LruHashMap::new();

@@ -1,28 +1,32 @@
 //! Is this packet one that was asked for? By direct packet access where the headers lie in the linear part, by
 //! copying them first where they do not.
+//!
+//! The ports decide over nearly every packet of a host: what is needed for that alone stands in the program itself,
+//! everything else in functions that are called.
 
-use monitor_common::Ports;
+use monitor_common::{Matching, PacketCounters, Ports, Settings};
 
 use crate::{
-    bytes::{Bytes, Copied, Direct},
-    maps::{PORTS, SETTINGS},
+    bytes::{Bytes, Copied, Direct, Window as _},
+    connections,
+    judged::Judged,
     packet::Packet,
 };
 
 const ETHERNET_HEADER: usize = 14;
 const VLAN_TAG: usize = 4;
-pub const ETHERTYPE_IPV4: u16 = 0x0800;
+const ETHERTYPE_IPV4: u16 = 0x0800;
 pub const ETHERTYPE_IPV6: u16 = 0x86DD;
 const ETHERTYPE_VLAN: u16 = 0x8100;
 const ETHERTYPE_SERVICE_VLAN: u16 = 0x88A8;
-const PROTOCOL_TCP: u8 = 6;
+pub const PROTOCOL_TCP: u8 = 6;
 pub const PROTOCOL_UDP: u8 = 17;
 const IPV6_HOP_BY_HOP: u8 = 0;
 const IPV6_ROUTING: u8 = 43;
 const IPV6_FRAGMENT: u8 = 44;
 const IPV6_DESTINATION: u8 = 60;
 const IPV4_HEADER: usize = 20;
-const IPV6_HEADER: usize = 40;
+pub const IPV6_HEADER: usize = 40;
 /// Where a TCP header says how long it is.
 const TCP_DATA_OFFSET: usize = 12;
 pub const UDP_HEADER: usize = 8;
@@ -34,22 +38,11 @@ const TAGS_MAX: usize = 2;
 /// First byte of every C37.118 frame.
 pub const SYNC: u8 = 0xAA;
 /// Frame type of a command (bits 6-4 of the second byte).
-const TYPE_COMMAND: u8 = 4;
+pub const TYPE_COMMAND: u8 = 4;
 /// No frame begins here.
-const NO_FRAME: u8 = 0xFF;
+pub const NO_FRAME: u8 = 0xFF;
 /// Largest frame type (CFG-3).
 const TYPE_MAX: u8 = 5;
-
-/// What a hook does with a packet.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// It was asked for.
-    Matched,
-    /// It was not, but begins like a C37.118 frame.
-    Candidate,
-    /// It was not.
-    Ignored,
-}
 
 /// Which way a packet goes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -58,157 +51,250 @@ pub enum Way {
     Out,
 }
 
-/// What the headers say. Filled field by field rather than returned in an `Option`: of an absent one the compiler
-/// leaves fields undefined, and the verifier refuses to see them copied.
-pub struct Headers {
-    pub ethertype: u16,
-    /// TCP, UDP, or 0 for anything else.
-    pub protocol: u8,
-    /// A fragment of an IP packet: its ports may stand in another.
-    pub fragment: bool,
-    source: u16,
-    destination: u16,
-    /// Where the IP header begins.
-    pub network: usize,
-    /// Where the payload begins.
-    pub payload: usize,
-}
-
-/// A packet that was looked at.
-pub struct Judged {
-    pub verdict: Verdict,
-    pub headers: Headers,
-    /// Its headers lie in the linear part.
-    pub linear: bool,
-}
-
 /// Judges a packet.
 #[inline(always)]
-pub fn judge(packet: &impl Packet, way: Way) -> Judged {
-    let mut judged = Judged {
-        verdict: Verdict::Ignored,
-        headers: Headers {
-            ethertype: 0,
-            protocol: 0,
-            fragment: false,
-            source: 0,
-            destination: 0,
-            network: 0,
-            payload: 0,
-        },
-        linear: true,
+pub fn judge(
+    packet: impl Packet,
+    matching: *const Matching,
+    counters: *mut PacketCounters,
+    way: Way,
+) -> Judged {
+    let bytes = Direct::of(packet);
+    let judged = by_headers(bytes, matching, way);
+    if judged.is_matched() || !judged.is_cut() && !judged.is_candidate() {
+        return judged;
+    }
+    if judged.is_candidate() {
+        return by_content(packet, judged, matching, counters, way);
+    }
+    if packet.length() as usize > bytes.end - bytes.data {
+        judge_copied(packet, matching, counters, way)
+    } else {
+        judged
+    }
+}
+
+/// The same for a packet whose headers lie in its fragments.
+#[inline(never)]
+fn judge_copied<P: Packet>(
+    packet: P,
+    matching: *const Matching,
+    counters: *mut PacketCounters,
+    way: Way,
+) -> Judged {
+    let judged = by_headers(Copied(packet), matching, way).copied();
+    if judged.is_candidate() { by_content(packet, judged, matching, counters, way) } else { judged }
+}
+
+/// The headers before those of the transport: what the verdict is made of.
+#[derive(Clone, Copy)]
+struct Carrier {
+    ethertype: u16,
+    /// Where the IP header begins.
+    network: usize,
+    /// Where the next header begins, and its number.
+    transport: usize,
+    protocol: u8,
+    fragment: bool,
+}
+
+impl Carrier {
+    /// Put into one number only where somebody will ask for it.
+    #[inline(always)]
+    fn judged(self) -> Judged {
+        let found = Judged::transport(self.ethertype, self.network, self.transport, self.protocol);
+        if self.fragment { found.as_fragment() } else { found }
+    }
+
+    /// The verdict by the ports. A candidate is a packet of which the payload decides.
+    #[inline(always)]
+    fn verdict(self, bytes: impl Bytes, matching: *const Matching, way: Way) -> Judged {
+        if self.protocol != PROTOCOL_TCP && self.protocol != PROTOCOL_UDP {
+            return Judged::other(self.ethertype);
+        }
+        match way {
+            Way::In => self.incoming(bytes, matching),
+            Way::Out => self.outgoing(bytes, matching),
+        }
+    }
+
+    #[inline(always)]
+    fn incoming(self, bytes: impl Bytes, matching: *const Matching) -> Judged {
+        if self.fragment {
+            return self.judged().matched();
+        }
+        let Some(ports) = bytes.window::<4>(self.transport) else {
+            return Judged::other(self.ethertype).cut();
+        };
+        if has_port(matching, ports.number::<0>()) || has_port(matching, ports.number::<2>()) {
+            self.judged().matched()
+        } else if payload_decides(matching) {
+            self.judged().candidate()
+        } else {
+            Judged::other(self.ethertype)
+        }
+    }
+
+    /// Of what leaves this host only commands to a PMU are of interest: all of a TCP connection to its port, and the
+    /// datagrams that begin like a command.
+    #[inline(always)]
+    fn outgoing(self, bytes: impl Bytes, matching: *const Matching) -> Judged {
+        if self.fragment {
+            return Judged::other(self.ethertype);
+        }
+        let Some(ports) = bytes.window::<4>(self.transport) else {
+            return Judged::other(self.ethertype).cut();
+        };
+        let asked_for = has_port(matching, ports.number::<2>());
+        if asked_for && self.protocol == PROTOCOL_TCP {
+            self.judged().matched()
+        } else if asked_for || settings(matching).any_port != 0 {
+            self.judged().candidate()
+        } else {
+            Judged::other(self.ethertype)
+        }
+    }
+}
+
+#[inline(always)]
+fn settings(matching: *const Matching) -> Settings {
+    // SAFETY: a field of a map value; user space replaces it while the programs run, each number at once.
+    unsafe { (*matching).settings }
+}
+
+/// Whether the payload decides over what comes in by no port of ours.
+#[inline(always)]
+pub fn payload_decides(matching: *const Matching) -> bool {
+    let Settings { any_port, discover, .. } = settings(matching);
+    any_port | discover != 0
+}
+
+#[inline(always)]
+fn has_port(matching: *const Matching, port: u16) -> bool {
+    // SAFETY: as above; the index is below the number of words.
+    let Ports { words } = unsafe { &(*matching).ports };
+    words[usize::from(port >> 6)] >> (port & 63) & 1 == 1
+}
+
+/// Judges a candidate by the beginning of its payload.
+#[inline(never)]
+fn by_content<P: Packet>(
+    packet: P,
+    found: Judged,
+    matching: *const Matching,
+    counters: *mut PacketCounters,
+    way: Way,
+) -> Judged {
+    if found.is_copied() {
+        content(Copied(packet), found, matching, counters, way)
+    } else {
+        content(Direct::of(packet), found, matching, counters, way)
+    }
+}
+
+#[inline(always)]
+fn content(
+    bytes: impl Bytes,
+    found: Judged,
+    matching: *const Matching,
+    counters: *mut PacketCounters,
+    way: Way,
+) -> Judged {
+    let frame = frame_type(bytes, found);
+    let any_port = settings(matching).any_port != 0;
+    if any_port && found.is_tcp() {
+        return connections::judge(bytes, found, frame, counters, way);
+    }
+    let wanted = match way {
+        Way::In => frame != NO_FRAME,
+        Way::Out => frame == TYPE_COMMAND,
     };
-    let direct = Direct::of(packet);
-    if headers(&direct, &mut judged.headers).is_some() {
-        judged.verdict = verdict(&direct, &judged.headers, way);
-        return judged;
+    if !wanted {
+        found.ignored()
+    } else if any_port || way == Way::Out {
+        found.matched()
+    } else {
+        found
     }
-    if packet.length() as usize <= direct.end - direct.data {
-        return judged;
-    }
-    judged.linear = false;
-    let copied = Copied(packet);
-    if headers(&copied, &mut judged.headers).is_some() {
-        judged.verdict = verdict(&copied, &judged.headers, way);
-    }
-    judged
-}
-
-#[inline(always)]
-fn verdict(bytes: &impl Bytes, found: &Headers, way: Way) -> Verdict {
-    if found.protocol == 0 {
-        return Verdict::Ignored;
-    }
-    match way {
-        Way::In => incoming(bytes, found),
-        Way::Out => outgoing(bytes, found),
-    }
-}
-
-/// Most packets that come in are decided by the ports alone: the switches are looked at for the rest.
-#[inline(always)]
-fn incoming(bytes: &impl Bytes, found: &Headers) -> Verdict {
-    if found.fragment {
-        return Verdict::Matched;
-    }
-    let Some(ports) = PORTS.get(0) else { return Verdict::Ignored };
-    if has_port(ports, found.source) || has_port(ports, found.destination) {
-        return Verdict::Matched;
-    }
-    let Some(settings) = SETTINGS.get(0) else { return Verdict::Ignored };
-    let wanted = settings.any_port != 0;
-    if !wanted && settings.discover == 0 || frame_type(bytes, found) == NO_FRAME {
-        return Verdict::Ignored;
-    }
-    if wanted { Verdict::Matched } else { Verdict::Candidate }
-}
-
-/// Of what leaves this host only commands to a PMU are of interest: all of a TCP connection to its port, and the
-/// datagrams that begin like a command.
-#[inline(always)]
-fn outgoing(bytes: &impl Bytes, found: &Headers) -> Verdict {
-    let asked_for = PORTS.get(0).is_some_and(|ports| has_port(ports, found.destination));
-    if found.fragment || !asked_for && SETTINGS.get(0).is_none_or(|settings| settings.any_port == 0) {
-        return Verdict::Ignored;
-    }
-    let connection = found.protocol == PROTOCOL_TCP && asked_for;
-    if connection || frame_type(bytes, found) == TYPE_COMMAND { Verdict::Matched } else { Verdict::Ignored }
-}
-
-#[inline(always)]
-fn has_port(ports: &Ports, port: u16) -> bool {
-    ports.words[usize::from(port >> 6) & 1023] >> (port & 63) & 1 == 1
 }
 
 /// The frame type where the payload begins with a SYNC word, else [`NO_FRAME`].
 #[inline(always)]
-fn frame_type(bytes: &impl Bytes, found: &Headers) -> u8 {
-    let Some([sync, second]) = bytes.header(found.payload) else { return NO_FRAME };
+fn frame_type(bytes: impl Bytes, found: Judged) -> u8 {
+    let Some(payload) = payload(bytes, found) else { return NO_FRAME };
+    let Some(begin) = bytes.window::<2>(payload) else { return NO_FRAME };
+    let (sync, second) = (begin.byte::<0>(), begin.byte::<1>());
     let (kind, version) = (second >> 4, second & 0x0F);
     let known = kind <= TYPE_MAX && (version == 1 || version == 2);
     if sync == SYNC && known { kind } else { NO_FRAME }
 }
 
+/// Where the payload begins.
 #[inline(always)]
-fn headers(bytes: &impl Bytes, found: &mut Headers) -> Option<()> {
+pub fn payload(bytes: impl Bytes, found: Judged) -> Option<usize> {
+    if !found.is_tcp() {
+        return Some(found.datagram());
+    }
+    let offset = bytes.window::<2>(found.transport_header() + TCP_DATA_OFFSET)?.byte::<0>();
+    Some(found.transport_header() + usize::from(offset >> 4) * 4)
+}
+
+/// Source and destination.
+#[inline(always)]
+pub fn ports(bytes: impl Bytes, found: Judged) -> Option<(u16, u16)> {
+    let ports = bytes.window::<4>(found.transport_header())?;
+    Some((ports.number::<0>(), ports.number::<2>()))
+}
+
+/// Looks through the headers.
+#[inline(always)]
+fn by_headers(bytes: impl Bytes, matching: *const Matching, way: Way) -> Judged {
     let mut at = ETHERNET_HEADER;
-    found.ethertype = ethertype(bytes, at)?;
+    let Some(mut found) = ethertype(bytes, at) else { return Judged::other(0).cut() };
     for _ in 0..TAGS_MAX {
-        if found.ethertype != ETHERTYPE_VLAN && found.ethertype != ETHERTYPE_SERVICE_VLAN {
+        if found != ETHERTYPE_VLAN && found != ETHERTYPE_SERVICE_VLAN {
             break;
         }
         at += VLAN_TAG;
-        found.ethertype = ethertype(bytes, at)?;
+        let Some(following) = ethertype(bytes, at) else { return Judged::other(found).cut() };
+        found = following;
     }
-    match found.ethertype {
-        ETHERTYPE_IPV4 => ipv4(bytes, at, found),
-        ETHERTYPE_IPV6 => ipv6(bytes, at, found),
-        _ => Some(()),
+    match found {
+        ETHERTYPE_IPV4 => ipv4(bytes, at, matching, way),
+        ETHERTYPE_IPV6 => ipv6(bytes, at, matching, way),
+        _ => Judged::other(found),
     }
 }
 
 /// The ethertype that stands just before `at`.
 #[inline(always)]
-fn ethertype(bytes: &impl Bytes, at: usize) -> Option<u16> {
-    bytes.header(at - 2).map(u16::from_be_bytes)
+fn ethertype(bytes: impl Bytes, at: usize) -> Option<u16> {
+    Some(bytes.window::<2>(at - 2)?.number::<0>())
 }
 
 #[inline(always)]
-fn ipv4(bytes: &impl Bytes, at: usize, found: &mut Headers) -> Option<()> {
-    found.network = at;
-    let header: [u8; IPV4_HEADER] = bytes.header(at)?;
-    let length = usize::from(header[0] & 0x0F) * 4;
-    // "More fragments" and the offset; the two bits above them say nothing of the sort.
-    found.fragment = u16::from_be_bytes([header[6], header[7]]) & 0x3FFF != 0;
-    transport(bytes, at + length, header[9], found)
+fn ipv4(bytes: impl Bytes, at: usize, matching: *const Matching, way: Way) -> Judged {
+    let Some(header) = bytes.window::<IPV4_HEADER>(at) else {
+        return Judged::other(ETHERTYPE_IPV4).cut();
+    };
+    let carrier = Carrier {
+        ethertype: ETHERTYPE_IPV4,
+        network: at,
+        transport: at + usize::from(header.byte::<0>() & 0x0F) * 4,
+        protocol: header.byte::<9>(),
+        // "More fragments" and the offset; the two bits above them say nothing of the sort.
+        fragment: header.half::<6>() & 0x3FFF_u16.to_be() != 0,
+    };
+    carrier.verdict(bytes, matching, way)
 }
 
 #[inline(always)]
-fn ipv6(bytes: &impl Bytes, start: usize, found: &mut Headers) -> Option<()> {
-    found.network = start;
-    let header: [u8; IPV6_HEADER] = bytes.header(start)?;
-    let mut next = header[6];
+fn ipv6(bytes: impl Bytes, start: usize, matching: *const Matching, way: Way) -> Judged {
+    let cut = Judged::other(ETHERTYPE_IPV6).cut();
+    let Some(header) = bytes.window::<IPV6_HEADER>(start) else { return cut };
+    let mut next = header.byte::<6>();
     let mut at = start + IPV6_HEADER;
+    let mut fragment = false;
     for _ in 0..EXTENSION_HEADERS_MAX {
         if next != IPV6_FRAGMENT
             && next != IPV6_HOP_BY_HOP
@@ -217,32 +303,17 @@ fn ipv6(bytes: &impl Bytes, start: usize, found: &mut Headers) -> Option<()> {
         {
             break;
         }
-        let [following, length] = bytes.header(at)?;
+        let Some(extension) = bytes.window::<2>(at) else { return cut };
+        let (following, length) = (extension.byte::<0>(), extension.byte::<1>());
         if next == IPV6_FRAGMENT {
-            found.fragment = true;
-            return transport(bytes, at, following, found);
+            fragment = true;
+            next = following;
+            break;
         }
         next = following;
         at += (usize::from(length) + 1) * 8;
     }
-    transport(bytes, at, next, found)
-}
-
-#[inline(always)]
-fn transport(bytes: &impl Bytes, at: usize, protocol: u8, found: &mut Headers) -> Option<()> {
-    if protocol != PROTOCOL_TCP && protocol != PROTOCOL_UDP {
-        return Some(());
-    }
-    if !found.fragment {
-        let ports: [u8; 4] = bytes.header(at)?;
-        found.source = u16::from_be_bytes([ports[0], ports[1]]);
-        found.destination = u16::from_be_bytes([ports[2], ports[3]]);
-        found.payload = at + UDP_HEADER;
-        if protocol == PROTOCOL_TCP {
-            let [offset, _flags] = bytes.header(at + TCP_DATA_OFFSET)?;
-            found.payload = at + usize::from(offset >> 4) * 4;
-        }
-    }
-    found.protocol = protocol;
-    Some(())
+    let carrier =
+        Carrier { ethertype: ETHERTYPE_IPV6, network: start, transport: at, protocol: next, fragment };
+    carrier.verdict(bytes, matching, way)
 }

@@ -5,7 +5,7 @@
 
 use core::ptr;
 
-use crate::maps::SETTINGS;
+use monitor_common::Matching;
 
 /// Declares offsets and a function to read each.
 macro_rules! offsets {
@@ -76,8 +76,8 @@ pub unsafe fn typed_facts(skb: *const u8) -> PacketFacts {
 /// structures, or, where all interfaces of the instance are in one, known without looking. An interface that is moved
 /// to another namespace keeps the programs attached to it and is still told as what it was attached as.
 #[inline(always)]
-pub fn netns_of(skb: *const u8) -> Option<u32> {
-    let only = only_netns();
+pub fn netns_of(skb: *const u8, matching: *const Matching) -> Option<u32> {
+    let only = only_netns(matching);
     if only != 0 {
         return Some(only);
     }
@@ -91,8 +91,8 @@ pub fn netns_of(skb: *const u8) -> Option<u32> {
 
 /// The same in an XDP program, whose context is the kernel's `struct xdp_buff`.
 #[inline(always)]
-pub fn netns_of_buffer(buffer: *const u8) -> Option<u32> {
-    let only = only_netns();
+pub fn netns_of_buffer(buffer: *const u8, matching: *const Matching) -> Option<u32> {
+    let only = only_netns(matching);
     if only != 0 {
         return Some(only);
     }
@@ -106,8 +106,9 @@ pub fn netns_of_buffer(buffer: *const u8) -> Option<u32> {
 }
 
 #[inline(always)]
-fn only_netns() -> u32 {
-    SETTINGS.get(0).map_or(0, |settings| settings.netns)
+fn only_netns(matching: *const Matching) -> u32 {
+    // SAFETY: a field of a map value.
+    unsafe { (*matching).settings.netns }
 }
 
 /// # Safety

@@ -3,84 +3,99 @@
 use core::ffi::{c_long, c_void};
 
 use aya_ebpf::{
+    bindings::{__sk_buff, xdp_md},
     helpers::{bpf_skb_load_bytes, bpf_xdp_get_buff_len, bpf_xdp_load_bytes},
-    programs::{TcContext, XdpContext},
 };
 
-/// A packet in a hook's hands.
-pub trait Packet {
+/// A packet in a hook's hands: one pointer, which goes from function to function in a register.
+pub trait Packet: Copy {
     /// First byte of the linear part.
-    fn start(&self) -> usize;
+    fn start(self) -> usize;
 
     /// Behind the last byte of the linear part.
-    fn end(&self) -> usize;
+    fn end(self) -> usize;
 
     /// Bytes in all, fragments included.
-    fn length(&self) -> u32;
+    fn length(self) -> u32;
 
     /// The kernel's own structure behind the context, for reads through BTF offsets.
-    fn address(&self) -> *const u8;
+    fn address(self) -> *const u8;
 
     /// Copies bytes from wherever they are; 0 where all of them were there.
     ///
     /// # Safety
     /// `to` must have room for `length` bytes.
-    unsafe fn load(&self, offset: u32, to: *mut c_void, length: u32) -> c_long;
+    unsafe fn load(self, offset: u32, to: *mut c_void, length: u32) -> c_long;
 }
 
-impl Packet for TcContext {
+/// At tc.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub struct Skb(pub *mut __sk_buff);
+
+/// At XDP.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub struct Buffer(pub *mut xdp_md);
+
+impl Packet for Skb {
     #[inline(always)]
-    fn start(&self) -> usize {
-        self.data()
+    fn start(self) -> usize {
+        // SAFETY: a field of the context, which the verifier turns into a read of the packet's own structure.
+        unsafe { (*self.0).data as usize }
     }
 
     #[inline(always)]
-    fn end(&self) -> usize {
-        self.data_end()
+    fn end(self) -> usize {
+        // SAFETY: as above.
+        unsafe { (*self.0).data_end as usize }
     }
 
     #[inline(always)]
-    fn length(&self) -> u32 {
-        self.len()
+    fn length(self) -> u32 {
+        // SAFETY: as above.
+        unsafe { (*self.0).len }
     }
 
     #[inline(always)]
-    fn address(&self) -> *const u8 {
-        self.skb.skb.cast()
+    fn address(self) -> *const u8 {
+        self.0.cast()
     }
 
     #[inline(always)]
-    unsafe fn load(&self, offset: u32, to: *mut c_void, length: u32) -> c_long {
+    unsafe fn load(self, offset: u32, to: *mut c_void, length: u32) -> c_long {
         // SAFETY: the caller's promise; the helper checks the packet's side.
-        unsafe { bpf_skb_load_bytes(self.skb.skb.cast(), offset, to, length) }
+        unsafe { bpf_skb_load_bytes(self.0.cast(), offset, to, length) }
     }
 }
 
-impl Packet for XdpContext {
+impl Packet for Buffer {
     #[inline(always)]
-    fn start(&self) -> usize {
-        self.data()
+    fn start(self) -> usize {
+        // SAFETY: a field of the context, which the verifier turns into a read of the buffer's own structure.
+        unsafe { (*self.0).data as usize }
     }
 
     #[inline(always)]
-    fn end(&self) -> usize {
-        self.data_end()
+    fn end(self) -> usize {
+        // SAFETY: as above.
+        unsafe { (*self.0).data_end as usize }
     }
 
     #[inline(always)]
-    fn length(&self) -> u32 {
+    fn length(self) -> u32 {
         // SAFETY: the context is this program's.
-        unsafe { bpf_xdp_get_buff_len(self.ctx) as u32 }
+        unsafe { bpf_xdp_get_buff_len(self.0) as u32 }
     }
 
     #[inline(always)]
-    fn address(&self) -> *const u8 {
-        self.ctx.cast()
+    fn address(self) -> *const u8 {
+        self.0.cast()
     }
 
     #[inline(always)]
-    unsafe fn load(&self, offset: u32, to: *mut c_void, length: u32) -> c_long {
+    unsafe fn load(self, offset: u32, to: *mut c_void, length: u32) -> c_long {
         // SAFETY: the caller's promise; the helper checks the packet's side.
-        unsafe { bpf_xdp_load_bytes(self.ctx, offset, to, length) }
+        unsafe { bpf_xdp_load_bytes(self.0, offset, to, length) }
     }
 }

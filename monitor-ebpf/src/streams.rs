@@ -1,120 +1,117 @@
-//! What was seen of each stream, kept here so that it goes on with no reader: counted after the record is in the ring,
-//! where it costs no frame its time.
+//! What was seen of each stream, kept here so that it goes on with no reader.
 
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 use monitor_common::{PacketCounters, RecordHeader, StreamCounts, StreamKey};
 
 use crate::{
-    bytes::{Bytes, Copied, Direct, opaque},
-    counting::{add, count},
+    addresses::Addresses,
+    bytes::{Bytes, Copied, Direct, Window as _, opaque},
+    counting::{add_shared, count},
+    judged::Judged,
     maps::STREAMS,
-    matching::{ETHERTYPE_IPV6, Judged, PROTOCOL_UDP, SYNC, UDP_HEADER},
+    matching::{SYNC, UDP_HEADER, payload},
     packet::Packet,
 };
 
 /// SYNC, FRAMESIZE, IDCODE: what is read of a frame.
 const FRAME_BEGIN: usize = 6;
+/// No payload begins so far into a packet that it would matter; the verifier wants to see that an offset is none before
+/// the packet.
+const OFFSET_MASK: usize = 0x7FFF;
 /// The shortest frame: SYNC to FRACSEC and CHK (IEEE C37.118.2-2011, table 2).
 const FRAME_MIN: u16 = 16;
 /// Types of the frames that make a stream: DATA, CFG-1, CFG-2 and CFG-3, one bit each.
 const STREAM_TYPES: u32 = 1 << 0 | 1 << 2 | 1 << 3 | 1 << 5;
-/// Where the addresses stand in an IP header.
-const IPV4_ADDRESSES: usize = 12;
-const IPV6_ADDRESSES: usize = 8;
-/// What stands before an IPv4 address in an IPv4-mapped one, as its last word lies in memory.
-const MAPPED: u32 = 0x0000_FFFF_u32.to_be();
-
 /// A frame in a packet.
 struct Frame {
     size: u16,
     idcode: u16,
 }
 
+/// A [`StreamKey`] as it is filled: in the widest numbers.
+#[repr(C)]
+struct Key {
+    addresses: [u64; 4],
+    netns: u32,
+    ifindex: u32,
+    idcode: u16,
+    transport: u8,
+    reserved: u8,
+    filled_up: u32,
+}
+
+const _: () = assert!(size_of::<StreamKey>() == core::mem::offset_of!(Key, filled_up));
+
 /// Counts the frame that a packet begins with, if it makes a stream.
 #[inline(always)]
 pub fn count_frame(
-    packet: &impl Packet,
-    judged: &Judged,
-    header: &RecordHeader,
+    packet: impl Packet,
+    judged: Judged,
+    header: &mut RecordHeader,
     counters: *mut PacketCounters,
 ) {
-    if judged.headers.fragment {
+    if judged.is_fragment() {
         return;
     }
-    if judged.linear {
-        look(&Direct::of(packet), judged, header, counters);
+    if judged.is_copied() {
+        look(Copied(packet), judged, header, counters);
     } else {
-        look(&Copied(packet), judged, header, counters);
+        look(Direct::of(packet), judged, header, counters);
     }
 }
 
 #[inline(always)]
-fn look(bytes: &impl Bytes, judged: &Judged, header: &RecordHeader, counters: *mut PacketCounters) {
+fn look(bytes: impl Bytes, judged: Judged, header: &mut RecordHeader, counters: *mut PacketCounters) {
     let Some(frame) = frame(bytes, judged, header.packet_length) else { return };
-    // Source and destination, 4 words each.
-    let mut addresses = [0_u32; 8];
-    if !read_addresses(bytes, judged, &mut addresses) {
+    let mut addresses = Addresses::NONE;
+    if !addresses.read(bytes, judged) {
         return;
     }
-    // SAFETY: plain old data of the same size.
-    let [source, destination] = unsafe { core::mem::transmute::<[u32; 8], [[u8; 16]; 2]>(addresses) };
-    let key = StreamKey {
-        source,
-        destination,
+    let key = Key {
+        addresses: addresses.0,
         netns: header.netns,
         ifindex: header.ifindex,
         idcode: frame.idcode,
-        transport: judged.headers.protocol,
+        transport: judged.protocol(),
         reserved: 0,
+        filled_up: 0,
     };
-    note(&key, u64::from(frame.size), arrival(header), counters);
-}
-
-#[inline(always)]
-fn read_addresses(bytes: &impl Bytes, judged: &Judged, to: &mut [u32; 8]) -> bool {
-    let network = judged.headers.network;
-    if judged.headers.ethertype == ETHERTYPE_IPV6 {
-        return bytes.words(network + IPV6_ADDRESSES, to);
-    }
-    let mut both = [0_u32; 2];
-    let read = bytes.words(network + IPV4_ADDRESSES, &mut both);
-    [to[2], to[3], to[6], to[7]] = [MAPPED, both[0], MAPPED, both[1]];
-    read
+    let key: *const StreamKey = (&raw const key).cast();
+    // SAFETY: `Key` begins as a `StreamKey` does.
+    note(unsafe { &*key }, u64::from(frame.size), arrival(header), counters);
 }
 
 /// The frame at the beginning of the payload, where it is all there.
 #[inline(always)]
-fn frame(bytes: &impl Bytes, judged: &Judged, length: u32) -> Option<Frame> {
-    let at = judged.headers.payload;
+fn frame(bytes: impl Bytes, judged: Judged, length: u32) -> Option<Frame> {
+    let at = payload(bytes, judged)?;
     // The transport header's last 8 bytes, all of it for UDP, and the frame's first 6 by one check.
-    let begin: [u8; UDP_HEADER + FRAME_BEGIN] = bytes.header(opaque(at - UDP_HEADER))?;
-    let [_, _, _, _, u0, u1, _, _, sync, second, s0, s1, i0, i1] = begin;
+    let begin = bytes.window::<{ UDP_HEADER + FRAME_BEGIN }>(opaque(at - UDP_HEADER) & OFFSET_MASK)?;
+    let (sync, second) = (begin.byte::<8>(), begin.byte::<9>());
     let (kind, version) = (second >> 4, second & 0x0F);
     let makes_stream = STREAM_TYPES >> (kind & 31) & 1 == 1 && (version == 1 || version == 2);
     if sync != SYNC || !makes_stream {
         return None;
     }
-    let size = u16::from_be_bytes([s0, s1]);
+    let size = begin.number::<10>();
     let mut payload = (length as usize).wrapping_sub(at);
-    if judged.headers.protocol == PROTOCOL_UDP {
+    if !judged.is_tcp() {
         // Behind a short datagram Ethernet puts bytes that are not its own.
-        payload = payload.min(usize::from(u16::from_be_bytes([u0, u1])).wrapping_sub(UDP_HEADER));
+        payload = payload.min(usize::from(begin.number::<4>()).wrapping_sub(UDP_HEADER));
     }
     (size >= FRAME_MIN && usize::from(size) <= payload)
-        .then_some(Frame { size, idcode: u16::from_be_bytes([i0, i1]) })
+        .then_some(Frame { size, idcode: begin.number::<12>() })
 }
 
 /// The receive stamp; without one the time of the record, which is later by what the packet spent in the kernel.
 #[inline(always)]
-fn arrival(header: &RecordHeader) -> u64 {
+fn arrival(header: &mut RecordHeader) -> u64 {
     if header.receive_ns != 0 {
-        header.receive_ns
-    } else if header.record_ns != 0 {
-        header.record_ns
-    } else {
-        // SAFETY: the helper has no precondition.
-        unsafe { bpf_ktime_get_ns() }
+        return header.receive_ns;
     }
+    // SAFETY: the helper has no precondition.
+    header.record_ns = unsafe { bpf_ktime_get_ns() };
+    header.record_ns
 }
 
 #[inline(always)]
@@ -136,8 +133,8 @@ fn note(key: &StreamKey, size: u64, at: u64, counters: *mut PacketCounters) {
 fn more(stream: *mut StreamCounts, size: u64, at: u64) {
     // SAFETY: fields of a map value, each aligned; entries are never removed by the programs.
     unsafe {
-        add(&raw mut (*stream).frames, 1);
-        add(&raw mut (*stream).bytes, size);
+        add_shared(&raw mut (*stream).frames, 1);
+        add_shared(&raw mut (*stream).bytes, size);
         let last = (*stream).last_ns;
         if at < last {
             return;

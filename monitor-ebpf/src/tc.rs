@@ -9,52 +9,54 @@ use aya_ebpf::{
     programs::TcContext,
 };
 use monitor_common::{
-    FLAG_VLAN, HOOK_TC_EGRESS, HOOK_TC_INGRESS, KIND_CANDIDATE, KIND_PACKET, PacketCounters, RecordHeader,
+    FLAG_VLAN, HOOK_TC_EGRESS, HOOK_TC_INGRESS, KIND_CANDIDATE, KIND_PACKET, Matching, PacketCounters,
+    RecordHeader,
 };
 
 use crate::{
-    counting::{add, count, counters},
+    counting::{add_shared, count, counters},
     emitting,
-    maps::{ETHERTYPES, SETTINGS},
-    matching::{self, Judged, Verdict, Way},
+    judged::Judged,
+    maps::{ETHERTYPES, MATCHING},
+    matching::{self, Way},
     offsets,
-    packet::Packet,
+    packet::{Packet, Skb},
     stages, streams,
 };
 
 #[classifier]
 pub fn ingress(ctx: TcContext) -> i32 {
-    watch(&ctx, Way::In);
+    watch(Skb(ctx.skb.skb), Way::In);
     TC_ACT_UNSPEC
 }
 
 #[classifier]
 pub fn egress(ctx: TcContext) -> i32 {
-    watch(&ctx, Way::Out);
+    watch(Skb(ctx.skb.skb), Way::Out);
     TC_ACT_UNSPEC
 }
 
 #[inline(always)]
-fn watch(ctx: &TcContext, way: Way) {
-    let Some(counters) = counters() else { return };
+fn watch(packet: Skb, way: Way) {
+    let (Some(counters), Some(matching)) = (counters(), MATCHING.get_ptr(0)) else { return };
     count!(counters, seen);
-    let judged = matching::judge(ctx, way);
-    let Some(kind) = kind_of(counters, &judged, way) else { return };
+    let judged = matching::judge(packet, matching, counters, way);
+    let Some(kind) = kind_of(counters, judged, matching, way) else { return };
     let mut header = RecordHeader { kind, ..RecordHeader::default() };
-    describe(ctx, &mut header);
+    describe(packet, &mut header);
     match way {
-        Way::In => stamp_incoming(ctx, counters, &mut header),
-        Way::Out => stamp_outgoing(ctx, &mut header),
+        Way::In => stamp_incoming(packet, matching, counters, &mut header),
+        Way::Out => stamp_outgoing(packet, matching, &mut header),
     }
     // Counted before it is emitted: what the headers say is then forgotten, or the verifier would follow every way
     // through them into every size class.
     if way == Way::In && kind == KIND_PACKET {
-        streams::count_frame(ctx, &judged, &header, counters);
+        streams::count_frame(packet, judged, &mut header, counters);
     }
-    emitting::emit(ctx, counters, &mut header);
+    emitting::emit(packet, counters, &mut header);
     #[cfg(feature = "log")]
     aya_log_ebpf::debug!(
-        ctx,
+        &TcContext::new(packet.0),
         "interface {} of namespace {}: {} bytes, kind {}, stamp {}",
         header.ifindex,
         header.netns,
@@ -66,13 +68,20 @@ fn watch(ctx: &TcContext, way: Way) {
 
 /// The kind of record to emit, if any; what is not emitted is counted.
 #[inline(always)]
-pub fn kind_of(counters: *mut PacketCounters, judged: &Judged, way: Way) -> Option<u8> {
-    if judged.verdict == Verdict::Matched {
+pub fn kind_of(
+    counters: *mut PacketCounters,
+    judged: Judged,
+    matching: *const Matching,
+    way: Way,
+) -> Option<u8> {
+    if judged.is_matched() {
         return Some(KIND_PACKET);
     }
-    discover(judged.headers.ethertype, way);
-    if judged.verdict == Verdict::Candidate {
-        return Some(KIND_CANDIDATE);
+    if way == Way::In && matching::payload_decides(matching) {
+        discover(judged.ethertype(), matching);
+        if judged.is_candidate() {
+            return Some(KIND_CANDIDATE);
+        }
     }
     count!(counters, ignored);
     None
@@ -80,8 +89,8 @@ pub fn kind_of(counters: *mut PacketCounters, judged: &Judged, way: Way) -> Opti
 
 /// What the packet's metadata says.
 #[inline(always)]
-fn describe(ctx: &TcContext, header: &mut RecordHeader) {
-    let skb: *const __sk_buff = ctx.skb.skb;
+fn describe(Skb(skb): Skb, header: &mut RecordHeader) {
+    let skb: *const __sk_buff = skb;
     // SAFETY: fields of the context, which the verifier turns into reads of the packet's metadata.
     unsafe {
         header.packet_length = (*skb).len;
@@ -98,13 +107,18 @@ fn describe(ctx: &TcContext, header: &mut RecordHeader) {
 }
 
 #[inline(always)]
-fn stamp_incoming(ctx: &TcContext, counters: *mut PacketCounters, header: &mut RecordHeader) {
+fn stamp_incoming(
+    packet: Skb,
+    matching: *const Matching,
+    counters: *mut PacketCounters,
+    header: &mut RecordHeader,
+) {
     header.hook = HOOK_TC_INGRESS;
     // SAFETY: a field of the context.
-    header.hardware_ns = unsafe { (*ctx.skb.skb).hwtstamp };
-    let Some(stamps) = stages::take(ctx.address() as u64) else {
+    header.hardware_ns = unsafe { (*packet.0).hwtstamp };
+    let Some(stamps) = stages::take(packet.address() as u64) else {
         count!(counters, unattributed);
-        header.netns = offsets::netns_of(ctx.address()).unwrap_or(0);
+        header.netns = offsets::netns_of(packet.address(), matching).unwrap_or(0);
         return;
     };
     header.netns = stamps.netns;
@@ -119,20 +133,21 @@ fn stamp_incoming(ctx: &TcContext, counters: *mut PacketCounters, header: &mut R
 }
 
 #[inline(always)]
-fn stamp_outgoing(ctx: &TcContext, header: &mut RecordHeader) {
+fn stamp_outgoing(packet: Skb, matching: *const Matching, header: &mut RecordHeader) {
     header.hook = HOOK_TC_EGRESS;
-    header.netns = offsets::netns_of(ctx.address()).unwrap_or(0);
+    header.netns = offsets::netns_of(packet.address(), matching).unwrap_or(0);
 }
 
 /// Counts a packet that did not match, while user space asks what else is on the wire.
 #[inline(always)]
-fn discover(ethertype: u16, way: Way) {
-    if way == Way::Out || SETTINGS.get(0).is_none_or(|settings| settings.discover == 0) {
+fn discover(ethertype: u16, matching: *const Matching) {
+    // SAFETY: a field of a map value.
+    if unsafe { (*matching).settings.discover } == 0 {
         return;
     }
     let key = u32::from(ethertype);
     if let Some(packets) = ETHERTYPES.get_ptr_mut(key) {
-        add(packets, 1);
+        add_shared(packets, 1);
     } else {
         // A full table loses the count of one more ethertype, nothing else.
         let _ = ETHERTYPES.insert(key, 1, 0);

@@ -12,8 +12,9 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 fn flood() {
     const ROUNDS: u64 = 3;
-    const FRAMES: u64 = 1_000;
-    let small = ring_of(64 << 10);
+    /// More than the ring holds.
+    const FRAMES: u64 = 2_000;
+    let small = ring_of(256 << 10);
     let mut pair = quiet_pair();
     let mut running = Monitor::on(&pair).configured(&small).start().attached();
     let (wire, mut pmu) = (sender(&mut pair.stations), Pmu::new(7));

@@ -7,6 +7,7 @@ mod support;
 mod align;
 mod broken;
 mod clsact;
+mod connections;
 mod copies;
 mod demo;
 mod discovery;
@@ -23,6 +24,7 @@ mod replay;
 mod simulated;
 mod sizes;
 mod sources;
+mod tcp;
 mod verifier;
 mod wakeups;
 mod wire;
@@ -43,7 +45,9 @@ fn main() -> ExitCode {
         simulated::trials(),
         sizes::trials(),
         sources::trials(),
+        tcp::trials(),
         matching::trials(),
+        connections::trials(),
         flood::trials(),
         wakeups::trials(),
         offsets::trials(),

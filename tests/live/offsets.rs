@@ -55,9 +55,8 @@ fn another_members_offset_is_found_out() {
     assert!(text.contains("length 0") && text.contains("length 365") && text.contains("vmlinux"), "{text}");
 }
 
-/// But for the index: the loopback's is 1, as other numbers are.
 fn no_wrong_offset_passes_the_self_test() {
-    for symbol in ["OFFSET_SKB_LEN", "OFFSET_NET_INUM", "OFFSET_DEV_NET"] {
+    for symbol in ["OFFSET_SKB_LEN", "OFFSET_NET_INUM", "OFFSET_DEV_NET", "OFFSET_DEV_IFINDEX"] {
         for by in [-4, 4] {
             match with_offset(symbol, by) {
                 Err(ProbeError::Program { .. } | ProbeError::SelfTest { .. }) => {}

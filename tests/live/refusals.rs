@@ -60,8 +60,8 @@ fn a_wrong_configuration_file_is_refused() {
         ("[bounds]\nstream = 3\n", &["stream"]),
         ("port = [0]\n", &["port 0"]),
         ("iface = ['lo'\n", &["line 1"]),
-        ("iface = ['lo']\n[bounds]\nring-bytes = 65535\n", &["ring-bytes", "65536"]),
-        ("iface = ['lo']\n[bounds]\nring-bytes = 100000\n", &["ring-bytes", "power of two", "131072"]),
+        ("iface = ['lo']\n[bounds]\nring-bytes = 131072\n", &["ring-bytes", "262144"]),
+        ("iface = ['lo']\n[bounds]\nring-bytes = 300000\n", &["ring-bytes", "power of two", "524288"]),
     ] {
         let report = with(text);
         report.failed_with(1, words);

@@ -77,15 +77,19 @@ fn seen_as_in_its_file(hook: &str) {
     for (live, offline) in live.into_iter().zip(&offline.lines) {
         assert_eq!(live["iface"], "eth1", "{live:#}");
         assert!(live["arrival_ns"].as_i64() > offline["arrival_ns"].as_i64(), "{live:#}");
-        assert_stages(live);
+        assert_stages(live, hook);
         assert_eq!(common(live), common(offline));
     }
 }
 
 /// The stages that every frame passes have a length, and the whole is the sum of its parts.
-fn assert_stages(line: &Value) {
+fn assert_stages(line: &Value, hook: &str) {
     let stage = |name: &str| line["stages_ns"][name].as_u64();
-    let parts = ["receive_to_ring", "ring_to_reader", "reader_to_decoded"].map(stage);
+    let mut parts = ["receive_to_ring", "ring_to_reader", "reader_to_decoded"].map(stage);
+    if hook == "xdp" {
+        // Where one reading of the clock serves for receiving and writing.
+        parts[0] = Some(parts[0].unwrap_or(0));
+    }
     let sum = parts.into_iter().try_fold(0, |sum, part| Some(sum + part?));
     assert!(sum.is_some(), "{line:#}");
     assert_eq!(sum, stage("receive_to_decoded"), "{line:#}");

@@ -163,8 +163,8 @@ fn a_map_of_another_kind_is_said() {
     // A program where a map should be.
     room.attach();
     let directory = room.instance("default");
-    fs::rename(directory.join("programs/egress"), directory.join("maps/PORTS")).unwrap();
-    room.run(&["follow"]).failed_with(1, &["PORTS", "detach --instance default"]);
+    fs::rename(directory.join("programs/egress"), directory.join("maps/MATCHING")).unwrap();
+    room.run(&["follow"]).failed_with(1, &["MATCHING", "detach --instance default"]);
     assert_clears(&room);
 }
 

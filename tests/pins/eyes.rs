@@ -75,7 +75,7 @@ fn maps_are_dumped_with_field_names() {
         ("READER", &["sleeping", "woken", "reader_pid", "commits", "taken"]),
         ("INSTANCE", &["abi_version", "state", "hook", "attached_ns", "interfaces"]),
         ("INTERFACES", &["number"]),
-        ("SETTINGS", &["any_port", "discover"]),
+        ("MATCHING", &["settings", "ports"]),
     ] {
         let value = dumped(&room, map);
         let missing: Vec<_> = fields.iter().filter(|field| value.get(**field).is_none()).collect();

@@ -28,15 +28,15 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 pub(crate) const MAPS: [&str; 11] = [
+    "CONNECTIONS",
     "COUNTERS",
     "ETHERTYPES",
     "INSTANCE",
     "INTERFACES",
     "IRQS",
-    "PORTS",
+    "MATCHING",
     "READER",
     "RING",
-    "SETTINGS",
     "STAGES",
     "STREAMS",
 ];

@@ -19,10 +19,11 @@ pub struct Bound {
     pub meaning: &'static str,
 }
 
-/// Bytes of the BPF ring; the mapping counts them twice.
+/// Bytes of the BPF ring; the mapping counts them twice. The least holds three records of the largest size class: one of
+/// the half would take no second such packet before the first is read, one of a quarter none at all.
 const RING: Bound = Bound {
     name: "ring-bytes",
-    least: 64 << 10,
+    least: 256 << 10,
     default: 4 << 20,
     most: 256 << 20,
     meaning: "bytes of the BPF ring, a power of two; its mapping counts twice in resident memory",
@@ -296,6 +297,8 @@ fn within(bound: Bound, value: Option<usize>) -> Result<usize, String> {
 
 #[cfg(test)]
 mod tests {
+    use monitor_common::{RecordHeader, SIZE_CLASSES};
+
     use super::*;
 
     #[test]
@@ -307,10 +310,19 @@ mod tests {
 
     #[test]
     fn a_bound_out_of_range_is_named() {
-        let table = BoundsTable { streams: Some(0), ring_bytes: Some(100_000), ..BoundsTable::default() };
+        let table = BoundsTable { streams: Some(0), ring_bytes: Some(300_000), ..BoundsTable::default() };
         let error = table.pipeline().expect_err("0 streams");
         assert!(error.contains("bounds.streams = 0") && error.contains("1 to 65536"), "{error}");
         let error = table.ring_bytes().expect_err("no power of two");
-        assert!(error.contains("131072"), "{error}");
+        assert!(error.contains("524288"), "{error}");
+    }
+
+    #[test]
+    fn the_least_ring_holds_a_record_of_the_largest_class() {
+        let record = 8 + size_of::<RecordHeader>() + SIZE_CLASSES[SIZE_CLASSES.len() - 1];
+        assert!(RING.least >= 3 * record && RING.least / 4 < record);
+        let table = BoundsTable { ring_bytes: Some(128 << 10), ..BoundsTable::default() };
+        let error = table.ring_bytes().expect_err("below the least");
+        assert!(error.contains("262144"), "{error}");
     }
 }

@@ -8,8 +8,8 @@ use std::{
 
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray};
 use monitor_common::{
-    InterfaceKey, InterfaceSettings, PORT_WORDS, PacketCounters, Ports, Settings, Stages, StreamCounts,
-    StreamKey,
+    InterfaceKey, InterfaceSettings, Matching as KernelMatching, PacketCounters, Ports, Settings, Stages,
+    StreamCounts, StreamKey,
 };
 
 use super::{Matching, ProbeError, streams::Streams};
@@ -20,8 +20,8 @@ const COUNTER_WORDS: usize = size_of::<PacketCounters>() / size_of::<u64>();
 /// Two words as aya takes them: interfaces and their settings.
 type Pair = [u32; 2];
 
-/// The switches as aya takes them.
-type Switches = [u32; 4];
+/// Ports and switches as aya takes them.
+type RawMatching = [u64; size_of::<KernelMatching>() / size_of::<u64>()];
 
 /// Every map by its meaning. All operations may be called from any thread but the real-time one.
 pub struct Kernel {
@@ -29,8 +29,7 @@ pub struct Kernel {
     reader: MapData,
     counters: PerCpuArray<MapData, [u64; COUNTER_WORDS]>,
     stages: PerCpuArray<MapData, [u8; size_of::<Stages>()]>,
-    ports: Mutex<Array<MapData, [u64; PORT_WORDS]>>,
-    settings: Mutex<Array<MapData, Switches>>,
+    matching: Mutex<Array<MapData, RawMatching>>,
     interfaces: Mutex<HashMap<MapData, Pair, Pair>>,
     irqs: Mutex<HashMap<MapData, u32, Pair>>,
     ethertypes: HashMap<MapData, u32, u64>,
@@ -50,8 +49,7 @@ impl Kernel {
             reader,
             counters: typed("COUNTERS", &mut map)?,
             stages: typed("STAGES", &mut map)?,
-            ports: Mutex::new(typed("PORTS", &mut map)?),
-            settings: Mutex::new(typed("SETTINGS", &mut map)?),
+            matching: Mutex::new(typed("MATCHING", &mut map)?),
             interfaces: Mutex::new(typed("INTERFACES", &mut map)?),
             irqs: Mutex::new(typed("IRQS", &mut map)?),
             ethertypes: typed("ETHERTYPES", &mut map)?,
@@ -101,27 +99,28 @@ impl Kernel {
 
     /// Says what the hooks let through.
     pub(super) fn set_matching(&self, matching: &Matching) -> Result<(), ProbeError> {
-        let any_port = u32::from(*matching == Matching::AnyPort);
-        self.set_settings(Settings { any_port, discover: 0, ..self.settings()? })?;
         let mut ports = Ports::EMPTY;
         if let Matching::Ports(wanted) = matching {
             for &port in wanted {
                 ports.insert(port);
             }
         }
-        lock(&self.ports).set(0, ports.words, 0).map_err(|error| map_error("PORTS", &error))
+        let any_port = u32::from(*matching == Matching::AnyPort);
+        self.change_matching(|kernel| KernelMatching {
+            settings: Settings { any_port, discover: 0, ..kernel.settings },
+            ports,
+        })
     }
 
     /// What the hooks let through.
     ///
     /// # Errors
-    /// Where the maps cannot be read.
+    /// Where the map cannot be read.
     pub fn matching(&self) -> Result<Matching, ProbeError> {
-        if self.settings()?.any_port != 0 {
+        let KernelMatching { settings, ports } = read_matching(&lock(&self.matching))?;
+        if settings.any_port != 0 {
             return Ok(Matching::AnyPort);
         }
-        let words = lock(&self.ports).get(&0, 0).map_err(|error| map_error("PORTS", &error))?;
-        let ports = Ports { words };
         Ok(Matching::Ports((1..=u16::MAX).filter(|&port| ports.contains(port)).collect()))
     }
 
@@ -130,18 +129,23 @@ impl Kernel {
     /// # Errors
     /// Where the switch cannot be written.
     pub fn set_discovery(&self, on: bool) -> Result<(), ProbeError> {
-        let settings = Settings { discover: u32::from(on), ..self.settings()? };
-        self.set_settings(settings)
+        self.change_settings(|settings| Settings { discover: u32::from(on), ..settings })
     }
 
-    fn settings(&self) -> Result<Settings, ProbeError> {
-        let words = lock(&self.settings).get(&0, 0).map_err(|error| map_error("SETTINGS", &error))?;
-        Ok(bytemuck::cast(words))
+    fn change_settings(&self, change: impl FnOnce(Settings) -> Settings) -> Result<(), ProbeError> {
+        self.change_matching(|kernel| KernelMatching { settings: change(kernel.settings), ..kernel })
     }
 
-    fn set_settings(&self, settings: Settings) -> Result<(), ProbeError> {
-        let words: Switches = bytemuck::cast(settings);
-        lock(&self.settings).set(0, words, 0).map_err(|error| map_error("SETTINGS", &error))
+    /// Held from the reading to the writing: no change is lost to another.
+    fn change_matching(
+        &self,
+        change: impl FnOnce(KernelMatching) -> KernelMatching,
+    ) -> Result<(), ProbeError> {
+        let mut map = lock(&self.matching);
+        let changed = change(read_matching(&map)?);
+        let mut raw: RawMatching = [0; _];
+        bytemuck::cast_slice_mut(&mut raw).copy_from_slice(bytemuck::bytes_of(&changed));
+        map.set(0, raw, 0).map_err(|error| map_error("MATCHING", &error))
     }
 
     /// Packets by ethertype (0: shorter than an Ethernet header) that did not match while discovery was on.
@@ -199,7 +203,7 @@ impl Kernel {
         let mut spaces = keys.into_iter().map(|key| bytemuck::cast::<_, InterfaceKey>(key).netns);
         let first = spaces.next().unwrap_or(0);
         let netns = if spaces.all(|other| other == first) { first } else { 0 };
-        self.set_settings(Settings { netns, ..self.settings()? })
+        self.change_settings(|settings| Settings { netns, ..settings })
     }
 
     /// Says which interface an interrupt line belongs to.
@@ -207,6 +211,11 @@ impl Kernel {
         let key: Pair = bytemuck::cast(key);
         lock(&self.irqs).insert(irq, key, 0).map_err(|error| map_error("IRQS", &error))
     }
+}
+
+fn read_matching(map: &Array<MapData, RawMatching>) -> Result<KernelMatching, ProbeError> {
+    let raw = map.get(&0, 0).map_err(|error| map_error("MATCHING", &error))?;
+    Ok(bytemuck::pod_read_unaligned(bytemuck::cast_slice(&raw)))
 }
 
 /// A map of the kind and sizes that its meaning asks for.

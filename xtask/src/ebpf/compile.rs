@@ -18,8 +18,10 @@ use crate::project::{self, Project};
 pub(crate) const CODEGEN_FLAGS: [&str; 2] = ["-Ctarget-cpu=v3", "-Cdebuginfo=2"];
 
 /// What our own crates and those they use are compiled with besides. The helpers' registers differ between
-/// architectures only for kprobes, which are not used; aya-ebpf takes the host's unless told, so tell it.
-pub(crate) const BUILD_FLAGS: [&str; 2] = ["-Clink-arg=--btf", "--cfg=bpf_target_arch=\"x86_64\""];
+/// architectures only for kprobes, which are not used; aya-ebpf takes the host's unless told, so tell it. bpf-linker
+/// asks LLVM to copy memory in order, and LLVM then makes every clearing of a structure a call of a loop over bytes.
+pub(crate) const BUILD_FLAGS: [&str; 3] =
+    ["-Clink-arg=--btf", "-Clink-arg=--disable-expand-memcpy-in-order", "--cfg=bpf_target_arch=\"x86_64\""];
 
 /// The release profile as it must be, whatever the manifest or the user's configuration says.
 pub(crate) const PROFILE: [(&str, &str); 8] = [

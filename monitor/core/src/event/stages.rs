@@ -12,7 +12,8 @@ pub enum Stage {
     IrqToSoftirq,
     /// From the softirq's entry to `netif_receive_skb`.
     SoftirqToReceive,
-    /// From `netif_receive_skb` to just before the record entered the ring.
+    /// From `netif_receive_skb` to just before the record entered the ring. Not at XDP, where one reading of the clock
+    /// serves for both ends of a short packet.
     ReceiveToRing,
     /// From there to the reader's first look.
     RingToReader,
@@ -66,7 +67,9 @@ impl Stages {
         stages.set(Stage::HardwareToReceive, stamps.hardware, stamps.receive);
         stages.set(Stage::IrqToSoftirq, stamps.irq, stamps.softirq);
         stages.set(Stage::SoftirqToReceive, stamps.softirq, stamps.receive);
-        stages.set(Stage::ReceiveToRing, stamps.receive, stamps.ring);
+        if stamps.receive != stamps.ring {
+            stages.set(Stage::ReceiveToRing, stamps.receive, stamps.ring);
+        }
         stages.set(Stage::RingToReader, stamps.ring, stamps.reader);
         stages.set(Stage::ReaderToDecoded, stamps.reader, decoded);
         stages.set(Stage::ReceiveToDecoded, stamps.receive, decoded);

@@ -2,8 +2,8 @@
 
 use aya::maps::{MapData, MapInfo, MapType};
 use monitor_common::{
-    INTERFACES_MAX, Instance, InterfaceKey, InterfaceSettings, PacketCounters, Ports, ReaderPage, Settings,
-    Stages, StreamCounts, StreamKey,
+    CONNECTIONS_MAX, Connection, ConnectionKey, INTERFACES_MAX, Instance, InterfaceKey, InterfaceSettings,
+    Matching, PacketCounters, ReaderPage, Stages, StreamCounts, StreamKey,
 };
 
 use super::record;
@@ -36,13 +36,16 @@ pub(super) const MAPS: [Expected; 11] = [
     per_cpu("COUNTERS", size_of::<PacketCounters>()),
     per_cpu("STAGES", size_of::<Stages>()),
     array("READER", size_of::<ReaderPage>()),
-    array("PORTS", size_of::<Ports>()),
-    array("SETTINGS", size_of::<Settings>()),
+    array("MATCHING", size_of::<Matching>()),
     array(record::MAP, size_of::<Instance>()),
     hash("INTERFACES", size_of::<InterfaceKey>(), size_of::<InterfaceSettings>(), INTERFACES_MAX),
     hash("IRQS", 4, size_of::<InterfaceKey>(), 1024),
     hash("ETHERTYPES", 4, 8, 256),
     hash("STREAMS", size_of::<StreamKey>(), size_of::<StreamCounts>(), 4096),
+    Expected {
+        kind: MapType::LruHash,
+        ..hash("CONNECTIONS", size_of::<ConnectionKey>(), size_of::<Connection>(), CONNECTIONS_MAX)
+    },
 ];
 
 impl Expected {
