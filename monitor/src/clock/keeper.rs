@@ -5,8 +5,8 @@
 //! distance between the two is measured here and added. The kernel alone knows no bound: adjtimex's `maxerror` is
 //! none, since phc2sys writes 0 there at each update.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
+use std::{fmt, fs};
 
 use serde::Deserialize;
 
@@ -116,7 +116,19 @@ fn ask_chrony(daemons: &Daemons) -> Option<chrony::Tracking> {
     }
     let socket = Path::new(CHRONY_SOCKET);
     let over_unix = || socket.exists().then(|| Line::unix(socket).ok().and_then(ask)).flatten();
-    over_unix().or_else(|| Line::udp(CHRONY_ADDRESS.into()).ok().and_then(ask))
+    // Nothing is sent, not even over loopback, where nobody would answer.
+    let over_udp =
+        || listens(CHRONY_ADDRESS.1).then(|| Line::udp(CHRONY_ADDRESS.into()).ok().and_then(ask)).flatten();
+    over_unix().or_else(over_udp)
+}
+
+/// Whether a UDP socket of this network namespace is bound to a port (proc_pid_net(5)).
+fn listens(port: u16) -> bool {
+    let bound = format!(":{port:04X}");
+    ["/proc/thread-self/net/udp", "/proc/thread-self/net/udp6"].into_iter().any(|table| {
+        let sockets = fs::read_to_string(table).unwrap_or_default();
+        sockets.lines().filter_map(|line| line.split_whitespace().nth(1)).any(|local| local.ends_with(&bound))
+    })
 }
 
 fn ask_ptp4l(daemons: &Daemons) -> Option<ptp4l::Status> {
@@ -209,6 +221,15 @@ mod tests {
             bound_ns: 70_000,
             offset_ns: -3,
         }
+    }
+
+    #[test]
+    fn who_listens_is_known_without_asking() {
+        let socket = std::net::UdpSocket::bind(("127.0.0.1", 0)).unwrap();
+        let port = socket.local_addr().unwrap().port();
+        assert!(listens(port));
+        drop(socket);
+        assert!(!listens(port));
     }
 
     #[test]
