@@ -122,7 +122,7 @@ fn ask_chrony(daemons: &Daemons) -> Option<chrony::Tracking> {
     over_unix().or_else(over_udp)
 }
 
-/// Whether a UDP socket of this network namespace is bound to a port (proc_pid_net(5)).
+/// Whether a UDP socket of this network namespace is bound to a port (`proc_pid_net(5)`).
 fn listens(port: u16) -> bool {
     let bound = format!(":{port:04X}");
     ["/proc/thread-self/net/udp", "/proc/thread-self/net/udp6"].into_iter().any(|table| {
