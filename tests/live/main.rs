@@ -18,6 +18,7 @@ mod interfaces;
 mod matching;
 mod offsets;
 mod probed;
+mod pyc37;
 mod reattach;
 mod refusals;
 mod replay;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
     arguments.test_threads.get_or_insert(THREADS);
     let trials = [
         replay::trials(),
+        pyc37::trials(),
         simulated::trials(),
         sizes::trials(),
         sources::trials(),
