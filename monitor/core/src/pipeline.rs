@@ -83,6 +83,8 @@ struct Judge {
     packet: Option<PacketIdentity>,
     /// The latest that it is known to be.
     latest: Nanos,
+    /// How far the arrivals' clock may be off; none where nobody knows.
+    host_bound_ns: Option<u64>,
     /// Boxed, so that a pipeline without it is no larger.
     alignment: Option<Box<Alignment>>,
 }
@@ -162,6 +164,7 @@ impl Pipeline {
                 strangers: Strangers::default(),
                 packet: None,
                 latest: Nanos::UNKNOWN,
+                host_bound_ns: None,
                 alignment: None,
             },
         }
@@ -184,6 +187,12 @@ impl Pipeline {
     /// The answer, where no place is left.
     pub fn take_requested(&mut self, answer: Preload) -> Result<(), Preload> {
         self.judge.configs.take_requested(answer)
+    }
+
+    /// Says how far the clock of the arrivals may be off from UTC, in nanoseconds, from now on; none, as at the start,
+    /// where nobody knows. What is late is judged by it.
+    pub const fn set_host_bound(&mut self, ns: Option<u64>) {
+        self.judge.host_bound_ns = ns;
     }
 
     /// Takes one packet through. Never fails: what is wrong with a packet is counted and told as an event.

@@ -11,6 +11,7 @@ mod counts;
 mod key;
 mod lateness;
 mod leap;
+mod limit;
 mod pace;
 mod quality;
 mod reading;
@@ -22,13 +23,14 @@ mod state;
 mod streams;
 mod table;
 mod tally;
+mod timescale;
 
 pub use assembly::{Assemblies, EXPIRED_NS, Gathered, IDLE_NS};
 pub use config::{Adopted, Configs, Learned, Misfit, Preload, PreloadError, SourceId, SourceKey};
 pub use copies::{COPY_WINDOW_NS, CopyKind, PacketIdentity, SEEN, Strangers};
 pub use counts::{StreamCounts, StreamTiming};
 pub use key::{ConfigId, ConfigSource, StreamId, StreamKey};
-pub use lateness::{LateLimit, PerformanceClass};
+pub use limit::{LateLimit, PerformanceClass};
 pub use quality::{ClockState, ClockTimes};
 pub use reading::{Reading, StatFlags};
 pub use report::{

@@ -23,11 +23,17 @@ impl Judge {
             self.look_further(carrier, id, source, framesize, out);
         }
         self.tell_adopted(carrier, id, source, out);
-        let Self { streams, configs, alignment, .. } = self;
+        let Self { streams, configs, alignment, host_bound_ns, .. } = self;
         let Some((_, stream)) = streams.get_mut(id) else {
             return Judged::undecoded(UndecodedReason::TooManyStreams, None);
         };
-        let mut data = DataFrame { seen: &carrier.seen, time: frame.time(), cadence: None, reading: None };
+        let mut data = DataFrame {
+            seen: &carrier.seen,
+            time: frame.time(),
+            cadence: None,
+            reading: None,
+            host_bound_ns: *host_bound_ns,
+        };
         let mut outcome = Err(UndecodedReason::NoConfiguration);
         if let Some((config, layout)) = configs.current(source) {
             data.cadence = layout.stream().and_then(Cadence::of);

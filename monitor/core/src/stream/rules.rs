@@ -1,7 +1,7 @@
 //! What is set for some streams: which streams a rule is for, and what holds for them.
 
+use super::LateLimit;
 use super::StreamKey;
-use super::lateness::LateLimit;
 use super::stalls::STALL_NS;
 use crate::packet::Transport;
 

@@ -83,6 +83,8 @@ pub struct DataFrame<'a> {
     pub cadence: Option<Cadence>,
     /// What it said, where it was decoded.
     pub reading: Option<Reading>,
+    /// How far the clock of its arrival may be off from UTC, in nanoseconds; none where nobody knows.
+    pub host_bound_ns: Option<u64>,
 }
 
 /// Where the stream stood when it last told of itself.
@@ -220,6 +222,7 @@ impl Stream {
                 ns: frame.seen.arrival.0.saturating_sub(tag),
                 steady,
                 sender_bound_ns: reading.clock.bound_ns(),
+                host_bound_ns: frame.host_bound_ns,
                 together,
             });
         }
