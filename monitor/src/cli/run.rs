@@ -136,7 +136,7 @@ pub(super) fn usage(wrong: &str) -> u8 {
 
 /// Prints the options in effect, which [`request`] has checked.
 fn print_config(options: RunOptions) -> Outcome {
-    options.bounds.ring_bytes()?;
+    options.bounds.of_kernel()?;
     options.bounds.pipeline()?;
     StreamRules::new(&options.stream)?;
     let text = options.effective().to_toml(&option_docs());
@@ -179,7 +179,7 @@ fn plan(
         interfaces,
         hook: options.hook.unwrap_or_default(),
         ports: ports(&options.port),
-        ring_bytes: options.bounds.ring_bytes()?,
+        sizes: options.bounds.of_kernel()?,
         promiscuous: options.promiscuous,
         reading: reading(options, rt, sources)?,
     })
