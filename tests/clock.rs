@@ -193,5 +193,15 @@ fn the_summary_says_it() {
     assert_eq!(clock["source"], "ptp4l", "{clock:#}");
     assert!(clock["error_bound_ns"].as_u64().is_some_and(|bound| bound >= 100), "{clock:#}");
     assert!(clock["grandmaster"].is_string() && clock["grandmaster"] == clock["reference"], "{clock:#}");
+    // What is late is judged by that bound; before the first answer, as if there were no error.
+    for stream in summary["streams"].as_array().unwrap() {
+        let lateness = &stream["lateness"];
+        let bound = lateness["host_bound_ns"].as_u64().unwrap_or_else(|| panic!("{stream:#}"));
+        let [judged, unbounded] =
+            ["judged", "judged_unbounded"].map(|count| lateness[count].as_u64().unwrap());
+        let not_judged = lateness["not_judged"]["host_clock"].as_u64().unwrap_or(0);
+        assert!(bound >= 100 && unbounded <= judged && judged + not_judged > 50, "{lateness:#}");
+        assert!(unbounded * 2 < judged + not_judged, "{lateness:#}");
+    }
     assert!(clock["drift_ppb"].is_i64() && clock["tai_mistake_s"].is_null(), "{clock:#}");
 }

@@ -4,7 +4,11 @@
 
 #[path = "decode/align.rs"]
 mod align;
+#[path = "decode/clocks.rs"]
+mod clocks;
 mod support;
+#[path = "decode/tables.rs"]
+mod tables;
 #[path = "decode/tshark.rs"]
 mod tshark;
 
@@ -65,7 +69,9 @@ fn main() -> ExitCode {
         trial("a_reader_that_goes_away_ends_it_quietly", &[], a_reader_that_goes_away_ends_it_quietly),
         trial("a_full_disk_is_said", &[], a_full_disk_is_said),
     ];
-    run(&arguments, trials.into_iter().chain(align::trials()).chain(tshark::trials()).collect()).exit_code()
+    let more =
+        align::trials().into_iter().chain(clocks::trials()).chain(tables::trials()).chain(tshark::trials());
+    run(&arguments, trials.into_iter().chain(more).collect()).exit_code()
 }
 
 const BINARY: &str = env!("CARGO_BIN_EXE_pmu-monitor");
@@ -349,7 +355,8 @@ impl Pcap {
         ]
         .concat();
         let length = u32::try_from(packet.len()).unwrap();
-        let header = [SOC, self.packets * 1_000, length, length];
+        let [seconds, micros] = [self.packets / 1_000, self.packets % 1_000 * 1_000];
+        let header = [SOC + seconds, micros, length, length];
         self.bytes.extend(header.iter().flat_map(|word| word.to_le_bytes()));
         self.bytes.extend(packet);
         self.packets += 1;
@@ -367,7 +374,7 @@ impl Pcap {
 const SOC: u32 = 1_704_067_200;
 
 fn preamble(frame: u32) -> Preamble {
-    let time = TimeTag::new(SOC, frame * 20_000, TimeQuality::from_bits(0)).unwrap();
+    let time = TimeTag::new(SOC + frame / 50, frame % 50 * 20_000, TimeQuality::from_bits(0)).unwrap();
     Preamble { version: Version::V2011, idcode: IdCode(7), time }
 }
 

@@ -34,7 +34,16 @@ const MODES: [(&str, &[&str]); 2] = [
     ("tshark -n (lines)", &[]),
     (
         "tshark -n -T fields",
-        &["-T", "fields", "-e", "frame.time_epoch", "-e", "synphasor.idcode", "-e", "synphasor.frequency"],
+        &[
+            "-T",
+            "fields",
+            "-e",
+            "frame.time_epoch",
+            "-e",
+            "synphasor.idcode_stream_source",
+            "-e",
+            "synphasor.actual_frequency_value",
+        ],
     ),
 ];
 /// On the smaller one: they are far from the fastest.
@@ -136,7 +145,7 @@ fn assert_dissected(capture: &Capture) {
         Command::new(BINARY).args(["decode", "--summary", "--json"]).arg(&capture.file).output().unwrap();
     let summary: serde_json::Value = serde_json::from_slice(&summary.stdout).unwrap();
     assert_eq!(summary["counters"]["frames"]["decoded"], capture.frames, "{summary:#}");
-    let first = ["-n", "-c", "100", "-T", "fields", "-e", "synphasor.frequency", "-r"];
+    let first = ["-n", "-c", "100", "-T", "fields", "-e", "synphasor.actual_frequency_value", "-r"];
     let fields = Command::new("tshark").args(first).arg(&capture.file).output().unwrap();
     let fields = String::from_utf8(fields.stdout).unwrap();
     let values = fields.lines().filter(|line| line.parse::<f64>().is_ok()).count();

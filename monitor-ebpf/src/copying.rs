@@ -25,11 +25,15 @@ pub unsafe fn short<const N: usize>(packet: impl Packet, to: *mut u8, length: u3
         return false;
     }
     let mut at = 0;
-    while at + BLOCK <= N && at + BLOCK <= length {
+    // What is left is counted by itself and compared with a constant: of a constant compared with a number the verifier
+    // of kernels before 6.8 does not see which way is taken, and goes on where the length contradicts itself.
+    let mut left = length;
+    while at + BLOCK <= N && left >= BLOCK {
         let Some(from) = bytes.window::<BLOCK>(at) else { return false };
         // SAFETY: both places hold a block: the packet's as just checked, the record's since `at + BLOCK` is at most `N`.
         unsafe { copy_block(from, to.add(at)) };
         at += BLOCK;
+        left = opaque(left - BLOCK);
     }
     let last = opaque(length - BLOCK);
     if last > N - BLOCK {

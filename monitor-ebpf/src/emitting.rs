@@ -118,12 +118,14 @@ fn submit<const N: usize, const WHOLE: bool>(
     header.sequence = next(unsafe { &raw mut (*counters).records });
     let record: *mut Class<N> = MaybeUninit::as_mut_ptr(&mut entry);
     // The compiler would drop the check below, which only the verifier needs; and it compares 64 bits, since of a number
-    // of 32 a widened copy would be compared, from which the verifier learns nothing for the number itself.
-    let length = opaque(header.part_length as usize);
-    if length == 0 || length > N {
+    // of 32 a widened copy would be compared, from which the verifier learns nothing for the number itself. What is
+    // compared is one less: that a number is not 0 tells the verifier of kernels before 6.8 nothing about its least.
+    let before = opaque((header.part_length as usize).wrapping_sub(1));
+    if before >= N {
         entry.discard(BPF_RB_NO_WAKEUP.into());
         return Err(Lost::NotRead);
     }
+    let length = before + 1;
     // SAFETY: `bytes` has room for `N`, and `length` is no more, as just checked.
     let copied = unsafe {
         let bytes: *mut u8 = (&raw mut (*record).bytes).cast();

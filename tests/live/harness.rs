@@ -301,6 +301,14 @@ impl Report {
         self.count(&format!("packets.{counter}"))
     }
 
+    /// Packets that nobody asked for, and those that were matched. Where the wire is silent for some seconds before
+    /// the test sends (a loaded machine), the kernel has begun to hand over other packets too, for the monitor to say
+    /// what is on the wire instead; those are left out in user space.
+    pub(crate) fn others_and_ours(&self) -> [u64; 2] {
+        let left_out = self.summary()["packets_ignored"].as_u64().unwrap();
+        [self.packets("ignored") + left_out, self.packets("submitted") - left_out]
+    }
+
     /// Asserts that it failed with a sentence that has all of these words in it.
     pub(crate) fn failed_with(&self, status: i32, words: &[&str]) {
         assert_eq!(self.status, Some(status), "{self:#?}");

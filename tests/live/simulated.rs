@@ -18,6 +18,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("faults_of_frames_are_found_exactly", NEEDS, faults_of_frames_are_found_exactly),
         trial("faults_of_clocks_are_found_exactly", NEEDS, faults_of_clocks_are_found_exactly),
+        trial("tai_taken_for_utc_is_named_while_it_is_so", NEEDS, tai_taken_for_utc_is_named_while_it_is_so),
         trial("leap_seconds_cost_no_frame", NEEDS, leap_seconds_cost_no_frame),
         trial("a_changed_configuration_is_followed", NEEDS, a_changed_configuration_is_followed),
         trial("pdc_streams_of_any_format_are_decoded", NEEDS, pdc_streams_of_any_format_are_decoded),
@@ -179,6 +180,64 @@ fn faults_of_clocks_are_found_exactly() {
     assert_eq!(with(105, &|line| line["time_quality"] == 0x0F), sent.injected(105, "time_quality"));
     let unlocked = |line: &Value| line["pmus"][0]["stat"].as_u64().unwrap() & 0x2000 != 0;
     assert_eq!(with(106, &unlocked), sent.injected(106, "stat"));
+}
+
+/// The clock of one station shows TAI for three seconds, and that of another from the start; a third is off by no such
+/// number.
+fn tai_taken_for_utc_is_named_while_it_is_so() {
+    let pair = addressed_pair();
+    let base = ["--pmus", "4", "--rate", "100", "--duration", "7s"];
+    let faults = [
+        "clock-offset=37s,from=1s,for=4s,idcode=101",
+        "clock-offset=-36s,idcode=102",
+        "clock-offset=19s,idcode=103",
+    ];
+    let (report, sent) = watched(&pair, &with_faults(&base, &faults));
+    agree(&report, &sent);
+    // It was said while it was so, in the windows and in a sentence, and it was mended.
+    let windows: Vec<&Value> = report.of_kind("window").collect();
+    let said = |idcode: u16, seconds: u64| {
+        let row = |window: &&Value| {
+            let rows = window["streams"].as_array().unwrap();
+            rows.iter().any(|row| {
+                row["id"].as_str().unwrap().ends_with(&format!(":{idcode}"))
+                    && row["lateness"]["tai_mistake_s"] == seconds
+            })
+        };
+        windows.iter().filter(|window| row(window)).count()
+    };
+    assert!(said(101, 37) > 0 && said(102, 36) > 0, "{windows:#?}");
+    assert_eq!(said(103, 36) + said(103, 37) + said(104, 36) + said(104, 37), 0);
+    let notices: Vec<&str> = windows
+        .iter()
+        .filter_map(|window| window["notices"].as_array())
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    for words in ["37 s ahead of this host's", "36 s behind this host's", "no longer 37 s off"] {
+        assert_eq!(
+            notices.iter().filter(|notice| notice.contains(words)).count(),
+            1,
+            "{words}: {notices:#?}"
+        );
+    }
+    let lateness = |idcode: u16| &report.stream(idcode)["lateness"];
+    assert!(lateness(101)["tai_mistake_s"].is_null(), "mended: {:#}", lateness(101));
+    assert_eq!(lateness(101)["clocks"], "agree");
+    assert!(lateness(101)["not_judged"]["clocks_differ"].as_u64() > Some(300), "{:#}", lateness(101));
+    assert_eq!(lateness(102)["tai_mistake_s"], 36);
+    assert!(lateness(102)["clock_offset_ns"].as_i64() > Some(35_500_000_000));
+    assert!(report.stream(102)["late"].is_null(), "no frame of it is judged late");
+    for idcode in [101, 102, 103, 104] {
+        let lateness = lateness(idcode);
+        let unjudged = lateness["not_judged"].as_object().unwrap();
+        let unjudged: u64 = unjudged.values().filter_map(Value::as_u64).sum();
+        assert_eq!(
+            lateness["judged"].as_u64().unwrap() + unjudged,
+            lateness["variation_ns"]["count"],
+            "{lateness:#}"
+        );
+    }
 }
 
 fn leap_seconds_cost_no_frame() {

@@ -37,7 +37,7 @@ use crate::event::{
 use crate::flow::{Flows, Seen};
 use crate::packet::{Content, Datagram, Packet, Record, RecordKind};
 use crate::protocol::c37118::FrameView;
-use crate::stream::{Assemblies, Configs, PacketIdentity, Preload, Strangers, StreamRule, Streams};
+use crate::stream::{Assemblies, Configs, PacketIdentity, Preload, Strangers, StreamRules, Streams};
 use crate::time::{Clock, Nanos};
 use alignment::Alignment;
 use ports::PortMap;
@@ -83,6 +83,8 @@ struct Judge {
     packet: Option<PacketIdentity>,
     /// The latest that it is known to be.
     latest: Nanos,
+    /// How far the arrivals' clock may be off; none where nobody knows.
+    host_bound_ns: Option<u64>,
     /// Boxed, so that a pipeline without it is no larger.
     alignment: Option<Box<Alignment>>,
 }
@@ -143,18 +145,19 @@ impl Pipeline {
     /// Makes the pools: memory as the table of bounds says.
     #[must_use]
     pub fn new(ports: Ports, bounds: &Bounds) -> Self {
-        Self::with_rules(ports, bounds, Vec::new())
+        Self::with_rules(ports, bounds, StreamRules::default())
     }
 
     /// The same, with settings for some streams: the first rule that fits a stream holds for it.
     #[must_use]
-    pub fn with_rules(ports: Ports, bounds: &Bounds, rules: Vec<StreamRule>) -> Self {
+    pub fn with_rules(ports: Ports, bounds: &Bounds, rules: StreamRules) -> Self {
+        let StreamRules { rules, stations } = rules;
         Self {
             ports: PortMap::new(ports),
             flows: Flows::new(&bounds.flows),
             judge: Judge {
                 streams: Streams::new(bounds.streams, rules),
-                configs: Configs::new(bounds.streams, bounds.arena()),
+                configs: Configs::new(bounds.streams, bounds.arena(), stations),
                 assemblies: Assemblies::new(bounds.config_series, bounds.config_series_bytes),
                 stages: StageHistograms::new(),
                 counts: Counts::default(),
@@ -162,6 +165,7 @@ impl Pipeline {
                 strangers: Strangers::default(),
                 packet: None,
                 latest: Nanos::UNKNOWN,
+                host_bound_ns: None,
                 alignment: None,
             },
         }
@@ -184,6 +188,12 @@ impl Pipeline {
     /// The answer, where no place is left.
     pub fn take_requested(&mut self, answer: Preload) -> Result<(), Preload> {
         self.judge.configs.take_requested(answer)
+    }
+
+    /// Says how far the clock of the arrivals may be off from UTC, in nanoseconds, from now on; none, as at the start,
+    /// where nobody knows. What is late is judged by it.
+    pub const fn set_host_bound(&mut self, ns: Option<u64>) {
+        self.judge.host_bound_ns = ns;
     }
 
     /// Takes one packet through. Never fails: what is wrong with a packet is counted and told as an event.
@@ -239,7 +249,7 @@ impl Pipeline {
         })
     }
 
-    /// How many streams each rule was for, in their order.
+    /// How many streams each rule was for, at one time or another, in their order.
     #[must_use]
     pub fn rules_matched(&self) -> &[u64] {
         self.judge.streams.matched()

@@ -8,9 +8,11 @@ mod assembly;
 mod config;
 mod copies;
 mod counts;
+mod declared;
 mod key;
 mod lateness;
 mod leap;
+mod limit;
 mod pace;
 mod quality;
 mod reading;
@@ -22,20 +24,24 @@ mod state;
 mod streams;
 mod table;
 mod tally;
+mod timescale;
 
 pub use assembly::{Assemblies, EXPIRED_NS, Gathered, IDLE_NS};
 pub use config::{Adopted, Configs, Learned, Misfit, Preload, PreloadError, SourceId, SourceKey};
 pub use copies::{COPY_WINDOW_NS, CopyKind, PacketIdentity, SEEN, Strangers};
 pub use counts::{StreamCounts, StreamTiming};
 pub use key::{ConfigId, ConfigSource, StreamId, StreamKey};
-pub use lateness::{LateLimit, PerformanceClass};
+pub use limit::{LateLimit, PerformanceClass};
 pub use quality::{ClockState, ClockTimes};
 pub use reading::{Reading, StatFlags};
 pub use report::{
     Agreement, CopyCounts, LatenessReport, Leaps, LimitBasis, Pace, REPORT_SIZE, Spread, Stalls, StatCounts,
     StreamReport,
 };
-pub use rules::{Prefix, StreamMatch, StreamRule, StreamSettings};
+pub use rules::{
+    Prefix, RuleId, STATIONS, StationId, StationSet, Stations, StreamMatch, StreamRule, StreamRules,
+    StreamSettings,
+};
 pub use sequence::{Cadence, JUMP_NS, Place, Placed, Sequence, WINDOW};
 pub use stalls::STALL_NS;
 pub use state::{DataFrame, Stream, UNCONFIGURED_NS};

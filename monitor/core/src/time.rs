@@ -65,6 +65,8 @@ impl Clock for NoClock {
 const TAI_MINUS_UTC_S: [i32; 2] = [36, 37];
 /// How near the difference must be: a second clock that is otherwise right is within half a second.
 const NEAR_NS: u64 = 500_000_000;
+/// How near it must stay once it was taken for that, so that one at the edge does not come and go.
+const STILL_NEAR_NS: u64 = 750_000_000;
 
 /// Whether a difference between two clocks, nanoseconds, looks as if one of them showed TAI where UTC is due: 36 or 37
 /// then, else none.
@@ -72,6 +74,13 @@ const NEAR_NS: u64 = 500_000_000;
 pub fn tai_utc_mistake(difference_ns: i64) -> Option<i32> {
     let seconds = TAI_MINUS_UTC_S.into_iter().min_by_key(|seconds| distance(difference_ns, *seconds))?;
     (distance(difference_ns, seconds) < NEAR_NS).then_some(seconds)
+}
+
+/// Whether a difference that was taken for one between TAI and UTC of so many seconds may still be one: it has to move
+/// further away than it had to come near.
+#[must_use]
+pub const fn is_still_tai_utc(difference_ns: i64, seconds: i32) -> bool {
+    distance(difference_ns, seconds) < STILL_NEAR_NS
 }
 
 const fn distance(difference_ns: i64, seconds: i32) -> u64 {
@@ -95,6 +104,11 @@ mod tests {
             (i64::MIN, None),
         ] {
             assert_eq!(tai_utc_mistake(difference), mistake, "{difference}");
+        }
+        for (difference, still) in
+            [(37_600, true), (-37_600, true), (36_300, true), (37_750, false), (0, false)]
+        {
+            assert_eq!(is_still_tai_utc(difference * 1_000_000, 37), still, "{difference} ms");
         }
     }
 }

@@ -1,24 +1,29 @@
 //! The current offset from the kernel's stamps to UTC, written by an ordinary thread and read by the real-time one.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use super::Offset;
 
-/// One number, shared without a lock. Neither side ever waits for the other.
+/// Two numbers, shared without a lock: the offset, and how far the host's clock may be off. Neither side ever waits for
+/// the other.
 ///
-/// A single atomic suffices because the offset is all that the reader needs: 64 bits are never torn, and whichever of
-/// two successive offsets it meets, each was right when measured and they differ by what the clock was adjusted in
-/// between. Who keeps the clock and how well is for the summary, and does not go through here.
+/// Single atomics suffice because each number stands for itself: 64 bits are never torn, and whichever of two successive
+/// offsets the reader meets, each was right when measured and they differ by what the clock was adjusted in between. Who
+/// keeps the clock is for the summary, and does not go through here.
 #[derive(Debug)]
 pub struct ClockMap {
     offset_ns: AtomicI64,
+    /// [`UNKNOWN`] where nobody knows.
+    bound_ns: AtomicU64,
 }
+
+const UNKNOWN: u64 = u64::MAX;
 
 impl ClockMap {
     /// Starts from a reading, so that there is no moment without an offset.
     #[must_use]
     pub fn new(reading: &Offset) -> Self {
-        Self { offset_ns: AtomicI64::new(reading.offset_ns) }
+        Self { offset_ns: AtomicI64::new(reading.offset_ns), bound_ns: AtomicU64::new(UNKNOWN) }
     }
 
     /// Replaces the offset by that of a newer reading.
@@ -32,6 +37,19 @@ impl ClockMap {
     pub fn offset_ns(&self) -> i64 {
         // Relaxed: pairs with the store in `update`; the number stands for itself.
         self.offset_ns.load(Ordering::Relaxed)
+    }
+
+    /// Says how far the host's clock may be off from UTC, nanoseconds; `None`: not known.
+    pub fn set_bound(&self, ns: Option<u64>) {
+        // Relaxed: as the offset.
+        self.bound_ns.store(ns.unwrap_or(UNKNOWN), Ordering::Relaxed);
+    }
+
+    /// How far the host's clock may be off from UTC, nanoseconds; `None` until somebody says so.
+    #[must_use]
+    pub fn bound_ns(&self) -> Option<u64> {
+        // Relaxed: pairs with the store in `set_bound`; the number stands for itself.
+        Some(self.bound_ns.load(Ordering::Relaxed)).filter(|ns| *ns != UNKNOWN)
     }
 
     /// A kernel stamp as nanoseconds since the Unix epoch.
@@ -67,5 +85,15 @@ mod tests {
         reading.offset_ns = 1_700_000_000_000_000_000;
         map.update(&reading);
         assert_eq!(map.utc_ns(5), 1_700_000_000_000_000_005);
+    }
+
+    #[test]
+    fn a_bound_is_known_once_it_is_said_and_until_it_is_taken_back() {
+        let map = ClockMap::new(&measure());
+        assert_eq!(map.bound_ns(), None);
+        map.set_bound(Some(0));
+        assert_eq!(map.bound_ns(), Some(0));
+        map.set_bound(None);
+        assert_eq!(map.bound_ns(), None);
     }
 }

@@ -138,21 +138,25 @@ impl State {
     }
 
     fn look(&mut self, map: &ClockMap, daemons: &Daemons, say: &mut impl FnMut(String)) {
-        self.take(measure(), map, say);
+        let stepped = self.take(measure(), map, say);
         self.report.drift_ppb = Rates::read().drift_ppb(self.begun);
-        if self.looks.is_multiple_of(ASK_EVERY) {
+        // What was said of the clock before a step holds no more.
+        if stepped || self.looks.is_multiple_of(ASK_EVERY) {
             let keeper = Keeper::ask(daemons);
             if let Some(sentence) = news(&self.report.keeper, &keeper, self.looks == 0) {
                 say(sentence);
             }
+            map.set_bound(keeper.error_bound_ns);
             self.report.keeper = keeper;
         }
         self.looks = self.looks.wrapping_add(1);
     }
 
-    fn take(&mut self, now: Offset, map: &ClockMap, say: &mut impl FnMut(String)) {
+    /// True where the clock was stepped.
+    fn take(&mut self, now: Offset, map: &ClockMap, say: &mut impl FnMut(String)) -> bool {
         map.update(&now);
-        if let Some(step) = now.stepped_since(&self.last) {
+        let step = now.stepped_since(&self.last);
+        if let Some(step) = step {
             self.report.steps += 1;
             self.report.last_step_ns = Some(step);
             if step.unsigned_abs() >= SAID_FROM_NS {
@@ -162,6 +166,7 @@ impl State {
             }
         }
         self.last = now;
+        step.is_some()
     }
 }
 

@@ -22,7 +22,8 @@ pub struct StreamRow {
     pub frames: u64,
     /// Reporting instants for which no frame came.
     pub missing: u32,
-    /// Frames that came later than the limit by their time tag; absent where none could be judged.
+    /// Frames that came later than the limit by their time tag, whatever the clocks' error; absent where none could be
+    /// judged.
     pub late: Option<u64>,
     /// Frames for an instant that had one.
     pub duplicate: u32,
@@ -181,21 +182,33 @@ impl SpreadRow {
 
 /// Arrival minus time tag. It is as good as both clocks: the PMU's, of which `clock` of the row says what it says of
 /// itself, and this host's, of which `clock` of the summary does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LatenessRow {
     /// Beyond this a frame is late.
     pub limit_ns: Option<u64>,
-    /// `class_m`, `class_p` or `set`.
+    /// `class_m`, `class_p`, `set`, or `svc_class_m` and `svc_class_p` where the stream's CFG-3 declares the class.
     pub limit_from: &'static str,
     /// Whether the time tags and this host's clock agree: `agree`, `offset`; null where it is not known.
     pub clocks: Option<&'static str>,
     /// By how much they differ, about: where they do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock_offset_ns: Option<i64>,
+    /// 36 or 37 where that is, in either direction, what TAI and UTC differ by: one is taken for the other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tai_mistake_s: Option<i32>,
     /// The smallest lateness of the last one to two minutes.
     pub smallest_ns: Option<i64>,
+    /// How far this host's clock may have been off when the last frame came; null where nobody knows, as in a capture.
+    pub host_bound_ns: Option<u64>,
     /// Frames that could be judged.
     pub judged: u64,
+    /// Those of them that were judged as if this host's clock were exact: nobody knows how far it may be off.
+    pub judged_unbounded: u64,
+    /// Frames that could not be judged, by what stood against it; what did not is left out.
+    pub not_judged: Named<u64>,
+    /// Of the judged frames those so near the limit that the clocks' error does not allow to say; null where none was
+    /// judged.
+    pub late_unsure: Option<u64>,
     /// Late ones that came in one packet with a later frame that was not late; null where none was judged.
     pub late_coalesced: Option<u64>,
     /// Frames later than the limit against the stream's own smallest lateness, whatever the clocks.
@@ -211,8 +224,15 @@ impl From<&LatenessReport> for LatenessRow {
             basis,
             agreement,
             smallest_ns,
+            tai_mistake_s,
+            host_bound_ns,
             judged,
             late: _, // stands in the row itself
+            late_unsure,
+            judged_unbounded,
+            unjudged_sender,
+            unjudged_host,
+            unjudged_clocks,
             late_coalesced,
             delayed,
             variation,
@@ -223,6 +243,8 @@ impl From<&LatenessReport> for LatenessRow {
                 LimitBasis::ClassM => "class_m",
                 LimitBasis::ClassP => "class_p",
                 LimitBasis::Set => "set",
+                LimitBasis::DeclaredM => "svc_class_m",
+                LimitBasis::DeclaredP => "svc_class_p",
             },
             clocks: match agreement {
                 Agreement::Unknown => None,
@@ -230,8 +252,16 @@ impl From<&LatenessReport> for LatenessRow {
                 Agreement::Offset => Some("offset"),
             },
             clock_offset_ns: smallest_ns.filter(|_| agreement == Agreement::Offset),
+            tai_mistake_s,
             smallest_ns,
+            host_bound_ns,
             judged,
+            judged_unbounded,
+            not_judged: occurred(
+                ["sender_clock", "host_clock", "clocks_differ"],
+                [unjudged_sender, unjudged_host, unjudged_clocks],
+            ),
+            late_unsure: (judged > 0).then_some(late_unsure),
             late_coalesced: (judged > 0).then_some(late_coalesced),
             delayed,
             variation_ns: SpreadRow::of(&variation),

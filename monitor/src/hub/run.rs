@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use monitor_core::event::{EventKind, StreamCounts, StreamId, StreamReport, StreamTiming};
+use monitor_core::stream::LatenessReport;
 use monitor_core::time::Nanos;
 
 use super::fanout::Fanout;
@@ -72,20 +73,29 @@ impl Hub {
 
 /// The last state of each stream.
 #[derive(Default)]
-struct Board(BTreeMap<StreamId, (StreamCounts, StreamTiming, StreamReport)>);
+struct Board(BTreeMap<StreamId, State>);
+
+#[derive(Default)]
+struct State {
+    counts: StreamCounts,
+    timing: StreamTiming,
+    report: StreamReport,
+    /// What was said of its clock in the last window: 36 or 37 s where TAI is taken for UTC.
+    mistake_s: Option<i32>,
+}
 
 impl Board {
     fn note(&mut self, item: &Item<'_>) {
         let Some(id) = item.event.stream else { return };
         match item.event.kind {
-            EventKind::StreamOpened(_) => {
+            EventKind::StreamOpened(..) => {
                 self.0.entry(id).or_default();
             }
-            EventKind::StreamCounts(counts) => self.0.entry(id).or_default().0 = counts,
-            EventKind::StreamTiming(timing) => self.0.entry(id).or_default().1 = timing,
+            EventKind::StreamCounts(counts) => self.0.entry(id).or_default().counts = counts,
+            EventKind::StreamTiming(timing) => self.0.entry(id).or_default().timing = timing,
             EventKind::StreamReport => {
                 if let Some(report) = StreamReport::from_bytes(item.bytes) {
-                    self.0.entry(id).or_default().2 = report;
+                    self.0.entry(id).or_default().report = report;
                 }
             }
             EventKind::Packet
@@ -96,12 +106,52 @@ impl Board {
         }
     }
 
-    fn window(&self, now: Nanos, registry: &Registry) -> Window {
-        let row =
-            |(id, (counts, timing, report)): (&StreamId, &(StreamCounts, StreamTiming, StreamReport))| {
-                let info = registry.stream(*id)?;
-                Some(StreamRow::new(Arc::clone(&info.label), info.name.clone(), counts, timing, report))
-            };
-        Window { time_ns: now.0, streams: self.0.iter().filter_map(row).collect(), ..Window::default() }
+    fn window(&mut self, now: Nanos, registry: &Registry) -> Window {
+        let mut window = Window { time_ns: now.0, ..Window::default() };
+        for (id, state) in &mut self.0 {
+            let Some(info) = registry.stream(*id) else { continue };
+            let State { counts, timing, report, mistake_s } = state;
+            let before = std::mem::replace(mistake_s, report.lateness.tai_mistake_s);
+            window.notices.extend(mistaken(&info.label, before, &report.lateness).map(Arc::from));
+            let label = Arc::clone(&info.label);
+            window.streams.push(StreamRow::new(label, info.name.clone(), counts, timing, report));
+        }
+        window
+    }
+}
+
+/// What a person should know at once of a stream's clock: it begins to be TAI and UTC apart from this host's, or ceases.
+fn mistaken(label: &str, before: Option<i32>, lateness: &LatenessReport) -> Option<String> {
+    match (before, lateness.tai_mistake_s) {
+        (None, Some(seconds)) => {
+            let which = if lateness.smallest_ns.is_some_and(|ns| ns < 0) { "ahead of" } else { "behind" };
+            Some(format!(
+                "{label}: its clock is {seconds} s {which} this host's, what TAI and UTC differ by: one is taken for the \
+                 other, and no frame of it is judged late"
+            ))
+        }
+        (Some(seconds), None) => Some(format!("{label}: its clock is no longer {seconds} s off this host's")),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_mistake_is_said_when_it_begins_and_when_it_ends() {
+        let of = |tai_mistake_s, smallest| LatenessReport {
+            tai_mistake_s,
+            smallest_ns: Some(smallest),
+            ..LatenessReport::default()
+        };
+        assert_eq!(mistaken("x", None, &of(None, 0)), None);
+        let ahead = mistaken("x", None, &of(Some(37), -36_980_000_000)).unwrap_or_default();
+        assert!(ahead.starts_with("x: its clock is 37 s ahead of this host's"), "{ahead}");
+        let behind = mistaken("x", None, &of(Some(36), 36_020_000_000)).unwrap_or_default();
+        assert!(behind.starts_with("x: its clock is 36 s behind this host's"), "{behind}");
+        assert_eq!(mistaken("x", Some(37), &of(Some(37), -36_980_000_000)), None, "once");
+        assert!(mistaken("x", Some(37), &of(None, 0)).is_some());
     }
 }

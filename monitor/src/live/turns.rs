@@ -142,6 +142,7 @@ impl<O: LiveOutlet> Loop<O> {
         self.take_answers();
         let Self { ring, records, pipeline, outlet, clock, .. } = self;
         let offset = clock.offset_ns();
+        pipeline.set_host_bound(clock.bound_ns());
         let begun = monotonic_ns();
         let drained = ring.drain(BATCH, |bytes| {
             let looked = Mono::new(monotonic_ns());

@@ -329,6 +329,10 @@ impl Session {
             ..
         } = self;
         let system = |what| move |source| SessionError::System { what, source };
+        // First, so that how far the clock may be off is known for as many frames as can be.
+        let say = notices.clone();
+        let watch = Watch::start(Arc::clone(&clock), self.measured, self.daemons, move |news| say.say(news))
+            .map_err(system("starting to watch the clock"))?;
         let begun = monotonic_ns();
         let live = crate::live::spawn(work, self.request).map_err(system("starting the real-time thread"))?;
         started(live.rt());
@@ -340,9 +344,6 @@ impl Session {
 
         let netns = interfaces.first().map(|interface| Arc::clone(&interface.netns));
         requests.make(netns.as_ref(), &notices).map_err(system("starting a thread for a request"))?;
-        let say = notices.clone();
-        let watch = Watch::start(Arc::clone(&clock), self.measured, self.daemons, move |news| say.say(news))
-            .map_err(system("starting to watch the clock"))?;
 
         let watching = Watching {
             source: &mut source,
@@ -462,7 +463,7 @@ fn start_hub(
             || Nanos(clock.utc_ns(monotonic_ns())),
             |window| {
                 window.counters = totals::so_far(&kernel, &before, &board);
-                window.notices = notices.take_new();
+                window.notices.extend(notices.take_new());
             },
         )
     })

@@ -14,7 +14,7 @@ use monitor_core::event::Classes;
 use self::grid::Grid;
 use self::remarks::remarks;
 use super::Sink;
-use super::words::{ABSENT, Micros, counted, granted, measured, or_absent, rate};
+use super::words::{ABSENT, Micros, counted, granted, late, measured, or_absent, rate};
 use crate::hub::{
     ClockSummary, Counters, Equation, Item, Named, RtSummary, StageLatency, StreamRow, Summary,
 };
@@ -64,6 +64,7 @@ fn write_summary(out: &mut String, summary: &Summary) -> fmt::Result {
     frames(out, summary)?;
     if !summary.streams.is_empty() {
         writeln!(out, "\n{}", streams(&summary.streams))?;
+        unbounded(out, &summary.streams)?;
         remarked(out, &summary.streams)?;
     }
     if let Some(alignment) = &summary.alignment {
@@ -145,6 +146,14 @@ fn refused(out: &mut String, count: u64, what: &str, why: &str) -> fmt::Result {
     if count == 0 { Ok(()) } else { writeln!(out, "refused      {}: {why}", counted(count, what)) }
 }
 
+/// Why some numbers of late frames have a question mark.
+fn unbounded(out: &mut String, rows: &[StreamRow]) -> fmt::Result {
+    if !rows.iter().any(|row| row.lateness.judged_unbounded > 0) {
+        return Ok(());
+    }
+    writeln!(out, "\n? judged as if the clock of the arrivals were exact: how far it may be off is not known")
+}
+
 /// What is out of the ordinary with each stream; nothing where nothing is.
 fn remarked(out: &mut String, rows: &[StreamRow]) -> fmt::Result {
     let mut first = true;
@@ -181,7 +190,7 @@ fn stream(row: &StreamRow) -> [String; 13] {
         row.name.as_deref().unwrap_or(ABSENT).to_owned(),
         row.frames.to_string(),
         row.missing.to_string(),
-        or_absent(row.late),
+        late(row),
         row.duplicate.to_string(),
         row.out_of_order.to_string(),
         row.stale.to_string(),

@@ -14,6 +14,12 @@ pub(crate) fn or_absent<T: Display>(value: Option<T>) -> String {
     value.map_or_else(|| ABSENT.to_owned(), |value| value.to_string())
 }
 
+/// Late frames of a stream: with a question mark where some were judged as if this host's clock were exact.
+pub(crate) fn late(row: &StreamRow) -> String {
+    let mark = if row.lateness.judged_unbounded > 0 { "?" } else { "" };
+    row.late.map_or_else(|| ABSENT.to_owned(), |late| format!("{late}{mark}"))
+}
+
 /// Nanoseconds shown as microseconds, to three digits where they are few.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Micros(pub(crate) u64);

@@ -9,7 +9,9 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 
 use crate::hub::{StreamLatency, StreamRow};
-use crate::sink::words::{ABSENT, Micros, StreamName, is_locked, measured, or_absent, rate, time_quality};
+use crate::sink::words::{
+    ABSENT, Micros, StreamName, is_locked, late, measured, or_absent, rate, time_quality,
+};
 
 /// Heading and numbers of something that is wrong.
 pub(super) const WRONG: Style = Style::new().fg(Color::Red).add_modifier(Modifier::BOLD);
@@ -82,7 +84,7 @@ impl Column {
             Self::Rate => rate(row),
             Self::Frames => row.frames.to_string(),
             Self::Missing => row.missing.to_string(),
-            Self::Late => or_absent(row.late),
+            Self::Late => late(row),
             Self::Crc => row.crc_errors.to_string(),
             Self::Frequency => measured(row.frequency_hz, 3),
             Self::Rocof => measured(row.rocof_hz_per_s, 3),

@@ -23,11 +23,14 @@ impl Judge {
             self.look_further(carrier, id, source, framesize, out);
         }
         self.tell_adopted(carrier, id, source, out);
-        let Self { streams, configs, alignment, .. } = self;
-        let Some((_, stream)) = streams.get_mut(id) else {
-            return Judged::undecoded(UndecodedReason::TooManyStreams, None);
+        let Self { streams, configs, alignment, host_bound_ns, .. } = self;
+        let mut data = DataFrame {
+            seen: &carrier.seen,
+            time: frame.time(),
+            cadence: None,
+            reading: None,
+            host_bound_ns: *host_bound_ns,
         };
-        let mut data = DataFrame { seen: &carrier.seen, time: frame.time(), cadence: None, reading: None };
         let mut outcome = Err(UndecodedReason::NoConfiguration);
         if let Some((config, layout)) = configs.current(source) {
             data.cadence = layout.stream().and_then(Cadence::of);
@@ -36,6 +39,15 @@ impl Judge {
                 .map_err(|_| UndecodedReason::SizeMismatch);
             data.reading = outcome.as_ref().ok().map(|(_, view)| Reading::take(view));
         }
+        let laid_out_by =
+            outcome.as_ref().ok().and_then(|(config, _)| Some((*config, configs.content(*config)?)));
+        let stream = match laid_out_by {
+            Some((config, content)) => streams.lay_out(id, content, || configs.declared(config)),
+            None => streams.get_mut(id).map(|(_, stream)| stream),
+        };
+        let Some(stream) = stream else {
+            return Judged::undecoded(UndecodedReason::TooManyStreams, None);
+        };
         let placed = stream.take_data(&data);
         let (config, view) = match outcome {
             Ok(decoded) => decoded,
@@ -44,9 +56,6 @@ impl Judge {
                 return Judged::undecoded(reason, Some(id));
             }
         };
-        if let Some(content) = configs.content(config) {
-            stream.lay_out_by(content);
-        }
         if let Some(alignment) = alignment {
             alignment.take(id, carrier.seen.arrival, placed.zip(data.cadence), &view);
         }

@@ -6,7 +6,7 @@
 use super::quality::ClockTimes;
 
 /// Words of a report; a test fails where it is not their number.
-const WORDS: usize = 85;
+const WORDS: usize = 92;
 
 /// Bytes of a report.
 pub const REPORT_SIZE: usize = WORDS * 8;
@@ -52,6 +52,10 @@ pub enum LimitBasis {
     ClassP,
     /// Set in the configuration file.
     Set,
+    /// Class M, which SVC_CLASS of the stream's CFG-3 declares.
+    DeclaredM,
+    /// Class P, likewise.
+    DeclaredP,
 }
 
 /// Whether a stream's time tags and the host's clock agree, as its fastest frames show.
@@ -63,8 +67,8 @@ pub enum Agreement {
     Unknown,
     /// The fastest frame of the last minutes is neither early nor beyond the limit.
     Agree,
-    /// It is: the clocks differ by about [`LatenessReport::smallest_ns`], and lateness against the time tag means
-    /// nothing.
+    /// It is, or may be TAI where UTC is due: the clocks differ by about [`LatenessReport::smallest_ns`], and lateness
+    /// against the time tag means nothing.
     Offset,
 }
 
@@ -79,10 +83,24 @@ pub struct LatenessReport {
     pub agreement: Agreement,
     /// The smallest lateness of the last one to two minutes.
     pub smallest_ns: Option<i64>,
-    /// Frames that were judged by their time tag.
+    /// 36 or 37 where the clocks are so many seconds apart, in either direction: TAI is taken for UTC.
+    pub tai_mistake_s: Option<i32>,
+    /// How far this host's clock may have been off when the last frame came; none where nobody knows.
+    pub host_bound_ns: Option<u64>,
+    /// Frames that were judged by their time tag. With the three `unjudged` these are all frames of `variation`.
     pub judged: u64,
-    /// Those of them that came later than the limit.
+    /// Those of them that came later than the limit, whatever the clocks' error.
     pub late: u64,
+    /// Those that are so near the limit that the clocks' error bounds do not allow to say.
+    pub late_unsure: u64,
+    /// Those that were judged as if this host's clock were exact, because nobody knows how far it may be off.
+    pub judged_unbounded: u64,
+    /// Frames not judged because the sender's own clock is not known to be within the limit.
+    pub unjudged_sender: u64,
+    /// Frames not judged because this host's clock, with the sender's, may be off by more than the limit.
+    pub unjudged_host: u64,
+    /// Frames not judged because the clocks do not agree.
+    pub unjudged_clocks: u64,
     /// Late frames that came in one packet with a later frame that was not late: the transport held them back.
     pub late_coalesced: u64,
     /// Frames that came later than the limit, measured from the stream's own smallest lateness.
@@ -251,20 +269,31 @@ impl LatenessReport {
             basis,
             agreement,
             smallest_ns,
+            tai_mistake_s,
+            host_bound_ns,
             judged,
             late,
+            late_unsure,
+            judged_unbounded,
+            unjudged_sender,
+            unjudged_host,
+            unjudged_clocks,
             late_coalesced,
             delayed,
             variation,
         } = self;
-        let mut limit = limit_ns.unwrap_or(u64::MAX);
-        each(&mut limit);
-        *limit_ns = Some(limit).filter(|limit| *limit != u64::MAX);
+        optional(limit_ns, each);
+        optional(host_bound_ns, each);
+        let mut mistake = tai_mistake_s.map(i64::from);
+        optional_signed(&mut mistake, each);
+        *tai_mistake_s = mistake.and_then(|seconds| i32::try_from(seconds).ok());
         let (mut basis_word, mut agreement_word) = (*basis as u64, *agreement as u64);
         [&mut basis_word, &mut agreement_word].into_iter().for_each(&mut *each);
         *basis = match basis_word {
             1 => LimitBasis::ClassP,
             2 => LimitBasis::Set,
+            3 => LimitBasis::DeclaredM,
+            4 => LimitBasis::DeclaredP,
             _ => LimitBasis::ClassM,
         };
         *agreement = match agreement_word {
@@ -273,9 +302,18 @@ impl LatenessReport {
             _ => Agreement::Unknown,
         };
         optional_signed(smallest_ns, each);
-        [judged, late, late_coalesced, delayed].into_iter().for_each(&mut *each);
+        [judged, late, late_unsure, judged_unbounded].into_iter().for_each(&mut *each);
+        [unjudged_sender, unjudged_host, unjudged_clocks].into_iter().for_each(&mut *each);
+        [late_coalesced, delayed].into_iter().for_each(&mut *each);
         variation.visit(each);
     }
+}
+
+/// Visits a word that may be absent; the largest number stands for that.
+fn optional(number: &mut Option<u64>, each: &mut impl FnMut(&mut u64)) {
+    let mut word = number.unwrap_or(u64::MAX);
+    each(&mut word);
+    *number = Some(word).filter(|word| *word != u64::MAX);
 }
 
 /// Visits a signed word.
@@ -308,9 +346,10 @@ mod tests {
             *word = number;
         });
         // Those that are no plain numbers.
-        report.lateness.basis = LimitBasis::Set;
+        report.lateness.basis = LimitBasis::DeclaredP;
         report.lateness.agreement = Agreement::Offset;
         report.lateness.smallest_ns = Some(-7);
+        (report.lateness.tai_mistake_s, report.lateness.host_bound_ns) = (Some(37), None);
         report.stalls.since_ns = None;
         report.clock.state = super::super::ClockState::from_word(0x3FF);
         assert_eq!(StreamReport::from_bytes(&report.to_bytes()), Some(report));

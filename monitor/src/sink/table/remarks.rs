@@ -11,6 +11,8 @@ const RATE_PART: f64 = 0.01;
 pub(super) fn remarks(row: &StreamRow) -> Vec<String> {
     [
         offset(row),
+        unjudged(row),
+        unsure(row),
         delayed(row),
         rate(row),
         copies(row),
@@ -27,9 +29,37 @@ pub(super) fn remarks(row: &StreamRow) -> Vec<String> {
 fn offset(row: &StreamRow) -> Option<String> {
     let ns = row.lateness.clock_offset_ns?;
     let (seconds, which) = (Seconds(ns.unsigned_abs()), if ns < 0 { "ahead of" } else { "behind" });
+    if let Some(mistake) = row.lateness.tai_mistake_s {
+        let whose = if ns < 0 { "it seems to send TAI" } else { "it, or this host, takes one for the other" };
+        return Some(format!(
+            "its clock is about {seconds} {which} this host's: {mistake} s is what TAI and UTC differ by, and {whose}; \
+             none is judged late"
+        ));
+    }
     Some(format!(
         "its clock is about {seconds} {which} this host's (or all frames come as late): none is judged late"
     ))
+}
+
+/// Frames that are not judged for the clocks' error bounds.
+fn unjudged(row: &StreamRow) -> Option<String> {
+    let lateness = &row.lateness;
+    let [sender, host] =
+        ["sender_clock", "host_clock"].map(|whose| lateness.not_judged.get(whose).copied().unwrap_or(0));
+    let whose = match (sender, host) {
+        (0, 0) => return None,
+        (_, 0) => "its own clock is",
+        (0, _) => "this host's clock is",
+        _ => "its own clock, or this host's, is",
+    };
+    let limit = Seconds(lateness.limit_ns?);
+    let frames = counted(sender + host, "frame");
+    Some(format!("{frames} not judged late or on time: {whose} not known to be within the limit, {limit}"))
+}
+
+fn unsure(row: &StreamRow) -> Option<String> {
+    let unsure = row.lateness.late_unsure.filter(|unsure| *unsure > 0)?;
+    Some(format!("{} so near the limit that the clocks cannot tell whether late", counted(unsure, "frame")))
 }
 
 fn delayed(row: &StreamRow) -> Option<String> {
@@ -147,6 +177,39 @@ mod tests {
             [
                 "its clock is about 19.400 s ahead of this host's (or all frames come as late): none is judged late",
                 "3 frames more than 140.0 ms later than its fastest"
+            ]
+        );
+        let taken = |ns, seconds| {
+            told(|report| {
+                report.lateness.agreement = Agreement::Offset;
+                (report.lateness.smallest_ns, report.lateness.tai_mistake_s) = (Some(ns), Some(seconds));
+            })
+        };
+        assert_eq!(
+            taken(-36_980_000_000, 37),
+            [
+                "its clock is about 36.980 s ahead of this host's: 37 s is what TAI and UTC differ by, and it seems to send \
+              TAI; none is judged late"
+            ]
+        );
+        assert_eq!(
+            taken(36_020_000_000, 36),
+            [
+                "its clock is about 36.020 s behind this host's: 36 s is what TAI and UTC differ by, and it, or this host, \
+              takes one for the other; none is judged late"
+            ]
+        );
+        let unjudged = told(|report| {
+            report.lateness.limit_ns = Some(40_000_000);
+            (report.lateness.unjudged_sender, report.lateness.unjudged_host) = (1, 2);
+            (report.lateness.judged, report.lateness.late_unsure) = (9, 1);
+        });
+        assert_eq!(
+            unjudged,
+            [
+                "3 frames not judged late or on time: its own clock, or this host's, is not known to be within the \
+                 limit, 40.0 ms",
+                "1 frame so near the limit that the clocks cannot tell whether late"
             ]
         );
         assert_eq!(Seconds(416_087_049_213_000).to_string(), "4.8 days");
