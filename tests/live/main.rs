@@ -17,6 +17,9 @@ mod harness;
 mod interfaces;
 mod matching;
 mod offsets;
+#[path = "../support/packets.rs"]
+#[expect(dead_code, reason = "benches need other kinds of packet")]
+mod packets;
 mod probed;
 mod pyc37;
 mod reattach;
@@ -25,6 +28,8 @@ mod replay;
 mod simulated;
 mod sizes;
 mod sources;
+mod streams;
+mod switches;
 mod tcp;
 mod verifier;
 mod wakeups;
@@ -53,6 +58,8 @@ fn main() -> ExitCode {
         flood::trials(),
         wakeups::trials(),
         offsets::trials(),
+        streams::trials(),
+        switches::trials(),
         clsact::trials(),
         copies::trials(),
         interfaces::trials(),
