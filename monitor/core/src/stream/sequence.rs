@@ -198,10 +198,9 @@ impl Sequence {
             return Placed::plainly(self.take_near(stretch, raw, counts), point.index);
         };
         let step = step(stretch.newest, point, tag, cadence, per_second);
-        let deleted = leaps.deleted;
+        let before = leaps.deleted;
         let (index, shifted) = self.leap.resolve(&step, leaps);
-        let step_made = if leaps.deleted > deleted { LeapStep::Deleted } else { LeapStep::Inserted };
-        let leapt = shifted.then_some(step_made);
+        let made = if leaps.deleted > before { LeapStep::Deleted } else { LeapStep::Inserted };
         let mut broken = shifted;
         if index == stretch.newest.index + 1 {
             self.leap.end_run();
@@ -213,7 +212,14 @@ impl Sequence {
         let leap_second = self.leap.is_leap_second(tag, index, per_second);
         let early = if self.leap.is_first_of_two(tag) { per_second } else { 0 };
         let instant = point.index.saturating_sub(early);
-        Placed { place, instant, leap_second, broken, unsettled: self.leap.unsettles(tag), leapt }
+        Placed {
+            place,
+            instant,
+            leap_second,
+            broken,
+            unsettled: self.leap.unsettles(tag),
+            leapt: shifted.then_some(made),
+        }
     }
 
     /// A frame that jumped away. `point` has the index of the time tag.

@@ -101,7 +101,9 @@ fn run(ways: &[Way], deletes: bool, host: Host) -> Run {
         let arrival = i64::from(FIRST) * SECOND + host_ms(host, deletes, ms) * MS;
         pipeline.push(&record(&udp(PMU, PDC, [PORT, 30_000], payload), arrival), &mut NoClock, &mut out);
     };
-    pmus.iter().for_each(|pmu| push(&pmu.config(1), 0));
+    for pmu in &pmus {
+        push(&pmu.config(1), 0);
+    }
     for n in 0..SECONDS * RATE {
         let (s, n) = (n / RATE, n % RATE);
         for (pmu, way) in pmus.iter_mut().zip(ways) {
