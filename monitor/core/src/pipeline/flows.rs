@@ -119,12 +119,14 @@ impl Pipeline {
                     self.judge.packet = None;
                     self.judge.counts.bytes.received += datagram.payload.len() as u64;
                     let mut at = UDP_HEADER;
-                    for found in Finder::new(datagram.payload) {
+                    let mut finder = Finder::new(datagram.payload);
+                    for found in &mut finder {
                         let end = at + found.bytes().len();
                         let carrier = Carrier { seen: self.flows.seen(&assembled, at..end), ..carrier };
                         self.judge.take_found(&carrier, found, clock, out);
                         at = end;
                     }
+                    self.judge.counts.flows.resync.add(finder.work());
                     Some(datagram.payload.len())
                 } else {
                     None

@@ -8,6 +8,7 @@ mod cutting;
 mod fragments;
 #[path = "../support/frames.rs"]
 mod frames;
+mod hostile;
 mod ip_fragments;
 mod leaps;
 #[path = "../support/outlet.rs"]
