@@ -1,7 +1,8 @@
 //! Somebody else's PMU and PDC on TCP, `PyPI`'s pyc37, each in its own namespace, watched passively: from the start and
 //! from mid-session. No frame may be lost: what the PDC got is what the monitor saw, time tag by time tag.
 //!
-//! pyc37 1.0.2 sends a frame each tenth of a second at most, whatever rate it is given.
+//! pyc37 1.0.2 sends a frame each tenth of a second at most, whatever rate it is given. As a PDC it passes over frames
+//! that it reads together, and cannot read a DIGUNIT with a normal mask, a STAT with `PMU_TQ`, nor FREQ as a float.
 
 use std::io::{BufRead as _, BufReader, Lines, Read as _};
 use std::path::Path;
@@ -12,6 +13,7 @@ use monitor::netns::{End, Pair};
 use serde_json::{Value, json};
 
 use crate::harness::{Monitor, Report};
+use crate::simulated_tcp::{Server, listened};
 use crate::support::{Need, pyc37, trial};
 use crate::wire::{PMU, TCP_PORT, addressed_pair};
 
@@ -20,6 +22,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("pyc37_is_watched_from_the_start", NEEDS, from_the_start),
         trial("pyc37_is_watched_from_mid_session", NEEDS, from_mid_session),
+        trial("pyc37_reads_our_stations_and_is_watched", NEEDS, reads_our_stations),
     ]
 }
 
@@ -149,4 +152,36 @@ fn from_mid_session() {
     let data: Vec<_> = report.of_kind("c37118.data").collect();
     assert!(data.iter().all(|line| line["pmus"].is_null() && line["reason"] == "no_configuration"));
     assert_eq!(report.stream(IDCODE)["undecoded"], data.len());
+}
+
+/// Our stations, read by their PDC: what it got is part of what the monitor saw, and that is what was sent.
+fn reads_our_stations() {
+    let pair = addressed_pair();
+    let mut running = Monitor::on(&pair).args(["--frames"]).start().attached();
+    let idcode = IDCODE.to_string();
+    let readable = ["--digitals", "0", "--fault", "stat=0,clear=0x01C0"];
+    let formats = ["--format", "phasors=float-polar,analogs=float,freq=int"];
+    let stream = ["--rate", "25", "--first-idcode", &idcode];
+    let server = Server::start(&pair, &[&stream[..], &readable, &formats].concat());
+    listened(&pair);
+    let got = their_pdc(&pair, IDCODE).objects();
+    assert_eq!(kinds(&got)[..2], ["header", "config"]);
+    let sent = server.sent(true);
+    let total = |what: &str| sent.0["total"][what].as_u64().unwrap();
+    assert_eq!((total("connections"), total("commands"), total("refused")), (2, 4, 0));
+    running.counted("frames.found", sent.frames() + total("commands"));
+    let report = sound(running.stop());
+    assert_eq!(report.frames("c37118.data"), total("data"));
+    assert_eq!(report.frames("c37118.command"), total("commands"));
+    assert_eq!((report.frames("c37118.header"), report.frames("c37118.config")), (1, 1));
+    assert_eq!(report.count("frames.found"), sent.frames() + total("commands"));
+    assert_eq!(
+        (&report.stream(IDCODE)["missing"], &report.stream(IDCODE)["undecoded"]),
+        (&json!(0), &json!(0))
+    );
+    let seen = tags(&report.lines, "c37118.data");
+    let mut rest = seen.iter();
+    let got = tags(&got, "data");
+    assert_eq!(got.len() as u64, FRAMES);
+    assert!(got.iter().all(|tag| rest.any(|seen| seen == tag)), "in this order: {got:?} of {seen:?}");
 }

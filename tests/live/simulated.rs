@@ -27,10 +27,10 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 /// What `simulate` said that it sent.
 #[derive(Debug)]
-struct Sent(Value);
+pub(crate) struct Sent(pub(crate) Value);
 
 /// Runs `simulate --json` at the stations' end of a pair, to its end.
-fn simulate(pair: &Pair, arguments: &[&str]) -> Sent {
+pub(crate) fn simulate(pair: &Pair, arguments: &[&str]) -> Sent {
     let mut command = Command::new(BINARY);
     command.args(["simulate", "--json"]).args(arguments).stdin(Stdio::null());
     let output = pair.stations.run(|| command.output().unwrap()).unwrap();
@@ -41,12 +41,12 @@ fn simulate(pair: &Pair, arguments: &[&str]) -> Sent {
 }
 
 impl Sent {
-    fn streams(&self) -> &[Value] {
+    pub(crate) fn streams(&self) -> &[Value] {
         self.0["streams"].as_array().unwrap()
     }
 
     /// Frames that left, of all kinds and all streams.
-    fn frames(&self) -> u64 {
+    pub(crate) fn frames(&self) -> u64 {
         let total = &self.0["total"];
         ["data", "config1", "config2", "config3", "header"]
             .map(|kind| total[kind].as_u64().unwrap())
@@ -54,21 +54,21 @@ impl Sent {
             .sum()
     }
 
-    fn injected(&self, idcode: u64, fault: &str) -> u64 {
+    pub(crate) fn injected(&self, idcode: u64, fault: &str) -> u64 {
         let stream = self.streams().iter().find(|stream| stream["idcode"] == idcode).unwrap();
         stream["injected"][fault].as_u64().unwrap()
     }
 }
 
 /// What the only receiver of a stream must have found.
-fn expected(stream: &Value, what: &str) -> u64 {
+pub(crate) fn expected(stream: &Value, what: &str) -> u64 {
     let receivers = stream["receivers"].as_array().unwrap();
     assert_eq!(receivers.len(), 1, "{stream:#}");
     receivers[0]["expected"][what].as_u64().unwrap()
 }
 
 /// A number of a stream's row; what is left out is 0.
-fn found(row: &Value, what: &str) -> u64 {
+pub(crate) fn found(row: &Value, what: &str) -> u64 {
     row[what].as_u64().unwrap_or(0)
 }
 
@@ -112,7 +112,7 @@ fn watched(pair: &Pair, arguments: &[&str]) -> (Report, Sent) {
     (running.stop().adds_up(), sent)
 }
 
-fn with_faults<'a>(base: &[&'a str], faults: &[&'a str]) -> Vec<&'a str> {
+pub(crate) fn with_faults<'a>(base: &[&'a str], faults: &[&'a str]) -> Vec<&'a str> {
     let faults = faults.iter().flat_map(|fault| ["--fault", fault]);
     base.iter().copied().chain(faults).collect()
 }
