@@ -7,6 +7,8 @@ mod align;
 #[path = "decode/clocks.rs"]
 mod clocks;
 mod support;
+#[path = "decode/tables.rs"]
+mod tables;
 #[path = "decode/tshark.rs"]
 mod tshark;
 
@@ -67,7 +69,8 @@ fn main() -> ExitCode {
         trial("a_reader_that_goes_away_ends_it_quietly", &[], a_reader_that_goes_away_ends_it_quietly),
         trial("a_full_disk_is_said", &[], a_full_disk_is_said),
     ];
-    let more = align::trials().into_iter().chain(clocks::trials()).chain(tshark::trials());
+    let more =
+        align::trials().into_iter().chain(clocks::trials()).chain(tables::trials()).chain(tshark::trials());
     run(&arguments, trials.into_iter().chain(more).collect()).exit_code()
 }
 

@@ -37,7 +37,7 @@ use crate::event::{
 use crate::flow::{FlowCounts, Flows, Seen};
 use crate::packet::{Content, Datagram, Packet, Record, RecordKind};
 use crate::protocol::c37118::FrameView;
-use crate::stream::{Assemblies, Configs, PacketIdentity, Preload, Strangers, StreamRule, Streams};
+use crate::stream::{Assemblies, Configs, PacketIdentity, Preload, Strangers, StreamRules, Streams};
 use crate::time::{Clock, Nanos};
 use alignment::Alignment;
 use ports::PortMap;
@@ -145,18 +145,19 @@ impl Pipeline {
     /// Makes the pools: memory as the table of bounds says.
     #[must_use]
     pub fn new(ports: Ports, bounds: &Bounds) -> Self {
-        Self::with_rules(ports, bounds, Vec::new())
+        Self::with_rules(ports, bounds, StreamRules::default())
     }
 
     /// The same, with settings for some streams: the first rule that fits a stream holds for it.
     #[must_use]
-    pub fn with_rules(ports: Ports, bounds: &Bounds, rules: Vec<StreamRule>) -> Self {
+    pub fn with_rules(ports: Ports, bounds: &Bounds, rules: StreamRules) -> Self {
+        let StreamRules { rules, stations } = rules;
         Self {
             ports: PortMap::new(ports),
             flows: Flows::new(&bounds.flows),
             judge: Judge {
                 streams: Streams::new(bounds.streams, rules),
-                configs: Configs::new(bounds.streams, bounds.arena()),
+                configs: Configs::new(bounds.streams, bounds.arena(), stations),
                 assemblies: Assemblies::new(bounds.config_series, bounds.config_series_bytes),
                 stages: StageHistograms::new(),
                 counts: Counts::default(),
@@ -254,7 +255,7 @@ impl Pipeline {
         })
     }
 
-    /// How many streams each rule was for, in their order.
+    /// How many streams each rule was for, at one time or another, in their order.
     #[must_use]
     pub fn rules_matched(&self) -> &[u64] {
         self.judge.streams.matched()

@@ -8,6 +8,7 @@ mod assembly;
 mod config;
 mod copies;
 mod counts;
+mod declared;
 mod key;
 mod lateness;
 mod leap;
@@ -37,7 +38,10 @@ pub use report::{
     Agreement, CopyCounts, LatenessReport, Leaps, LimitBasis, Pace, REPORT_SIZE, Spread, Stalls, StatCounts,
     StreamReport,
 };
-pub use rules::{Prefix, StreamMatch, StreamRule, StreamSettings};
+pub use rules::{
+    Prefix, RuleId, STATIONS, StationId, StationSet, Stations, StreamMatch, StreamRule, StreamRules,
+    StreamSettings,
+};
 pub use sequence::{Cadence, JUMP_NS, Place, Placed, Sequence, WINDOW};
 pub use stalls::STALL_NS;
 pub use state::{DataFrame, Stream, UNCONFIGURED_NS};

@@ -19,7 +19,7 @@ use monitor_core::packet::{LinkType, Record, RecordKind, Stamps};
 use monitor_core::pipeline::{Bounds, Pipeline, Ports};
 use monitor_core::protocol::c37118::FragmentChecks;
 use monitor_core::protocol::c37118::encode::{self, ConfigKind, Fragments};
-use monitor_core::stream::Preload;
+use monitor_core::stream::{Preload, Stations, StreamMatch, StreamRule, StreamRules};
 use monitor_core::time::{Clock, Mono, Nanos};
 use packets::{PDC, PMU, PORT, record, udp};
 
@@ -227,6 +227,15 @@ fn push_all(pipeline: &mut Pipeline, packets: &[Vec<u8>], out: &mut Lossy) {
     }
 }
 
+/// Rules that a stream fits once its station is known, and until then.
+fn rules() -> StreamRules {
+    let mut stations = Stations::default();
+    let station = stations.number("STATION");
+    let named =
+        StreamRule { matches: StreamMatch { station, ..StreamMatch::default() }, ..StreamRule::default() };
+    StreamRules { rules: vec![named, StreamRule::default()], stations }
+}
+
 #[test]
 fn nothing_is_allocated_after_the_pools_are_made() {
     let bounds = Bounds {
@@ -245,7 +254,8 @@ fn nothing_is_allocated_after_the_pools_are_made() {
     let packets = packets();
     for ports in [Ports::Set(vec![PORT]), Ports::Any] {
         let mut out = Lossy::default();
-        let mut pipeline = Pipeline::new(ports, &bounds).with_alignment(Wait::Relative(5_000_000), &bounds);
+        let mut pipeline =
+            Pipeline::with_rules(ports, &bounds, rules()).with_alignment(Wait::Relative(5_000_000), &bounds);
         pipeline.preload(preload(1, ConfigSource::Cached));
         pipeline.preload(preload(2, ConfigSource::File));
         pipeline.expect_requested(1);
@@ -271,6 +281,11 @@ fn nothing_is_allocated_after_the_pools_are_made() {
         assert!(counts.config_series_lost > 0, "{counts:?}");
         assert!(unexpected.is_err() && out.adopted > 1 && out.misfits > 0, "{} {}", out.adopted, out.misfits);
         assert_eq!(pipeline.streams().count(), 8);
+        assert!(
+            pipeline.rules_matched().iter().all(|streams| *streams > 0),
+            "{:?}",
+            pipeline.rules_matched()
+        );
         assert!(
             counts.streams_refused > 0 && counts.configs_refused > 0 && counts.packets_ignored > 0,
             "{counts:?}"

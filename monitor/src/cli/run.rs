@@ -97,7 +97,12 @@ impl Arguments {
 /// What was given on the command line, over what stands in the file.
 pub(super) fn overlay(file: Option<&Path>, given: RunOptions) -> Result<RunOptions, String> {
     let file = match file {
-        Some(path) => RunOptions::read(path).map_err(|error| error.to_string())?,
+        Some(path) => {
+            let options = RunOptions::read(path).map_err(|error| error.to_string())?;
+            // Tables stand in a file alone: what is wrong with one is wrong there.
+            StreamRules::new(&options.stream).map_err(|wrong| format!("{}: {wrong}", path.display()))?;
+            options
+        }
         None => RunOptions::default(),
     };
     Ok(file.overlaid_by(given))
@@ -138,7 +143,6 @@ pub(super) fn usage(wrong: &str) -> u8 {
 fn print_config(options: RunOptions) -> Outcome {
     options.bounds.ring_bytes()?;
     options.bounds.pipeline()?;
-    StreamRules::new(&options.stream)?;
     let text = options.effective().to_toml(&option_docs());
     let mut out = output::standard().map_err(|error| output::said(&error))?;
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| output::said(&error))?;

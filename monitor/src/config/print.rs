@@ -85,12 +85,15 @@ impl RunOptions {
         text.push('\n');
         comment(
             text,
-            "Streams by their match: source, destination (an address or a prefix), transport (udp, tcp), idcode; all that \
-             is given must fit, and the first table that fits a stream is its. name: what it is called. late: \"M\" (later \
+            "Streams by their match: source, destination (an address or a prefix), transport (udp, tcp), idcode, port (either \
+             end's, as first seen), station (a name in the stream's configuration); all that is given must fit, and the first table that fits a stream is its. name: what it is called. late: \"M\" (later \
              than 7 reporting periods), \"P\" (2), or a span such as \"100ms\". stall: a longer silence is a stall. \
              mirrored: a packet seen twice at one place is a mirror's copy.",
         );
-        comment(text, "Default: late = \"M\", stall = \"1s\", mirrored = false");
+        comment(
+            text,
+            "Default: late as SVC_CLASS of a CFG-3 says, else \"M\", stall = \"1s\", mirrored = false",
+        );
         if self.stream.is_empty() {
             text.push_str("# [[stream]]\n# name = NAME\n# match = { source = ADDRESS, idcode = N }\n");
         }

@@ -5,7 +5,10 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use monitor_core::packet::{Endpoint, Transport};
-use monitor_core::stream::{LateLimit, PerformanceClass, Prefix, StreamMatch, StreamRule, StreamSettings};
+use monitor_core::stream::{
+    self, LateLimit, PerformanceClass, Prefix, STATIONS, StationId, Stations, StreamMatch, StreamRule,
+    StreamSettings,
+};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
@@ -88,6 +91,10 @@ pub struct Match {
     pub transport: Option<Over>,
     /// Its IDCODE.
     pub idcode: Option<u16>,
+    /// The sender's port or the receiver's, as the stream is first seen.
+    pub port: Option<u16>,
+    /// The name of a station in the configuration that lays the stream out, without the padding behind it.
+    pub station: Option<String>,
 }
 
 /// `late`: `"M"`, `"P"` or a span of time.
@@ -145,13 +152,11 @@ pub struct StreamTable {
     pub mirrored: bool,
 }
 
-/// A name, and which streams have it.
+/// What a table's streams are called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamName {
     /// The name; none where only settings are given.
     pub name: Option<Arc<str>>,
-    /// Which.
-    pub matches: StreamMatch,
     /// How the table is called in a message.
     pub shown: String,
 }
@@ -160,7 +165,7 @@ pub struct StreamName {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StreamRules {
     /// For the pipeline.
-    pub rules: Vec<StreamRule>,
+    pub rules: stream::StreamRules,
     /// For the registry.
     pub names: Vec<StreamName>,
 }
@@ -169,7 +174,7 @@ impl std::fmt::Display for StreamTable {
     /// As it stands in a file.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { name, r#match, late, stall, mirrored } = self;
-        let Match { source, destination, transport, idcode } = r#match;
+        let Match { source, destination, transport, idcode, port, station } = r#match;
         let transport = transport.map(|over| match over {
             Over::Udp => "udp",
             Over::Tcp => "tcp",
@@ -180,6 +185,8 @@ impl std::fmt::Display for StreamTable {
             destination.map(|destination| format!("destination = {}", quoted(destination.to_string()))),
             transport.map(|transport| format!("transport = {}", quoted(transport.to_owned()))),
             idcode.map(|idcode| format!("idcode = {idcode}")),
+            port.map(|port| format!("port = {port}")),
+            station.clone().map(|station| format!("station = {}", quoted(station))),
         ];
         writeln!(f, "[[stream]]")?;
         name.iter().try_for_each(|name| writeln!(f, "name = {}", quoted(name.clone())))?;
@@ -196,13 +203,16 @@ impl StreamTable {
         format!("[[stream]] {number}{name}")
     }
 
-    fn matches(&self) -> Result<StreamMatch, String> {
-        let Match { source, destination, transport, idcode } = self.r#match;
+    fn matches(&self, stations: &mut Stations) -> Result<StreamMatch, String> {
+        let Match { source, destination, transport, idcode, port, ref station } = self.r#match;
         if self.name.as_ref().is_some_and(|name| name.trim().is_empty() || name.contains(char::is_control)) {
             return Err("name is empty, or holds what cannot be shown".to_owned());
         }
         if let Some(idcode @ (0 | u16::MAX)) = idcode {
             return Err(format!("match.idcode = {idcode} fits no stream: IDCODEs are 1 to 65534"));
+        }
+        if port == Some(0) {
+            return Err("match.port = 0 fits no stream: ports are 1 to 65535".to_owned());
         }
         if let (Some(source), Some(destination)) = (source, destination)
             && source.address.is_ipv4() != destination.address.is_ipv4()
@@ -224,6 +234,8 @@ impl StreamTable {
                 Over::Tcp => Transport::Tcp,
             }),
             idcode,
+            port,
+            station: station.as_deref().map(|name| numbered(name, stations)).transpose()?,
         })
     }
 
@@ -233,13 +245,31 @@ impl StreamTable {
         StreamSettings {
             late: match self.late {
                 None => default.late,
-                Some(Late::Class(class)) => LateLimit::Class(class),
-                Some(Late::After(span)) => LateLimit::Set(ns(span)),
+                Some(Late::Class(class)) => Some(LateLimit::Class(class)),
+                Some(Late::After(span)) => Some(LateLimit::Set(ns(span))),
             },
             stall_ns: self.stall.map_or(default.stall_ns, ns),
             mirrored: self.mirrored,
         }
     }
+}
+
+/// The longest name that a CFG-3 can give: its length is one byte.
+const LONGEST_STATION: usize = 255;
+
+/// The number of a station, of which the name can be one.
+fn numbered(name: &str, stations: &mut Stations) -> Result<StationId, String> {
+    let wrong = |why: &str| Err(format!("match.station = {} fits no stream: {why}", toml::Value::from(name)));
+    if name.trim().is_empty() || name.contains(char::is_control) {
+        return wrong("it is empty, or holds what cannot be shown");
+    }
+    if name.ends_with(' ') {
+        return wrong("spaces at the end are padding, which is not part of a name");
+    }
+    if name.len() > LONGEST_STATION {
+        return wrong("a station's name has 255 bytes at most (16 in a CFG-2)");
+    }
+    stations.number(name).ok_or_else(|| format!("match.station names more than {STATIONS} stations"))
 }
 
 impl StreamRules {
@@ -251,12 +281,14 @@ impl StreamRules {
         let mut all = Self::default();
         for (number, table) in (1..).zip(tables) {
             let shown = table.shown(number);
-            let matches = table.matches().map_err(|wrong| format!("{shown}: {wrong}"))?;
-            if let Some(before) = all.names.iter().find(|name| name.matches == matches) {
+            let Self { rules: stream::StreamRules { rules, stations }, names } = &mut all;
+            let matches = table.matches(stations).map_err(|wrong| format!("{shown}: {wrong}"))?;
+            let same = rules.iter().zip(&*names).find(|(rule, _)| rule.matches == matches);
+            if let Some((_, before)) = same {
                 return Err(format!("{shown} is never used: {} has the same match", before.shown));
             }
-            all.rules.push(StreamRule { matches, settings: table.settings() });
-            all.names.push(StreamName { name: table.name.as_deref().map(Arc::from), matches, shown });
+            rules.push(StreamRule { matches, settings: table.settings() });
+            names.push(StreamName { name: table.name.as_deref().map(Arc::from), shown });
         }
         Ok(all)
     }
@@ -287,13 +319,18 @@ mod tests {
             stall = "2s"
             mirrored = true
             [[stream]]
+            match = { port = 4713, station = "Blackcombe" }
+            [[stream]]
             late = "40ms"
             "#,
         )
-        .expect("two tables");
-        let [first, second] = rules.rules[..] else { panic!("{rules:?}") };
+        .expect("three tables");
+        let [first, third, second] = rules.rules.rules[..] else { panic!("{rules:?}") };
+        let mut stations = rules.rules.stations.clone();
+        assert_eq!((third.matches.port, third.matches.station), (Some(4713), stations.number("Blackcombe")));
+        assert_eq!(third.settings.late, None, "as the configuration declares");
         let settings = StreamSettings {
-            late: LateLimit::Class(PerformanceClass::P),
+            late: Some(LateLimit::Class(PerformanceClass::P)),
             stall_ns: 2_000_000_000,
             mirrored: true,
         };
@@ -304,7 +341,7 @@ mod tests {
         assert!(first.matches.destination.unwrap().contains(&mapped(77)));
         assert_eq!((first.matches.transport, first.matches.idcode), (Some(Transport::Udp), Some(60)));
         assert_eq!(second.matches, StreamMatch::default());
-        assert_eq!(second.settings.late, LateLimit::Set(40_000_000));
+        assert_eq!(second.settings.late, Some(LateLimit::Set(40_000_000)));
         assert_eq!(rules.names[0].shown, "[[stream]] 1 'Aldermere'");
     }
 
@@ -321,6 +358,13 @@ mod tests {
             ("match = { source = \"224.0.0.1\" }", "multicast"),
             ("match = { source = \"192.0.2.1\", destination = \"2001:db8::1\" }", "not of one IP version"),
             ("match = { transport = \"sctp\" }", "sctp"),
+            ("match = { port = 0 }", "[[stream]] 1: match.port = 0 fits no stream"),
+            ("match = { port = 65536 }", "port"),
+            ("match = { port = \"any\" }", "port"),
+            ("match = { station = \"\" }", "match.station = \"\" fits no stream: it is empty"),
+            ("match = { station = \"A\\tB\" }", "cannot be shown"),
+            ("match = { station = \"ALPHA \" }", "padding"),
+            ("match = { station = 7 }", "station"),
             ("late = \"soon\"", "'soon' is no limit"),
             ("name = \" \"", "name is empty"),
             ("[[stream]]", "[[stream]] 2 is never used: [[stream]] 1 has the same match"),
@@ -328,5 +372,21 @@ mod tests {
             let error = rules(&format!("[[stream]]\n{text}")).expect_err(text);
             assert!(error.contains(named), "{text}: {error}");
         }
+        let long =
+            rules(&format!("[[stream]]\nmatch = {{ station = \"{}\" }}", "A".repeat(256))).expect_err("long");
+        assert!(long.contains("255 bytes at most"), "{long}");
+        let table = |number| format!("[[stream]]\nmatch = {{ station = \"{number}\" }}\n");
+        let many: String = (0..=STATIONS).map(table).collect();
+        let many = rules(&many).expect_err("too many");
+        assert!(many.contains("[[stream]] 65: match.station names more than 64 stations"), "{many}");
+    }
+
+    #[test]
+    fn what_is_printed_reads_back() {
+        let text = "match = { source = \"192.0.2.0/24\", transport = \"tcp\", idcode = 7, port = 4712, station = \"A \\\"B\" }";
+        let file: File = toml::from_str(&format!("[[stream]]\n{text}")).expect("a table");
+        let [table] = &file.stream[..] else { panic!("one table") };
+        let again: File = toml::from_str(&table.to_string()).expect("a table again");
+        assert_eq!(again.stream, file.stream);
     }
 }

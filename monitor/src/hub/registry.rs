@@ -11,6 +11,7 @@ use monitor_core::event::{
 };
 use monitor_core::packet::InterfaceId;
 use monitor_core::protocol::c37118::{ConfigView, FrameView, Layout, LayoutBounds};
+use monitor_core::stream::RuleId;
 
 use super::InterfaceNames;
 use crate::config::StreamName;
@@ -236,7 +237,7 @@ impl Registry {
 
     fn learn(&mut self, event: &Event, bytes: &[u8]) {
         match event.kind {
-            EventKind::StreamOpened(key) => self.open(event.stream, key),
+            EventKind::StreamOpened(key, rule) => self.open(event.stream, key, rule),
             EventKind::Frame(_, Outcome::Decoded) if event.kind.class() == Class::Config => {
                 self.configure(event.config, ConfigSource::Wire, bytes);
             }
@@ -246,14 +247,16 @@ impl Registry {
         self.name_stream(event);
     }
 
-    fn open(&mut self, id: Option<StreamId>, key: StreamKey) {
-        if let Some(id) = id {
-            // The first that fits holds, as in the pipeline.
-            let given = self.names.iter().find(|name| name.matches.fits(&key));
-            let name = given.and_then(|given| given.name.clone());
-            let info = StreamInfo { id, key, label: key.to_string().into(), given: name.is_some(), name };
-            self.streams.insert(id, Arc::new(info));
-        }
+    /// A stream that is new, or for which another rule holds now: then a name that its station gave it stays, unless
+    /// the rule gives one.
+    fn open(&mut self, id: Option<StreamId>, key: StreamKey, rule: Option<RuleId>) {
+        let Some(id) = id else { return };
+        let table = rule.and_then(|RuleId(place)| self.names.get(usize::from(place)));
+        let given = table.and_then(|table| table.name.clone());
+        let learned = || self.streams.get(&id).filter(|info| !info.given).and_then(|info| info.name.clone());
+        let (given, name) = (given.is_some(), given.or_else(learned));
+        let info = StreamInfo { id, key, label: key.to_string().into(), given, name };
+        self.streams.insert(id, Arc::new(info));
     }
 
     fn configure(&mut self, id: Option<ConfigId>, source: ConfigSource, bytes: &[u8]) {

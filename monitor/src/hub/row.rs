@@ -186,7 +186,7 @@ impl SpreadRow {
 pub struct LatenessRow {
     /// Beyond this a frame is late.
     pub limit_ns: Option<u64>,
-    /// `class_m`, `class_p` or `set`.
+    /// `class_m`, `class_p`, `set`, or `svc_class_m` and `svc_class_p` where the stream's CFG-3 declares the class.
     pub limit_from: &'static str,
     /// Whether the time tags and this host's clock agree: `agree`, `offset`; null where it is not known.
     pub clocks: Option<&'static str>,
@@ -243,6 +243,8 @@ impl From<&LatenessReport> for LatenessRow {
                 LimitBasis::ClassM => "class_m",
                 LimitBasis::ClassP => "class_p",
                 LimitBasis::Set => "set",
+                LimitBasis::DeclaredM => "svc_class_m",
+                LimitBasis::DeclaredP => "svc_class_p",
             },
             clocks: match agreement {
                 Agreement::Unknown => None,

@@ -88,7 +88,7 @@ impl Board {
     fn note(&mut self, item: &Item<'_>) {
         let Some(id) = item.event.stream else { return };
         match item.event.kind {
-            EventKind::StreamOpened(_) => {
+            EventKind::StreamOpened(..) => {
                 self.0.entry(id).or_default();
             }
             EventKind::StreamCounts(counts) => self.0.entry(id).or_default().counts = counts,

@@ -168,7 +168,7 @@ fn direct() -> (Direct<Json<Shared>>, Shared) {
 }
 
 fn announce(outlet: &mut impl Outlet) {
-    assert!(outlet.announce(&event(EventKind::StreamOpened(key())), &[]));
+    assert!(outlet.announce(&event(EventKind::StreamOpened(key(), None)), &[]));
     let config = Event { config: Some(CONFIG), ..event(frame(3, Outcome::Decoded)) };
     assert!(outlet.announce(&config, &config_frame()));
 }

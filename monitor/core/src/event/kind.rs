@@ -3,7 +3,7 @@
 use super::InstantEvent;
 use crate::flow::InvalidReason;
 use crate::packet::{Addresses, Transport};
-use crate::stream::{ConfigSource, Misfit, StreamCounts, StreamKey, StreamTiming};
+use crate::stream::{ConfigSource, Misfit, RuleId, StreamCounts, StreamKey, StreamTiming};
 
 /// Which protocol's frame it is; more follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -117,8 +117,8 @@ pub enum EventKind {
     Frame(FrameEvent, Outcome),
     /// A stream's configuration, not from the wire.
     Config(ConfigNews),
-    /// A stream was seen for the first time.
-    StreamOpened(StreamKey),
+    /// A stream was seen for the first time, or another rule holds for it than was told before: its key, and the rule.
+    StreamOpened(StreamKey, Option<RuleId>),
     /// A stream's counts since the start.
     StreamCounts(StreamCounts),
     /// How a stream runs.
@@ -140,7 +140,7 @@ impl EventKind {
             Self::Frame(frame, _) if frame.is_configuration() => Class::Config,
             Self::Config(_) => Class::Config,
             Self::Frame(..) => Class::Frame,
-            Self::StreamOpened(_) => Class::Opened,
+            Self::StreamOpened(..) => Class::Opened,
             Self::StreamCounts(_) | Self::StreamTiming(_) | Self::StreamReport => Class::StreamState,
             Self::Candidate(_) => Class::Candidate,
             Self::Instant(_) => Class::Instant,

@@ -83,3 +83,14 @@ pub enum Addresses {
         destination: [u8; 6],
     },
 }
+
+impl Addresses {
+    /// The ports: the sender's, the receiver's; 0 where there are none.
+    #[must_use]
+    pub const fn ports(&self) -> [u16; 2] {
+        match self {
+            Self::Ip { source, destination } => [source.port, destination.port],
+            Self::Ethernet { .. } => [0; 2],
+        }
+    }
+}

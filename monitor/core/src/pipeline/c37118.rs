@@ -215,12 +215,13 @@ impl Judge {
         }
     }
 
-    /// Tells of a stream that is new, or of which nobody could be told before.
+    /// Tells of a stream that is new, or of which nobody could be told before, or for which another rule holds now.
     pub(super) fn tell_opened<O: Outlet>(&mut self, carrier: &Carrier, id: StreamId, out: &mut O) {
         let Some((key, stream)) = self.streams.get_mut(id) else { return };
         if !stream.announced {
             let about = About { stream: Some(id), ..About::default() };
-            stream.announced = out.announce(&about.event(&carrier.seen, EventKind::StreamOpened(*key)), &[]);
+            let opened = EventKind::StreamOpened(*key, stream.rule());
+            stream.announced = out.announce(&about.event(&carrier.seen, opened), &[]);
         }
     }
 }
@@ -235,7 +236,9 @@ pub(super) fn open<'s>(
 ) -> Option<(StreamId, &'s mut Stream)> {
     let idcode = frame.idcode().0;
     let [address, _] = carrier.between;
-    let opened = streams.open(&carrier.key(idcode), || configs.source(&SourceKey { address, idcode }))?;
+    let opened = streams.open(&carrier.key(idcode), carrier.addresses.ports(), || {
+        configs.source(&SourceKey { address, idcode })
+    })?;
     if let Some(packet) = packet {
         opened.1.remember(&packet, carrier.seen.arrival);
     }

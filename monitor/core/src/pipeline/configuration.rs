@@ -24,9 +24,6 @@ impl Judge {
         }
         self.tell_adopted(carrier, id, source, out);
         let Self { streams, configs, alignment, host_bound_ns, .. } = self;
-        let Some((_, stream)) = streams.get_mut(id) else {
-            return Judged::undecoded(UndecodedReason::TooManyStreams, None);
-        };
         let mut data = DataFrame {
             seen: &carrier.seen,
             time: frame.time(),
@@ -42,6 +39,15 @@ impl Judge {
                 .map_err(|_| UndecodedReason::SizeMismatch);
             data.reading = outcome.as_ref().ok().map(|(_, view)| Reading::take(view));
         }
+        let laid_out_by =
+            outcome.as_ref().ok().and_then(|(config, _)| Some((*config, configs.content(*config)?)));
+        let stream = match laid_out_by {
+            Some((config, content)) => streams.lay_out(id, content, || configs.declared(config)),
+            None => streams.get_mut(id).map(|(_, stream)| stream),
+        };
+        let Some(stream) = stream else {
+            return Judged::undecoded(UndecodedReason::TooManyStreams, None);
+        };
         let placed = stream.take_data(&data);
         let (config, view) = match outcome {
             Ok(decoded) => decoded,
@@ -50,9 +56,6 @@ impl Judge {
                 return Judged::undecoded(reason, Some(id));
             }
         };
-        if let Some(content) = configs.content(config) {
-            stream.lay_out_by(content);
-        }
         if let Some(alignment) = alignment {
             alignment.take(id, carrier.seen.arrival, placed.zip(data.cadence), &view);
         }

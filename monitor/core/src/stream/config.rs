@@ -31,6 +31,8 @@ use std::collections::VecDeque;
 pub(crate) use content::Content;
 pub use preload::{Preload, PreloadError};
 
+use super::declared::Declared;
+use super::rules::Stations;
 use super::table::{Entry, KeyTable};
 use super::{ConfigId, ConfigSource};
 use crate::protocol::c37118::{ArenaBounds, ConfigView, LayoutArena, LayoutRef, StreamLayout};
@@ -92,6 +94,7 @@ struct Source {
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     content: Option<Content>,
+    declared: Declared,
     from: ConfigSource,
     /// Which preload it is of, where it is of one.
     preload: Option<PreloadAt>,
@@ -123,15 +126,18 @@ pub struct Configs {
     retired: VecDeque<Retired>,
     /// Configurations that found no slot, or no room.
     refused: u64,
+    /// Those that rules name.
+    stations: Stations,
 }
 
 impl Configs {
     /// With place for `sources` and, at the same time, as many configurations (65 535 at most) as the bounds say.
     #[must_use]
-    pub fn new(sources: usize, bounds: ArenaBounds) -> Self {
+    pub fn new(sources: usize, bounds: ArenaBounds, stations: Stations) -> Self {
         let slots = bounds.layouts.min(u16::MAX.into());
         let vacant = Slot {
             content: None,
+            declared: Declared::default(),
             from: ConfigSource::Wire,
             preload: None,
             generation: 0,
@@ -150,6 +156,7 @@ impl Configs {
             used: 0,
             retired,
             refused: 0,
+            stations,
         }
     }
 
@@ -195,6 +202,11 @@ impl Configs {
     /// What the configuration in a slot says.
     pub(crate) fn content(&self, config: ConfigId) -> Option<Content> {
         self.slots.get(usize::from(config.slot))?.content
+    }
+
+    /// What it declares beside that.
+    pub(crate) fn declared(&self, config: ConfigId) -> Declared {
+        self.slots.get(usize::from(config.slot)).map(|slot| slot.declared).unwrap_or_default()
     }
 
     /// Whether the configuration that a source uses predicts this FRAMESIZE.
@@ -324,10 +336,18 @@ impl Configs {
         let slot = self.free(passed)?;
         self.layouts.fill(slot, config).ok()?;
         self.occupy(slot);
+        let declared = Declared::of(config, &self.stations);
         let at = self.slots.get_mut(usize::from(slot))?;
         let generation = at.generation.checked_add(1).unwrap_or(1);
-        *at =
-            Slot { content: Some(content), from, preload, generation, announced: false, misfit_told: false };
+        *at = Slot {
+            content: Some(content),
+            declared,
+            from,
+            preload,
+            generation,
+            announced: false,
+            misfit_told: false,
+        };
         self.states.get_mut(source.0 as usize)?.current = Some(slot);
         Some(ConfigId { slot, generation })
     }

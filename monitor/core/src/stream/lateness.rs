@@ -15,8 +15,7 @@
 //!
 //! *Variation* is lateness minus the smallest lateness. It takes clocks that run evenly for two minutes, and no more.
 
-use super::LateLimit;
-use super::report::{Agreement, LatenessReport, Spread};
+use super::report::{Agreement, LatenessReport, LimitBasis, Spread};
 use super::tally::Tally;
 use super::timescale::{TimescaleWatch, may_be_mistaken};
 
@@ -219,12 +218,12 @@ impl LatenessWatch {
         }
     }
 
-    pub(super) fn report(&self, limit: LateLimit) -> LatenessReport {
+    pub(super) fn report(&self, basis: LimitBasis) -> LatenessReport {
         let variation: Spread = self.variation.spread();
         let [sender, host, clocks] = self.unjudged;
         LatenessReport {
             limit_ns: Some(self.limit_ns.unsigned_abs()).filter(|_| self.limit_ns != i64::MAX),
-            basis: limit.basis(),
+            basis,
             agreement: self.agreement(),
             smallest_ns: Some(self.smallest()).filter(|smallest| *smallest != i64::MAX),
             tai_mistake_s: self.timescale.mistake_s(),
@@ -245,6 +244,7 @@ impl LatenessWatch {
 
 #[cfg(test)]
 mod tests {
+    use super::super::LateLimit;
     use super::*;
     use crate::protocol::c37118::DataRate;
 
@@ -259,7 +259,7 @@ mod tests {
 
     /// Tells what was counted; every frame is judged, or it is said why not.
     fn report(watch: &LatenessWatch) -> LatenessReport {
-        let told = watch.report(LateLimit::default());
+        let told = watch.report(LimitBasis::ClassM);
         let unjudged = told.unjudged_sender + told.unjudged_host + told.unjudged_clocks;
         assert_eq!(told.judged + unjudged, told.variation.count, "{told:?}");
         assert!(told.late + told.late_unsure <= told.judged, "{told:?}");

@@ -40,11 +40,14 @@ impl LateLimit {
         }
     }
 
-    pub(super) const fn basis(self) -> LimitBasis {
-        match self {
-            Self::Class(PerformanceClass::M) => LimitBasis::ClassM,
-            Self::Class(PerformanceClass::P) => LimitBasis::ClassP,
-            Self::Set(_) => LimitBasis::Set,
+    /// Where it comes from; `declared` where a configuration says the class.
+    pub(super) const fn basis(self, declared: bool) -> LimitBasis {
+        match (self, declared) {
+            (Self::Class(PerformanceClass::M), false) => LimitBasis::ClassM,
+            (Self::Class(PerformanceClass::P), false) => LimitBasis::ClassP,
+            (Self::Class(PerformanceClass::M), true) => LimitBasis::DeclaredM,
+            (Self::Class(PerformanceClass::P), true) => LimitBasis::DeclaredP,
+            (Self::Set(_), _) => LimitBasis::Set,
         }
     }
 }

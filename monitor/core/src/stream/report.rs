@@ -52,6 +52,10 @@ pub enum LimitBasis {
     ClassP,
     /// Set in the configuration file.
     Set,
+    /// Class M, which SVC_CLASS of the stream's CFG-3 declares.
+    DeclaredM,
+    /// Class P, likewise.
+    DeclaredP,
 }
 
 /// Whether a stream's time tags and the host's clock agree, as its fastest frames show.
@@ -288,6 +292,8 @@ impl LatenessReport {
         *basis = match basis_word {
             1 => LimitBasis::ClassP,
             2 => LimitBasis::Set,
+            3 => LimitBasis::DeclaredM,
+            4 => LimitBasis::DeclaredP,
             _ => LimitBasis::ClassM,
         };
         *agreement = match agreement_word {
@@ -340,7 +346,7 @@ mod tests {
             *word = number;
         });
         // Those that are no plain numbers.
-        report.lateness.basis = LimitBasis::Set;
+        report.lateness.basis = LimitBasis::DeclaredP;
         report.lateness.agreement = Agreement::Offset;
         report.lateness.smallest_ns = Some(-7);
         (report.lateness.tai_mistake_s, report.lateness.host_bound_ns) = (Some(37), None);

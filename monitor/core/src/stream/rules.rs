@@ -1,9 +1,9 @@
 //! What is set for some streams: which streams a rule is for, and what holds for them.
 
-use super::LateLimit;
-use super::StreamKey;
 use super::stalls::STALL_NS;
+use super::{LateLimit, StreamKey};
 use crate::packet::Transport;
+use crate::protocol::c37118::ConfigView;
 
 /// An address, or all that begin like it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,6 +37,54 @@ const fn mask(bits: u8) -> u128 {
     }
 }
 
+/// Stations that rules can name: a bit for each is kept with every configuration.
+pub const STATIONS: usize = 64;
+
+/// The stations that rules name, without the padding behind their names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stations(Vec<Box<str>>);
+
+impl Stations {
+    /// The number of a station, which is new, or was named before; none where there is no place for one more.
+    pub fn number(&mut self, name: &str) -> Option<StationId> {
+        let place = self.0.iter().position(|known| **known == *name).unwrap_or_else(|| {
+            self.0.push(name.into());
+            self.0.len() - 1
+        });
+        self.0.truncate(STATIONS);
+        u8::try_from(place).ok().filter(|_| place < STATIONS).map(StationId)
+    }
+
+    /// Which of them a configuration has, of any of its PMUs. Takes as many comparisons as there are stations and PMUs.
+    #[must_use]
+    pub fn of(&self, config: &ConfigView<'_>) -> StationSet {
+        if self.0.is_empty() {
+            return StationSet::default();
+        }
+        let mut set = 0;
+        for pmu in config.pmus() {
+            let station = pmu.station();
+            let numbers = (0..).zip(&self.0).filter(|(_, known)| known.as_bytes() == station.bytes());
+            set |= numbers.fold(0, |bits, (number, _)| bits | 1 << number);
+        }
+        StationSet(set)
+    }
+}
+
+/// A station that rules name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StationId(u8);
+
+/// Some of the stations that rules name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StationSet(u64);
+
+impl StationSet {
+    const fn has(self, StationId(number): StationId) -> bool {
+        self.0 >> number & 1 == 1
+    }
+}
+
 /// Which streams: those that fit all that is given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StreamMatch {
@@ -48,25 +96,31 @@ pub struct StreamMatch {
     pub transport: Option<Transport>,
     /// The stream's IDCODE.
     pub idcode: Option<u16>,
+    /// The sender's port or the receiver's, as the stream was first seen.
+    pub port: Option<u16>,
+    /// A station of the configuration that lays the stream out.
+    pub station: Option<StationId>,
 }
 
 impl StreamMatch {
-    /// Whether a stream fits.
+    /// Whether a stream fits, first seen on these ports, laid out by a configuration with these stations.
     #[must_use]
-    pub fn fits(&self, key: &StreamKey) -> bool {
-        let Self { source, destination, transport, idcode } = self;
+    pub fn fits(&self, key: &StreamKey, ports: [u16; 2], stations: StationSet) -> bool {
+        let Self { source, destination, transport, idcode, port, station } = self;
         source.is_none_or(|prefix| prefix.contains(&key.source))
             && destination.is_none_or(|prefix| prefix.contains(&key.destination))
             && transport.is_none_or(|transport| transport == key.transport)
             && idcode.is_none_or(|idcode| idcode == key.idcode)
+            && port.is_none_or(|port| ports.contains(&port))
+            && station.is_none_or(|station| stations.has(station))
     }
 }
 
 /// What holds for a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamSettings {
-    /// When its frames are late.
-    pub late: LateLimit,
+    /// When its frames are late; by the class that its configuration declares where it is not set.
+    pub late: Option<LateLimit>,
     /// A silence longer than this, and than three reporting periods, is a stall; nanoseconds.
     pub stall_ns: u64,
     /// The same packet at the same place is a mirror's copy, whatever its headers say.
@@ -75,7 +129,7 @@ pub struct StreamSettings {
 
 impl Default for StreamSettings {
     fn default() -> Self {
-        Self { late: LateLimit::default(), stall_ns: STALL_NS, mirrored: false }
+        Self { late: None, stall_ns: STALL_NS, mirrored: false }
     }
 }
 
@@ -88,11 +142,31 @@ pub struct StreamRule {
     pub settings: StreamSettings,
 }
 
+/// The number of a rule, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RuleId(pub u16);
+
+/// Rules, and the stations that they name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StreamRules {
+    /// The first that fits a stream is its.
+    pub rules: Vec<StreamRule>,
+    /// By the numbers that the rules have of them.
+    pub stations: Stations,
+}
+
+impl From<Vec<StreamRule>> for StreamRules {
+    /// Rules that name no station.
+    fn from(rules: Vec<StreamRule>) -> Self {
+        Self { rules, stations: Stations::default() }
+    }
+}
+
 /// All rules; the first that fits a stream is its.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rules {
     rules: Vec<StreamRule>,
-    /// Streams that each was for.
+    /// Streams that each was for, at one time or another.
     streams: Vec<u64>,
 }
 
@@ -101,16 +175,25 @@ impl Rules {
         Self { streams: vec![0; rules.len()], rules }
     }
 
-    /// What holds for a new stream.
-    pub(super) fn settings(&mut self, key: &StreamKey) -> StreamSettings {
-        let Some(place) = self.rules.iter().position(|rule| rule.matches.fits(key)) else {
-            return StreamSettings::default();
+    /// What holds for a stream, and which rule says so; `before` is the one that held until now.
+    pub(super) fn settings(
+        &mut self,
+        key: &StreamKey,
+        ports: [u16; 2],
+        stations: StationSet,
+        before: Option<RuleId>,
+    ) -> (Option<RuleId>, StreamSettings) {
+        let Some(place) = self.rules.iter().position(|rule| rule.matches.fits(key, ports, stations)) else {
+            return (None, StreamSettings::default());
         };
-        self.streams[place] += 1;
-        self.rules[place].settings
+        let rule = u16::try_from(place).ok().map(RuleId);
+        if before != rule {
+            self.streams[place] += 1;
+        }
+        (rule, self.rules[place].settings)
     }
 
-    /// How many streams each rule was for.
+    /// How many streams each rule was for, at one time or another.
     pub(super) fn matched(&self) -> &[u64] {
         &self.streams
     }
@@ -141,7 +224,7 @@ mod tests {
 
     #[test]
     fn the_first_rule_that_fits_holds() {
-        let late = |ns| StreamSettings { late: LateLimit::Set(ns), ..StreamSettings::default() };
+        let late = |ns| StreamSettings { late: Some(LateLimit::Set(ns)), ..StreamSettings::default() };
         let only =
             StreamMatch { idcode: Some(7), source: Prefix::new(mapped(1), 128), ..StreamMatch::default() };
         let mut rules = Rules::new(vec![
@@ -155,9 +238,33 @@ mod tests {
                 settings: late(3),
             },
         ]);
-        assert_eq!(rules.settings(&key(1, 7)), late(1));
-        assert_eq!(rules.settings(&key(2, 7)), late(2));
-        assert_eq!(rules.settings(&key(1, 8)), StreamSettings::default());
+        let mut settings = |key, before| rules.settings(&key, [4712, 30_000], StationSet::default(), before);
+        assert_eq!(settings(key(1, 7), None), (Some(RuleId(0)), late(1)));
+        assert_eq!(settings(key(2, 7), None), (Some(RuleId(1)), late(2)));
+        assert_eq!(settings(key(2, 7), Some(RuleId(1))), (Some(RuleId(1)), late(2)), "the same stream again");
+        assert_eq!(settings(key(1, 8), None), (None, StreamSettings::default()));
         assert_eq!(rules.matched(), [1, 1, 0]);
+    }
+
+    #[test]
+    fn a_port_is_of_either_end() {
+        let of = |port| StreamMatch { port: Some(port), ..StreamMatch::default() };
+        let fits = |port| of(port).fits(&key(1, 7), [4712, 30_000], StationSet::default());
+        assert!(fits(4712) && fits(30_000) && !fits(4713));
+    }
+
+    #[test]
+    fn a_station_fits_once_it_is_known() {
+        let mut stations = Stations::default();
+        let [first, second] = ["ALPHA", "BETA"].map(|name| stations.number(name).unwrap());
+        assert_eq!(stations.number("ALPHA"), Some(first));
+        let of = StreamMatch { station: Some(second), ..StreamMatch::default() };
+        let fits = |set| of.fits(&key(1, 7), [1, 2], StationSet(set));
+        assert!(!fits(0) && !fits(1) && fits(2) && fits(3));
+        for number in 2..STATIONS {
+            assert!(stations.number(&number.to_string()).is_some());
+        }
+        assert_eq!(stations.number("one too many"), None);
+        assert_eq!(stations.number("BETA"), Some(second), "nothing was pushed out");
     }
 }

@@ -10,8 +10,9 @@ use super::quality::ClockWatch;
 use super::reading::StatFlags;
 use super::stalls::StallWatch;
 use super::{
-    Cadence, ClockTimes, CopyKind, Leaps, PacketIdentity, Place, Placed, Reading, Sequence, SourceId,
-    StatCounts, StreamCounts, StreamReport, StreamSettings, StreamTiming,
+    Cadence, ClockTimes, CopyKind, LateLimit, Leaps, PacketIdentity, PerformanceClass, Place, Placed,
+    Reading, RuleId, Sequence, SourceId, StatCounts, StreamCounts, StreamReport, StreamSettings,
+    StreamTiming,
 };
 use crate::flow::Seen;
 use crate::protocol::c37118::TimeTag;
@@ -66,6 +67,12 @@ struct Watches {
 #[derive(Clone, Copy, Debug)]
 struct Rare {
     settings: StreamSettings,
+    /// Which rule set them.
+    rule: Option<RuleId>,
+    /// The ports on which it was first seen.
+    ports: [u16; 2],
+    /// The class that its configuration declares.
+    class: Option<PerformanceClass>,
     clock_times: ClockTimes,
     leaps: Leaps,
     stat: StatCounts,
@@ -122,6 +129,9 @@ impl Stream {
             copies: CopyWatch::new(),
             rare: Rare {
                 settings: StreamSettings::default(),
+                rule: None,
+                ports: [0; 2],
+                class: None,
                 clock_times: ClockTimes::default(),
                 leaps: Leaps::default(),
                 stat: StatCounts::default(),
@@ -134,11 +144,70 @@ impl Stream {
         }
     }
 
-    /// Begins: with its source, and what is set for it.
-    pub(super) fn open(&mut self, source: SourceId, settings: StreamSettings) {
+    /// Begins: with its source, its ports, and what is set for it by which rule.
+    pub(super) fn open(
+        &mut self,
+        source: SourceId,
+        ports: [u16; 2],
+        rule: Option<RuleId>,
+        settings: StreamSettings,
+    ) {
         self.source = source;
-        self.rare.settings = settings;
+        (self.rare.ports, self.rare.rule, self.rare.settings) = (ports, rule, settings);
         self.watches.stalls.set_limit(settings.stall_ns, 0);
+    }
+
+    /// A configuration lays it out that did not before: what is set for it by now, and the class that is declared. One
+    /// that is a mere repetition in another form (a CFG-2 beside a CFG-3) takes back no class. Where another rule holds,
+    /// the other end of the queue has to be told.
+    #[cold]
+    pub(super) fn settle(
+        &mut self,
+        rule: Option<RuleId>,
+        settings: StreamSettings,
+        class: Option<PerformanceClass>,
+        changed: bool,
+    ) {
+        if self.rare.rule != rule {
+            self.announced = false;
+        }
+        (self.rare.rule, self.rare.settings) = (rule, settings);
+        if class.is_some() || changed {
+            self.rare.class = class;
+        }
+        self.set_limits();
+    }
+
+    /// The rule that holds for it.
+    #[must_use]
+    pub const fn rule(&self) -> Option<RuleId> {
+        self.rare.rule
+    }
+
+    /// The ports on which it was first seen: the sender's, the receiver's.
+    pub(super) const fn ports(&self) -> [u16; 2] {
+        self.rare.ports
+    }
+
+    /// What its frames are late by: what is set, else the declared class, else the default; and whether it is the
+    /// declared one.
+    fn late(&self) -> (LateLimit, bool) {
+        let Rare { settings, class, .. } = &self.rare;
+        match (settings.late, class) {
+            (Some(late), _) => (late, false),
+            (None, Some(class)) => (LateLimit::Class(*class), true),
+            (None, None) => (LateLimit::default(), false),
+        }
+    }
+
+    fn set_limits(&mut self) {
+        let (late, _) = self.late();
+        let Watches { stalls, lateness, .. } = &mut self.watches;
+        let period_ns = self.cadence.map_or(0, |cadence| cadence.rate.period_ns());
+        stalls.set_limit(self.rare.settings.stall_ns, period_ns);
+        if let Some(cadence) = self.cadence {
+            lateness.set_limit(late.at(cadence.rate));
+        }
     }
 
     /// Whose configurations lay it out.
@@ -234,11 +303,8 @@ impl Stream {
             self.sequence.restart();
         }
         self.cadence = Some(cadence);
-        let StreamSettings { late, stall_ns, .. } = self.rare.settings;
-        let Watches { stalls, pace, lateness, .. } = &mut self.watches;
-        stalls.set_limit(stall_ns, cadence.rate.period_ns());
-        lateness.set_limit(late.at(cadence.rate));
-        pace.forget_usual();
+        self.set_limits();
+        self.watches.pace.forget_usual();
     }
 
     /// Whether DATA came without a configuration for a while by now; true once.
@@ -248,11 +314,17 @@ impl Stream {
         overdue && !std::mem::replace(&mut self.lack_told, true)
     }
 
-    /// Notes which configuration lays out a DATA frame; another one than the frame's before is a change, counted.
-    pub(crate) fn lay_out_by(&mut self, content: Content) {
-        if self.laid_out_by.replace(content).is_some_and(|before| before.differs(content)) {
-            self.counts.config_changes = self.counts.config_changes.saturating_add(1);
+    /// Notes which configuration lays out a DATA frame; another one than the frame's before is a change, counted. None
+    /// where it is the same one; else whether it differs from the one before, which the first one does.
+    #[inline]
+    pub(super) fn lay_out_by(&mut self, content: Content) -> Option<bool> {
+        if self.laid_out_by == Some(content) {
+            return None;
         }
+        let before = self.laid_out_by.replace(content);
+        let changed = before.is_some_and(|before| before.differs(content));
+        self.counts.config_changes = self.counts.config_changes.saturating_add(changed.into());
+        Some(changed || before.is_none())
     }
 
     /// Whether a packet is a copy of one that was seen: then it is counted, and is no more to be looked at.
@@ -284,10 +356,11 @@ impl Stream {
     #[must_use]
     pub fn report(&self, now: Nanos) -> StreamReport {
         let Watches { stalls, clock, pace, lateness } = &self.watches;
-        let Rare { settings, clock_times, leaps, stat, copies } = &self.rare;
+        let Rare { clock_times, leaps, stat, copies, .. } = &self.rare;
+        let (late, declared) = self.late();
         StreamReport {
             pace: pace.pace(self.cadence.map(|cadence| cadence.rate.word())),
-            lateness: lateness.report(settings.late),
+            lateness: lateness.report(late.basis(declared)),
             copies: copies.counts(),
             clock: clock.times(clock_times),
             stalls: stalls.stalls(now),

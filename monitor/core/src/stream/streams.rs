@@ -1,6 +1,8 @@
 //! The table of streams, with what is set for some of them.
 
-use super::rules::Rules;
+use super::config::Content;
+use super::declared::Declared;
+use super::rules::{Rules, StationSet};
 use super::table::{Entry, KeyTable};
 use super::{SourceId, Stream, StreamId, StreamKey, StreamRule};
 use crate::packet::Transport;
@@ -34,10 +36,12 @@ impl Streams {
         self.keys.find(key).and_then(id)
     }
 
-    /// A stream, new or seen before; none where the table is full. `source` names the source of a new one.
+    /// A stream, new or seen before; none where the table is full. `source` names the source of a new one, which is seen
+    /// on these ports.
     pub fn open(
         &mut self,
         key: &StreamKey,
+        ports: [u16; 2],
         source: impl FnOnce() -> Option<SourceId>,
     ) -> Option<(StreamId, &mut Stream)> {
         let (place, new) = match self.keys.insert(key) {
@@ -51,9 +55,30 @@ impl Streams {
         let stream = self.states.get_mut(place)?;
         if new {
             // There is place: a source has at least one stream.
-            stream.open(source()?, self.rules.settings(key));
+            let (rule, settings) = self.rules.settings(key, ports, StationSet::default(), None);
+            stream.open(source()?, ports, rule, settings);
         }
         Some((id(place)?, stream))
+    }
+
+    /// Notes which configuration lays out a DATA frame of a stream. Where it is another one than before, what it declares
+    /// is asked for, and what is set for the stream may be another.
+    #[inline]
+    pub(crate) fn lay_out(
+        &mut self,
+        id: StreamId,
+        content: Content,
+        declared: impl FnOnce() -> Declared,
+    ) -> Option<&mut Stream> {
+        let place = id.0.get() as usize - 1;
+        let stream = self.states.get_mut(place)?;
+        if let Some(changed) = stream.lay_out_by(content) {
+            let key = self.keys.keys().get(place)?;
+            let declared = declared();
+            let (rule, settings) = self.rules.settings(key, stream.ports(), declared.stations, stream.rule());
+            stream.settle(rule, settings, declared.class, changed);
+        }
+        Some(stream)
     }
 
     /// Streams that found no place; at most as many as there are places.
@@ -62,7 +87,7 @@ impl Streams {
         self.refused.keys().len() as u64
     }
 
-    /// How many streams each rule was for, in the order of the rules.
+    /// How many streams each rule was for, at one time or another, in the order of the rules.
     #[must_use]
     pub fn matched(&self) -> &[u64] {
         self.rules.matched()

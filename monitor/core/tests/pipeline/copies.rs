@@ -147,7 +147,7 @@ fn what_was_sent_twice_is_a_duplicate() {
 fn a_stream_that_is_set_as_mirrored_takes_equal_packets_for_copies() {
     let settings = StreamSettings { mirrored: true, ..StreamSettings::default() };
     let rules = vec![StreamRule { settings, ..StreamRule::default() }];
-    let pipeline = Pipeline::with_rules(Ports::Set(vec![PORT]), &SMALL, rules);
+    let pipeline = Pipeline::with_rules(Ports::Set(vec![PORT]), &SMALL, rules.into());
     let mut bench = Bench { pipeline, out: crate::Kept::default() };
     let none = |payload: &[u8], _| numbered(payload, 0);
     let counts = twice(&mut bench, none, |payload, _, at, push| {

@@ -17,6 +17,7 @@ mod outlet;
 mod packets;
 mod quality;
 mod records;
+mod rules;
 #[path = "../support/segments.rs"]
 mod segments;
 mod sequences;

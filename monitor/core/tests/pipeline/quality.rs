@@ -49,17 +49,17 @@ fn a_rule_sets_the_limit_of_the_streams_that_it_fits() {
         };
         let other = StreamMatch { idcode: Some(8), ..StreamMatch::default() };
         let rules = vec![StreamRule { matches: other, ..StreamRule::default() }, rule];
-        let pipeline = Pipeline::with_rules(Ports::Set(vec![PORT]), &SMALL, rules);
+        let pipeline = Pipeline::with_rules(Ports::Set(vec![PORT]), &SMALL, rules.into());
         let mut bench = Bench { pipeline, out: crate::Kept::default() };
         let report = late(&pmu(), &mut bench, 0..100, |n| i64::try_from(n).expect("few") * MS);
         assert_eq!(bench.pipeline.rules_matched(), [0, 1]);
         report
     };
-    let late = LateLimit::Class(PerformanceClass::P);
+    let late = Some(LateLimit::Class(PerformanceClass::P));
     let report = set(StreamSettings { late, ..StreamSettings::default() });
     assert_eq!((report.lateness.basis, report.lateness.limit_ns), (LimitBasis::ClassP, Some(40_000_000)));
     assert_eq!(report.lateness.late, 59);
-    let late = LateLimit::Set(90_000_000);
+    let late = Some(LateLimit::Set(90_000_000));
     let report = set(StreamSettings { late, stall_ns: 2_000_000_000, mirrored: false });
     assert_eq!((report.lateness.basis, report.lateness.late), (LimitBasis::Set, 9));
     assert_eq!(report.stalls.limit_ns, 2_000_000_000);

@@ -5,8 +5,8 @@ use monitor_core::protocol::c37118::encode::{
 };
 use monitor_core::protocol::c37118::{
     ConfigView, Coordinates, DataRate, Format, FrameView, IdCode, Layout, LayoutBounds, NominalFrequency,
-    PhasorChannel, PhasorComponent, PhasorScale3, PhasorScaling, PhasorUnit, PmuDetails, Stat, Text,
-    TimeBase, TimeQuality, TimeTag, Version,
+    PhasorChannel, PhasorComponent, PhasorScale3, PhasorScaling, PhasorUnit, PmuDetails, ServiceClass, Stat,
+    Text, TimeBase, TimeQuality, TimeTag, Version,
 };
 
 /// Float values, polar phasors.
@@ -21,6 +21,9 @@ pub(crate) struct Pmu {
     /// What its frames say of its clock and of itself.
     pub(crate) quality: TimeQuality,
     pub(crate) stat: Stat,
+    /// STN, and SVC_CLASS of its CFG-3.
+    pub(crate) station: &'static str,
+    pub(crate) class: ServiceClass,
     layout: Layout,
     phasors: usize,
     config_count: u16,
@@ -35,6 +38,8 @@ impl Pmu {
             time_base: TimeBase::MICROSECONDS,
             quality: TimeQuality::default(),
             stat: Stat::default(),
+            station: "STATION",
+            class: ServiceClass::Measurement,
             layout: Layout::with_capacity(bounds),
             phasors,
             config_count: 1,
@@ -69,7 +74,7 @@ impl Pmu {
         };
         let phasors = vec![channel; self.phasors];
         let station = StationConfig {
-            station: Text::new(b"STATION"),
+            station: Text::from(self.station),
             idcode: IdCode(self.idcode),
             format: FORMAT,
             phasors: &phasors,
@@ -92,7 +97,7 @@ impl Pmu {
         let phasors =
             vec![PhasorChannel { name: "VA".into(), unit: PhasorUnit::Volt, scaling }; self.phasors];
         let config = StationConfig {
-            station: Text::new(b"STATION"),
+            station: Text::from(self.station),
             idcode: IdCode(self.idcode),
             format: FORMAT,
             phasors: &phasors,
@@ -101,7 +106,10 @@ impl Pmu {
             nominal: NominalFrequency::Hz50,
             config_count: self.config_count,
         };
-        let stations = [StationConfig3 { config, details: PmuDetails::default() }];
+        let stations = [StationConfig3 {
+            config,
+            details: PmuDetails { service_class: self.class, ..PmuDetails::default() },
+        }];
         let stream = StreamConfig3 { time_base: self.time_base, stations: &stations, data_rate: self.rate };
         let mut bytes = vec![0; 4096];
         let size = encode::config3(&mut bytes, &self.preamble(soc, 0), &stream).expect("a configuration");

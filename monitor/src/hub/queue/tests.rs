@@ -30,7 +30,7 @@ fn data(number: i64) -> Event {
 
 fn opened(number: i64) -> Event {
     let key = StreamKey { source: [0; 16], destination: [0; 16], transport: Transport::Udp, idcode: 1 };
-    event(EventKind::StreamOpened(key), number)
+    event(EventKind::StreamOpened(key, None), number)
 }
 
 fn small() -> QueueBounds {
@@ -143,7 +143,7 @@ fn no_wake_up_is_lost_and_announcements_come_first() {
             }
             receiver.receive(|event, bytes| {
                 let number = event.arrival.0;
-                if matches!(event.kind, EventKind::StreamOpened(_)) {
+                if matches!(event.kind, EventKind::StreamOpened(..)) {
                     announced = number;
                     return;
                 }
