@@ -37,7 +37,7 @@ struct Peer {
 
 impl Peer {
     fn start(end: &End, command: &mut Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = end.run(|| command.spawn().unwrap()).unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         Self { child, lines }
@@ -48,6 +48,12 @@ impl Peer {
         let python = pyc37().unwrap();
         // Without buffers of Python's own between it and the test.
         Self::start(end, Command::new(python).arg("-u").arg(script).args(arguments))
+    }
+
+    /// Ends its standard input: told that it may end.
+    fn told(mut self) -> Self {
+        drop(self.child.stdin.take());
+        self
     }
 
     fn line(&mut self) -> Option<String> {
@@ -76,8 +82,8 @@ impl Drop for Peer {
 
 /// Their PMU, listening.
 fn their_pmu(pair: &Pair) -> Peer {
-    // A few frames more than the PDC takes: none is the last by accident.
-    let more = (FRAMES + 10).to_string();
+    // Far more than the PDC takes, which stops them.
+    let more = (100 * FRAMES).to_string();
     let (address, port, idcode) = (PMU.to_string(), TCP_PORT.to_string(), IDCODE.to_string());
     let mut pmu = Peer::python(&pair.stations, "pmu.py", &[&address, &port, &idcode, "100", &more]);
     assert_eq!(pmu.line().as_deref(), Some("listening"));
@@ -98,7 +104,7 @@ fn tags<'a>(lines: impl IntoIterator<Item = &'a Value>, kind: &str) -> Vec<(u64,
 /// The monitor's DATA begin where it began to look, and go on to at least the last that the PDC took.
 fn agree(report: &Report, got: &[Value]) -> usize {
     let (seen, got) = (tags(&report.lines, "c37118.data"), tags(got, "data"));
-    assert_eq!(got.len() as u64, FRAMES);
+    assert!(got.len() as u64 >= FRAMES);
     let begin = got.iter().position(|tag| Some(tag) == seen.first());
     let begin = begin.unwrap_or_else(|| panic!("the first seen is none of those got: {seen:?} {got:?}"));
     assert!(seen.len() >= got.len() - begin, "{} of {} seen", seen.len(), got.len() - begin);
@@ -124,7 +130,7 @@ fn from_the_start() {
     let pair = addressed_pair();
     let running = Monitor::on(&pair).args(["--frames"]).start().attached();
     let _pmu = their_pmu(&pair);
-    let got = their_pdc(&pair, IDCODE).objects();
+    let got = their_pdc(&pair, IDCODE).told().objects();
     assert_eq!(kinds(&got), ["header", "config", "data"]);
     let report = sound(running.stop());
     assert_eq!(agree(&report, &got), 0, "all of them");
@@ -144,8 +150,9 @@ fn from_mid_session() {
     let mut pdc = their_pdc(&pair, IDCODE);
     // The session has begun, its configuration has gone by.
     let first: Vec<Value> = (0..4).map(|_| serde_json::from_str(&pdc.line().unwrap()).unwrap()).collect();
-    let running = Monitor::on(&pair).args(["--frames"]).start().attached();
-    let got: Vec<Value> = first.into_iter().chain(pdc.objects()).collect();
+    let mut running = Monitor::on(&pair).args(["--frames"]).start().attached();
+    running.counted("frames.found", 10);
+    let got: Vec<Value> = first.into_iter().chain(pdc.told().objects()).collect();
     let report = sound(running.stop());
     let begin = agree(&report, &got);
     assert!(begin >= 2, "the first were gone by when the monitor began");
@@ -164,7 +171,7 @@ fn reads_our_stations() {
     let stream = ["--rate", "25", "--first-idcode", &idcode];
     let server = Server::start(&pair, &[&stream[..], &readable, &formats].concat());
     listened(&pair);
-    let got = their_pdc(&pair, IDCODE).objects();
+    let got = their_pdc(&pair, IDCODE).told().objects();
     assert_eq!(kinds(&got)[..2], ["header", "config"]);
     let sent = server.sent(true);
     let total = |what: &str| sent.0["total"][what].as_u64().unwrap();
@@ -182,6 +189,6 @@ fn reads_our_stations() {
     let seen = tags(&report.lines, "c37118.data");
     let mut rest = seen.iter();
     let got = tags(&got, "data");
-    assert_eq!(got.len() as u64, FRAMES);
+    assert!(got.len() as u64 >= FRAMES);
     assert!(got.iter().all(|tag| rest.any(|seen| seen == tag)), "in this order: {got:?} of {seen:?}");
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::harness::{BINARY, Monitor, Report, Running};
 use crate::support::{Need, trial};
-use crate::wire::{PDC, PMU, PORT, addressed_pair};
+use crate::wire::{PDC, PDC_6, PMU, PMU_6, PORT, addressed_pair};
 
 pub(crate) fn trials() -> Vec<Trial> {
     const NEEDS: &[Need] = &[Need::Bpf, Need::Veth];
@@ -22,6 +22,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("leap_seconds_cost_no_frame", NEEDS, leap_seconds_cost_no_frame),
         trial("a_changed_configuration_is_followed", NEEDS, a_changed_configuration_is_followed),
         trial("pdc_streams_of_any_format_are_decoded", NEEDS, pdc_streams_of_any_format_are_decoded),
+        trial("fragments_of_both_versions_of_ip_are_found_exactly", NEEDS, fragments),
     ]
 }
 
@@ -270,4 +271,53 @@ fn pdc_streams_of_any_format_are_decoded() {
         assert_eq!(report.of_kind("c37118.data").count(), 100, "{format}");
         assert!(report.of_kind("c37118.data").all(|line| line["pmus"].as_array().unwrap().len() == 5));
     }
+}
+
+/// Datagrams in IP fragments, in order and not, whole and not, over IPv4 and IPv6; with CFG-3, itself in fragments, as all
+/// that lays them out.
+fn fragments() {
+    let pair = addressed_pair();
+    let mut running = Monitor::on(&pair).args(["--frames"]).start().attached();
+    let base =
+        ["--pmus", "4", "--rate", "50", "--duration", "1s", "--announce", "3", "--config3-size", "400"];
+    let mut sums = BTreeMap::new();
+    let mut all = Vec::new();
+    for (first, to, from) in [
+        (101, format!("{PDC}:{PORT}"), PMU.to_string()),
+        (201, format!("[{PDC_6}]:{PORT}"), PMU_6.to_string()),
+    ] {
+        let ids = [first, first + 1, first + 2].map(|idcode| format!(",idcode={idcode}"));
+        let faults = [
+            format!("fragment=24{}", ids[0]),
+            format!("fragment=40,reversed=yes{}", ids[1]),
+            format!("fragment=32,incomplete=yes,share=0.3{}", ids[2]),
+        ];
+        let faults: Vec<&str> = faults.iter().map(String::as_str).collect();
+        let first = first.to_string();
+        let place = ["--to", &to, "--from", &from, "--first-idcode", &first];
+        let sent = simulate(&pair, &with_faults(&[&base[..], &place].concat(), &faults));
+        for (name, count) in [
+            ("fragmented", sent.0["injected"]["fragmented"].as_u64().unwrap()),
+            ("unfinished", sent_with(&sent, "unfinished")),
+            ("data", sent_with(&sent, "data")),
+            ("config3", sent.0["total"]["config3"].as_u64().unwrap()),
+        ] {
+            *sums.entry(name).or_insert(0) += count;
+        }
+        all.push(sent);
+    }
+    running.counted("frames.found", sums["data"] + sums["config3"]);
+    let report = running.stop().adds_up();
+    for sent in &all {
+        agree(&report, sent);
+    }
+    assert_eq!(report.count("frames.found"), sums["data"] + sums["config3"]);
+    assert_eq!(report.flow("fragments.whole"), sums["fragmented"] - sums["unfinished"]);
+    assert!(sums["unfinished"] > 10 && sums["fragmented"] > 200, "{sums:?}");
+    assert!(sums["config3"] >= 2 * 8, "{sums:?}");
+    for none in ["contradicting", "overlaps", "duplicates", "no_place"] {
+        assert_eq!(report.flow(&format!("fragments.{none}")), 0, "{none}");
+    }
+    let versions: Vec<_> = report.of_kind("c37118.config").map(|line| line["version"].clone()).collect();
+    assert!(versions.iter().all(|version| *version == 3), "{versions:?}");
 }

@@ -92,6 +92,8 @@ fn reads(pair: &Pair, port: u16, ended: &AtomicBool) {
 }
 
 const STREAMS: u16 = 9;
+/// More than any of their DATA has.
+const LONGEST: u64 = 200;
 
 /// Each fault on a stream of its own, and on the last one several. Two frames behind one another that both end early would
 /// be one thing that is no frame: here they are apart.
@@ -103,7 +105,7 @@ fn faults_over_tcp_are_found_exactly() {
     let streams = STREAMS.to_string();
     let base = ["--pmus", &streams, "--rate", "100", "--duration", "4s", "--spontaneous"];
     let faults = [
-        "crc=0.1,idcode=102",
+        "crc,every=6,idcode=102",
         "truncate,every=7,bytes=40,idcode=103",
         "loss=0.1,idcode=104",
         "duplicate=0.1,idcode=104",
@@ -136,8 +138,14 @@ fn faults_over_tcp_are_found_exactly() {
     running.counted("frames.found", data + others);
     let report = running.stop().adds_up();
     assert_eq!(report.count("frames.found"), data + others, "every frame, and none twice");
-    assert_eq!((report.count("bytes.skipped"), report.count("bytes.dropped")), (0, 0));
-    assert_eq!(report.count("bytes.buffered"), 0, "every connection came to its end");
+    assert_eq!(
+        (report.count("bytes.dropped"), report.count("bytes.buffered")),
+        (0, 0),
+        "all came to its end"
+    );
+    // A byte 0xAA near the end of a broken frame may be where the next one begins: the rest of it is passed over.
+    let broken: u64 = sent.streams().iter().map(broken).sum();
+    assert!(report.count("bytes.skipped") < broken * LONGEST, "{} skipped", report.count("bytes.skipped"));
     for stream in sent.streams() {
         agrees(&report, stream);
     }
@@ -166,6 +174,11 @@ fn faults_over_tcp_are_found_exactly() {
     assert!(sent.injected(108, "disconnected") >= 1 && report.stream(108)["missing"].as_u64() > Some(50));
 }
 
+/// Frames that were sent and are none.
+fn broken(stream: &Value) -> u64 {
+    expected(stream, "crc_errors") + expected(stream, "truncated")
+}
+
 /// What was found of a stream is what was sent of it. A frame that ends early is seen as one whose check does not fit,
 /// since the next one follows in its place; the last one of a connection as what it is.
 fn agrees(report: &Report, stream: &Value) {
@@ -185,8 +198,7 @@ fn agrees(report: &Report, stream: &Value) {
         let lines = report.of_kind("c37118.invalid").filter(|line| line["idcode"] == idcode);
         lines.filter(|line| line["error"] == error).count() as u64
     };
-    let broken = expected(stream, "crc_errors") + expected(stream, "truncated");
-    assert_eq!(told("crc") + told("truncated"), broken, "{row}{stream}");
+    assert_eq!(told("crc") + told("truncated"), broken(stream), "{row}{stream}");
     assert_eq!(found(row, "crc_errors"), told("crc"), "{row}");
 }
 

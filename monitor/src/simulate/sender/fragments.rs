@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::simulate::script::Cut;
 use crate::sys::rawip::PacketSender;
@@ -22,7 +23,6 @@ pub(super) struct Fragmenter {
     socket: PacketSender,
     from: SocketAddr,
     to: SocketAddr,
-    identification: u16,
 }
 
 /// What the fragments of a datagram share.
@@ -30,20 +30,27 @@ pub(super) struct Fragmenter {
 struct Envelope {
     from: IpAddr,
     to: IpAddr,
-    identification: u16,
+    /// IPv4 has place for the lower half.
+    identification: u32,
+}
+
+/// Fragments are told apart by addresses and this number alone, and streams may share their addresses: they count together.
+fn identification() -> u32 {
+    static LAST: AtomicU32 = AtomicU32::new(0);
+    // Relaxed: the number only has to differ from the others.
+    LAST.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
 }
 
 impl Fragmenter {
     /// From `from` to `to`, both of one IP version.
     pub(super) fn open(from: SocketAddr, to: SocketAddr) -> io::Result<Self> {
-        Ok(Self { socket: PacketSender::open(&to)?, from, to, identification: 0 })
+        Ok(Self { socket: PacketSender::open(&to)?, from, to })
     }
 
     /// Sends `payload`, cut as asked for.
-    pub(super) fn send(&mut self, payload: &[u8], cut: Cut) -> io::Result<()> {
-        let Self { socket, from, to, identification } = self;
-        *identification = identification.wrapping_add(1);
-        let envelope = Envelope { from: from.ip(), to: to.ip(), identification: *identification };
+    pub(super) fn send(&self, payload: &[u8], cut: Cut) -> io::Result<()> {
+        let Self { socket, from, to } = self;
+        let envelope = Envelope { from: from.ip(), to: to.ip(), identification: identification() };
         let datagram = datagram(*from, *to, payload)?;
         for packet in envelope.packets(&datagram, cut) {
             socket.send(&packet, to)?;
@@ -118,6 +125,7 @@ impl Envelope {
                 let word = (offset | u16::from(more) << 13).to_be_bytes();
                 let mut header = vec![0x45, 0];
                 // The kernel fills in the check sum.
+                let [_, _, identification @ ..] = identification;
                 for part in [&length(HEADER)[..], &identification, &word, &[HOPS, UDP, 0, 0]] {
                     header.extend(part);
                 }
@@ -136,7 +144,7 @@ impl Envelope {
                 for part in [&length(HEADER)[..], &[FRAGMENT_HEADER, HOPS], &octets(from), &octets(to)] {
                     header.extend(part);
                 }
-                for part in [&[UDP, 0][..], &word, &[0, 0], &identification] {
+                for part in [&[UDP, 0][..], &word, &identification] {
                     header.extend(part);
                 }
                 header
