@@ -13,7 +13,7 @@ use monitor_common::{HOOK_XDP, KIND_PACKET, RecordHeader};
 
 use crate::{
     bytes::{Bytes as _, Direct, Window as _, opaque},
-    counting::{count, counters},
+    counting::counters,
     emitting,
     judged::Judged,
     maps::MATCHING,
@@ -32,7 +32,6 @@ pub fn early(ctx: XdpContext) -> u32 {
 #[inline(always)]
 fn watch(packet: Buffer) {
     let (Some(counters), Some(matching)) = (counters(), MATCHING.get_ptr(0)) else { return };
-    count!(counters, seen);
     let judged = matching::judge(packet, matching, counters, Way::In);
     let Some(kind) = tc::kind_of(counters, judged, matching, Way::In) else { return };
     // Read only now: what does not match need not pay for it, and looking at the headers took some 10 ns.
@@ -60,7 +59,7 @@ fn watch(packet: Buffer) {
     };
     // Before it is emitted, as at tc.
     if kind == KIND_PACKET {
-        streams::count_frame(packet, judged, &mut header, counters);
+        streams::count_frame(packet, judged, &mut header, matching, counters);
     }
     emitting::emit(packet, counters, &mut header);
 }

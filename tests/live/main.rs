@@ -18,6 +18,9 @@ mod hostile;
 mod interfaces;
 mod matching;
 mod offsets;
+#[path = "../support/packets.rs"]
+#[expect(dead_code, reason = "benches need other kinds of packet")]
+mod packets;
 mod probed;
 mod pyc37;
 mod reattach;
@@ -28,6 +31,8 @@ mod simulated;
 mod simulated_tcp;
 mod sizes;
 mod sources;
+mod streams;
+mod switches;
 mod tcp;
 mod verifier;
 mod wakeups;
@@ -59,6 +64,8 @@ fn main() -> ExitCode {
         flood::trials(),
         wakeups::trials(),
         offsets::trials(),
+        streams::trials(),
+        switches::trials(),
         clsact::trials(),
         copies::trials(),
         interfaces::trials(),
