@@ -7,10 +7,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering, fence},
 };
 
-use monitor_core::event::{
-    AlignCounts, ByteCounts, Counts, FlowCounts, FragmentCounts, FrameCounts, QueueCounts, RecordCounts,
-    ResyncCounts, TcpCounts,
-};
+use monitor_core::event::{ByteCounts, Counts, FlowCounts, FrameCounts, QueueCounts, RecordCounts};
 
 use super::LoopCounts;
 
@@ -53,8 +50,10 @@ impl Snapshot {
             frames;
         [found, decoded, invalid, crc_errors].into_iter().for_each(&mut each);
         undecoded.iter_mut().chain(c37118).chain(invalid_by_reason).for_each(&mut each);
-        in_flows(flows).into_iter().for_each(&mut each);
-        aligned(alignment).into_iter().for_each(&mut each);
+        let FlowCounts { tcp, fragments, resync } = flows;
+        let named = tcp.named().into_iter().chain(fragments.named()).chain(resync.named());
+        named.for_each(|(_, number)| each(number));
+        alignment.numbers().into_iter().for_each(&mut each);
         [streams_refused, configs_refused, config_series_lost, copies, configs_without_rate, packets_ignored]
             .into_iter()
             .for_each(&mut each);
@@ -64,93 +63,6 @@ impl Snapshot {
             offered.iter_mut().chain(taken).chain(dropped).for_each(&mut each);
         }
     }
-}
-
-/// Every number of flows.
-fn in_flows(counts: &mut FlowCounts) -> [&mut u64; 21] {
-    let FlowCounts { tcp, fragments: parts, resync: ResyncCounts { looks, checked_bytes, exhausted } } =
-        counts;
-    let TcpCounts {
-        flows,
-        evicted,
-        out_of_order,
-        retransmitted,
-        copies,
-        gaps,
-        lost_bytes,
-        no_place,
-        stray,
-        unframed,
-    } = tcp;
-    let FragmentCounts {
-        fragments,
-        whole,
-        timed_out,
-        evicted: pushed_out,
-        contradicting,
-        overlaps,
-        duplicates,
-        no_place: without_place,
-    } = parts;
-    [
-        flows,
-        evicted,
-        out_of_order,
-        retransmitted,
-        copies,
-        gaps,
-        lost_bytes,
-        no_place,
-        stray,
-        unframed,
-        fragments,
-        whole,
-        timed_out,
-        pushed_out,
-        contradicting,
-        overlaps,
-        duplicates,
-        without_place,
-        looks,
-        checked_bytes,
-        exhausted,
-    ]
-}
-
-/// Every number of alignment.
-fn aligned(counts: &mut AlignCounts) -> [&mut u64; 14] {
-    let AlignCounts {
-        offered,
-        aligned,
-        late,
-        joining,
-        duplicate,
-        out_of_step,
-        instants_full,
-        rates_full,
-        unaligned,
-        instants,
-        complete,
-        incomplete,
-        cut,
-        values_full,
-    } = counts;
-    [
-        offered,
-        aligned,
-        late,
-        joining,
-        duplicate,
-        out_of_step,
-        instants_full,
-        rates_full,
-        unaligned,
-        instants,
-        complete,
-        incomplete,
-        cut,
-        values_full,
-    ]
 }
 
 /// The shared copy.

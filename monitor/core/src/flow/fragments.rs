@@ -51,6 +51,24 @@ pub struct FragmentCounts {
     pub no_place: u64,
 }
 
+impl FragmentCounts {
+    /// Each with its name in JSON. Destructured, so that a new one cannot be forgotten.
+    pub const fn named(&mut self) -> [(&'static str, &mut u64); 8] {
+        let Self { fragments, whole, timed_out, evicted, contradicting, overlaps, duplicates, no_place } =
+            self;
+        [
+            ("fragments", fragments),
+            ("whole", whole),
+            ("timed_out", timed_out),
+            ("evicted", evicted),
+            ("contradicting", contradicting),
+            ("overlaps", overlaps),
+            ("duplicates", duplicates),
+            ("no_place", no_place),
+        ]
+    }
+}
+
 /// What the fragments of one packet share.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 struct Key {

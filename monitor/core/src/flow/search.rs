@@ -26,6 +26,12 @@ pub struct ResyncCounts {
 }
 
 impl ResyncCounts {
+    /// Each with its name in JSON. Destructured, so that a new one cannot be forgotten.
+    pub const fn named(&mut self) -> [(&'static str, &mut u64); 3] {
+        let Self { looks, checked_bytes, exhausted } = self;
+        [("looks", looks), ("checked_bytes", checked_bytes), ("exhausted", exhausted)]
+    }
+
     /// Adds what another packet cost.
     pub(crate) const fn add(&mut self, other: Self) {
         let Self { looks, checked_bytes, exhausted } = other;

@@ -73,6 +73,36 @@ pub struct TcpCounts {
     pub unframed: u64,
 }
 
+impl TcpCounts {
+    /// Each with its name in JSON. Destructured, so that a new one cannot be forgotten.
+    pub const fn named(&mut self) -> [(&'static str, &mut u64); 10] {
+        let Self {
+            flows,
+            evicted,
+            out_of_order,
+            retransmitted,
+            copies,
+            gaps,
+            lost_bytes,
+            no_place,
+            stray,
+            unframed,
+        } = self;
+        [
+            ("flows", flows),
+            ("evicted", evicted),
+            ("out_of_order", out_of_order),
+            ("retransmitted", retransmitted),
+            ("copies", copies),
+            ("gaps", gaps),
+            ("lost_bytes", lost_bytes),
+            ("no_place_bytes", no_place),
+            ("stray", stray),
+            ("unframed", unframed),
+        ]
+    }
+}
+
 /// A flow in the table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 struct Place {

@@ -34,6 +34,42 @@ pub struct AlignCounts {
 }
 
 impl AlignCounts {
+    /// Every number in a fixed order. Destructured, so that a new one cannot be forgotten.
+    pub const fn numbers(&mut self) -> [&mut u64; 14] {
+        let Self {
+            offered,
+            aligned,
+            late,
+            joining,
+            duplicate,
+            out_of_step,
+            instants_full,
+            rates_full,
+            unaligned,
+            instants,
+            complete,
+            incomplete,
+            cut,
+            values_full,
+        } = self;
+        [
+            offered,
+            aligned,
+            late,
+            joining,
+            duplicate,
+            out_of_step,
+            instants_full,
+            rates_full,
+            unaligned,
+            instants,
+            complete,
+            incomplete,
+            cut,
+            values_full,
+        ]
+    }
+
     /// Frames and instants that no other counter holds; anything but 0 is a bug.
     #[must_use]
     pub const fn unaccounted(&self) -> u64 {
