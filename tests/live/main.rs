@@ -8,6 +8,7 @@ mod align;
 mod broken;
 mod clsact;
 mod connections;
+mod contention;
 mod copies;
 mod demo;
 mod discovery;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         wakeups::trials(),
         offsets::trials(),
         clsact::trials(),
+        contention::trials(),
         copies::trials(),
         interfaces::trials(),
         endings::trials(),
