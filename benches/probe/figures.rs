@@ -5,30 +5,48 @@ use std::fs;
 use monitor::sys::{sched::CpuList, uname::Uname};
 use serde_json::{Value, json};
 
+/// What was measured in one round: of each block, what it is compared with, and what is above it. Nanoseconds a packet.
+#[derive(Clone, Default)]
+pub(crate) struct Round {
+    baseline: Vec<f64>,
+    above: Vec<f64>,
+}
+
+impl Round {
+    /// Adds a block.
+    pub(crate) fn push(&mut self, baseline: f64, own: f64) {
+        self.baseline.push(baseline);
+        self.above.push(own - baseline);
+    }
+}
+
 /// One figure: what something costs above what it is compared with, nanoseconds a packet.
 pub(crate) struct Figure {
     name: String,
-    /// Median of what it is compared with.
+    /// Median over the rounds of what it is compared with.
     baseline: f64,
-    /// Median of the differences, block by block.
+    /// Median over the rounds of the difference, which is the median of a round's blocks.
     above: f64,
-    /// Lower and upper quartile of the differences.
-    quartiles: (f64, f64),
-    /// Differences.
-    blocks: usize,
+    /// The least and the most of a round.
+    range: (f64, f64),
+    rounds: usize,
     limit: Option<f64>,
 }
 
 impl Figure {
-    /// From one value a block of each.
-    pub(crate) fn difference(name: &str, baseline: &[f64], own: &[f64], limit: Option<f64>) -> Self {
-        let above: Vec<f64> = own.iter().zip(baseline).map(|(own, baseline)| own - baseline).collect();
+    /// From its rounds.
+    pub(crate) fn of(name: &str, rounds: &[Round], limit: Option<f64>) -> Self {
+        let baseline: Vec<f64> = rounds.iter().map(|round| median(&round.baseline)).collect();
+        let above: Vec<f64> = rounds.iter().map(|round| median(&round.above)).collect();
         Self {
             name: name.to_owned(),
-            baseline: quantile(baseline, 0.5),
-            above: quantile(&above, 0.5),
-            quartiles: (quantile(&above, 0.25), quantile(&above, 0.75)),
-            blocks: above.len(),
+            baseline: median(&baseline),
+            above: median(&above),
+            range: (
+                above.iter().copied().fold(f64::INFINITY, f64::min),
+                above.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            ),
+            rounds: rounds.len(),
             limit,
         }
     }
@@ -37,26 +55,20 @@ impl Figure {
         self.limit.map(|limit| self.above <= limit)
     }
 
-    fn json(&self) -> Value {
+    fn json(&self, clock: f64) -> Value {
         json!({
             "name": self.name, "unit": "ns/packet", "baseline": self.baseline, "above": self.above,
-            "quartiles": [self.quartiles.0, self.quartiles.1], "blocks": self.blocks, "limit": self.limit,
-            "holds": self.holds(),
+            "range": [self.range.0, self.range.1], "rounds": self.rounds,
+            "above_by_baseline": self.above / self.baseline, "above_by_clock": self.above / clock,
+            "limit": self.limit, "holds": self.holds(),
         })
     }
 }
 
-fn quantile(values: &[f64], quantile: f64) -> f64 {
+fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a place in a short list"
-    )]
-    let place = ((sorted.len() - 1) as f64 * quantile).round() as usize;
-    sorted[place]
+    sorted[sorted.len() / 2]
 }
 
 /// All figures, and where they were taken.
@@ -78,7 +90,7 @@ impl Report {
         }
     }
 
-    /// Adds a figure.
+    /// Adds a figure. The first is by what the others are told besides: a reading of the clock.
     pub(crate) fn push(&mut self, figure: Figure) {
         self.figures.push(figure);
     }
@@ -88,13 +100,21 @@ impl Report {
         self.figures.iter().all(|figure| figure.holds() != Some(false))
     }
 
+    /// What one reading of the clock takes.
+    fn clock(&self) -> f64 {
+        self.figures[0].above
+    }
+
     /// For a person.
     pub(crate) fn print_table(&self) {
         println!(
-            "{}, {} CPUs, Linux {}; nanoseconds a packet, medians of blocks",
+            "{}, {} CPUs, Linux {}; nanoseconds a packet, medians of rounds",
             self.processor, self.cpus, self.kernel
         );
-        println!("{:<44} {:>8} {:>8} {:>17} {:>6}", "", "compared", "above", "quartiles", "limit");
+        println!(
+            "{:<52} {:>8} {:>7} {:>15} {:>8} {:>8} {:>6}",
+            "", "compared", "above", "of rounds", "/compar.", "/clock", "limit"
+        );
         for figure in &self.figures {
             let limit = figure.limit.map_or_else(|| "-".to_owned(), |limit| format!("{limit:.0}"));
             let verdict = match figure.holds() {
@@ -102,17 +122,24 @@ impl Report {
                 Some(false) => "EXCEEDED",
                 None => "",
             };
-            let (low, high) = figure.quartiles;
+            let (low, high) = figure.range;
             println!(
-                "{:<44} {:>8.1} {:>8.1} {:>8.1}{:>9.1} {:>6} {verdict}",
-                figure.name, figure.baseline, figure.above, low, high, limit
+                "{:<52} {:>8.1} {:>7.1} {:>7.1} {:>7.1} {:>8.2} {:>8.2} {:>6} {verdict}",
+                figure.name,
+                figure.baseline,
+                figure.above,
+                low,
+                high,
+                figure.above / figure.baseline,
+                figure.above / self.clock(),
+                limit
             );
         }
     }
 
     /// For a program: one object.
     pub(crate) fn print_json(&self) {
-        let figures: Vec<Value> = self.figures.iter().map(Figure::json).collect();
+        let figures: Vec<Value> = self.figures.iter().map(|figure| figure.json(self.clock())).collect();
         let machine = json!({ "processor": self.processor, "cpus": self.cpus, "kernel": self.kernel });
         println!("{}", json!({ "kind": "bench.probe", "machine": machine, "figures": figures }));
     }

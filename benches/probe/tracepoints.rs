@@ -5,27 +5,33 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::time::Instant;
 
 use monitor::netns::Netns;
-use monitor::probe::{Hook, Matching, Options, Probe};
+use monitor::probe::{Hook, Matching, Options, Probe, Sizes};
 
-use crate::figures::{Figure, Report};
+use crate::figures::{Figure, Report, Round};
 
 /// Datagrams in one block.
 const DATAGRAMS: u32 = 20_000;
-/// Pairs of blocks.
-const BLOCKS: usize = 21;
+/// Rounds.
+const ROUNDS: usize = 7;
+/// Pairs of blocks in a round.
+const BLOCKS: usize = 3;
 
 /// Adds the figure.
 pub(crate) fn measure(report: &mut Report) {
     let netns = Netns::create().unwrap_or_else(|error| panic!("{error}"));
-    let (mut without, mut with) = (Vec::new(), Vec::new());
-    let options = Options { matching: Matching::Ports(vec![4713]), ring_bytes: 256 << 10, hook: Hook::Tc };
-    for _ in 0..BLOCKS {
-        without.push(netns.run(block).unwrap());
-        let probe = Probe::load(&options).unwrap_or_else(|error| panic!("{error}"));
-        with.push(netns.run(block).unwrap());
-        drop(probe);
+    let mut rounds = vec![Round::default(); ROUNDS];
+    let options =
+        Options { matching: Matching::Ports(vec![4713]), sizes: Sizes::of_ring(256 << 10), hook: Hook::Tc };
+    for round in &mut rounds {
+        for _ in 0..BLOCKS {
+            let without = netns.run(block).unwrap();
+            let probe = Probe::load(&options).unwrap_or_else(|error| panic!("{error}"));
+            let with = netns.run(block).unwrap();
+            drop(probe);
+            round.push(without, with);
+        }
     }
-    report.push(Figure::difference("tracepoints: any packet of the host", &without, &with, None));
+    report.push(Figure::of("tracepoints: any packet of the host", &rounds, None));
 }
 
 /// Nanoseconds for one datagram, sent and received.

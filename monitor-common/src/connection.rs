@@ -1,8 +1,8 @@
 //! TCP connections that are known to carry C37.118 frames, where any port may: what the programs keep of each.
 
-/// Connections kept at a time; a new one takes the place of the one that was quiet for longest. Each takes 128 bytes of
-/// the kernel's memory.
-pub const CONNECTIONS_MAX: usize = 8192;
+/// Connections kept at a time unless user space chooses another number at load; a new one takes the place of the one that
+/// was quiet for longest. Each takes about 100 bytes of the kernel's memory.
+pub const CONNECTIONS_MAX: u32 = 8192;
 
 /// Key of a connection, the same whichever way a segment goes: the end with the smaller port stands first (of equal
 /// ports, the one whose address is smaller, as two 64-bit numbers in the machine's byte order). Neither interface nor VLAN is part of it: a tap may show each direction on an

@@ -29,12 +29,14 @@ pub struct PacketCounters {
     pub offset_mismatch: u64,
     /// Frames whose stream has no entry in the table of streams, because it was full.
     pub streams_full: u64,
-    /// TCP connections taken up because a segment began like a frame, where any port is matched; above
-    /// [`crate::CONNECTIONS_MAX`] the oldest have been given up.
+    /// TCP connections taken up because a segment began like a frame, where any port is matched. Those that are no longer
+    /// in their table have been given up for newer ones: nothing else takes one out.
     pub connections: u64,
+    /// TCP connections that would have been taken up, and for which the kernel had no place.
+    pub connections_refused: u64,
 }
 
-const _: () = assert!(size_of::<PacketCounters>() == 104);
+const _: () = assert!(size_of::<PacketCounters>() == 112);
 
 /// What readers have taken since the maps were made, and up to where in the ring.
 #[repr(C)]

@@ -27,7 +27,9 @@ pub use record::{
     SIZE_CLASSES,
 };
 pub use stages::Stages;
-pub use streams::{StreamCounts, StreamKey};
+pub use streams::{
+    SLOT_BEGUN, SLOT_FREE, SLOT_TAKEN, STREAM_TRIES, STREAMS_MAX, StreamCounts, StreamKey, StreamSlot,
+};
 
 /// Version of every layout in this crate; pins stand under `v<ABI_VERSION>`.
-pub const ABI_VERSION: u32 = 3;
+pub const ABI_VERSION: u32 = 4;

@@ -3,12 +3,13 @@
 /// Words of the port set.
 pub const PORT_WORDS: usize = 1024;
 
-/// A set of UDP and TCP ports, one bit each.
+/// A set of UDP and TCP ports, one bit each, by the number that a port's two bytes make on this machine as they lie in
+/// a packet: so the programs need not turn them round.
 #[repr(C)]
 #[derive(Clone, Copy)]
 #[cfg_attr(feature = "pod", derive(bytemuck::Pod, bytemuck::Zeroable))]
 pub struct Ports {
-    /// Bit `port % 64` of word `port / 64`.
+    /// Bit `number % 64` of word `number / 64`.
     pub words: [u64; PORT_WORDS],
 }
 
@@ -18,13 +19,15 @@ impl Ports {
 
     /// Adds a port.
     pub const fn insert(&mut self, port: u16) {
-        self.words[port as usize / 64] |= 1 << (port % 64);
+        let number = port.to_be();
+        self.words[number as usize / 64] |= 1 << (number % 64);
     }
 
     /// Whether the set holds a port.
     #[must_use]
     pub const fn contains(&self, port: u16) -> bool {
-        self.words[port as usize / 64] >> (port % 64) & 1 == 1
+        let number = port.to_be();
+        self.words[number as usize / 64] >> (number % 64) & 1 == 1
     }
 }
 
@@ -39,8 +42,9 @@ pub struct Settings {
     pub discover: u32,
     /// Inode number of the network namespace of all monitored interfaces; 0 where they are in several.
     pub netns: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// What the places of streams in their table depend on, so that nobody outside knows which streams would meet there.
+    /// Any number, the same for as long as the table lives.
+    pub seed: u32,
 }
 
 const _: () = assert!(size_of::<Settings>() == 16);

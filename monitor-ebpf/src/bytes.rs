@@ -3,7 +3,7 @@
 //! In place they lie at any address, and x86-64 and aarch64 read numbers there as anywhere else. The compiler, told of
 //! no processor but BPF's, would put each together from single bytes: so those reads are written out.
 
-use core::{arch::asm, ptr};
+use core::{arch::asm, hint::assert_unchecked, ptr};
 
 use crate::packet::Packet;
 
@@ -92,17 +92,26 @@ macro_rules! read {
 impl Window for Place {
     #[inline(always)]
     fn byte<const AT: usize>(&self) -> u8 {
-        read!("u8", self.0, AT) as u8
+        let number = read!("u8", self.0, AT);
+        // SAFETY: a read of 8 bits leaves the others 0. Said, so that the compiler does not clear them once more.
+        unsafe { assert_unchecked(number <= u8::MAX as u64) };
+        number as u8
     }
 
     #[inline(always)]
     fn half<const AT: usize>(&self) -> u16 {
-        read!("u16", self.0, AT) as u16
+        let number = read!("u16", self.0, AT);
+        // SAFETY: as above.
+        unsafe { assert_unchecked(number <= u16::MAX as u64) };
+        number as u16
     }
 
     #[inline(always)]
     fn word<const AT: usize>(&self) -> u32 {
-        read!("u32", self.0, AT) as u32
+        let number = read!("u32", self.0, AT);
+        // SAFETY: as above.
+        unsafe { assert_unchecked(number <= u32::MAX as u64) };
+        number as u32
     }
 
     #[inline(always)]

@@ -1,6 +1,7 @@
 //! TCP where any port may carry frames: frames begin anywhere in a connection's bytes, so once one was seen at the
 //! beginning of a segment, every further segment of the connection is asked for, both ways, with payload or without.
 
+use aya_ebpf::bindings::BPF_NOEXIST;
 use monitor_common::{Connection, ConnectionKey, PacketCounters};
 
 use crate::{
@@ -11,6 +12,9 @@ use crate::{
     maps::CONNECTIONS,
     matching::{NO_FRAME, TYPE_COMMAND, Way, ports},
 };
+
+/// `-EEXIST` (`include/uapi/asm-generic/errno-base.h`).
+const EXISTS: i32 = -17;
 
 /// A [`ConnectionKey`] as it is filled: in the widest numbers.
 #[repr(C)]
@@ -54,14 +58,22 @@ pub fn judge(bytes: impl Bytes, found: Judged, frame: u8, counters: *mut PacketC
             return found.ignored();
         }
         let pmu = if frame == TYPE_COMMAND { 1 - sender } else { sender };
-        // A full map gives up the connection that was quiet for longest.
-        if CONNECTIONS.insert(key, Connection { pmu }, 0).is_ok() {
-            count!(counters, connections);
-        }
+        take_up(key, pmu, counters);
         pmu
     };
     // Of what leaves this host, only what goes to a PMU.
     if way == Way::In || pmu != sender { found.matched() } else { found.ignored() }
+}
+
+/// A full map gives up the connection that was quiet for longest.
+#[inline(always)]
+fn take_up(key: &ConnectionKey, pmu: u32, counters: *mut PacketCounters) {
+    match CONNECTIONS.insert(key, Connection { pmu }, BPF_NOEXIST.into()) {
+        Ok(()) => count!(counters, connections),
+        // Another CPU was first, and counted it.
+        Err(EXISTS) => {}
+        Err(_) => count!(counters, connections_refused),
+    }
 }
 
 /// Whether the source stands behind the destination in a connection's key.

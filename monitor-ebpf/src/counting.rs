@@ -27,15 +27,19 @@ pub fn counters() -> Option<*mut PacketCounters> {
     COUNTERS.get_ptr_mut(0)
 }
 
-/// Adds to a counter of this CPU.
+/// Adds to counters of this CPU.
 #[inline(always)]
-pub fn add(counter: *mut u64, value: u64) {
+pub fn add<const N: usize>(counters: [(*mut u64, u64); N]) {
     if programs_take_turns() {
-        // SAFETY: `counter` points into a map value, which lives as long as the program runs and is 8-byte aligned; no
-        // other program writes it meanwhile.
-        unsafe { *counter += value };
+        for (counter, value) in counters {
+            // SAFETY: `counter` points into a map value, which lives as long as the program runs and is 8-byte aligned;
+            // no other program writes it meanwhile.
+            unsafe { *counter += value };
+        }
     } else {
-        add_shared(counter, value);
+        for (counter, value) in counters {
+            add_shared(counter, value);
+        }
     }
 }
 
@@ -62,11 +66,11 @@ pub fn next(counter: *mut u64) -> u64 {
     unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::AcqRel }>(counter, 1) + 1 }
 }
 
-/// Adds one to a field of this CPU's counters.
+/// Adds one to fields of this CPU's counters.
 macro_rules! count {
-    ($counters:expr, $field:ident) => {
-        // SAFETY: a field of a map value that the verifier has seen to be there.
-        $crate::counting::add(unsafe { &raw mut (*$counters).$field }, 1)
+    ($counters:expr, $($field:ident),+) => {
+        // SAFETY: fields of a map value that the verifier has seen to be there.
+        $crate::counting::add(unsafe { [$((&raw mut (*$counters).$field, 1)),+] })
     };
 }
 pub(crate) use count;

@@ -40,6 +40,7 @@ enum Lost {
 /// Puts a packet into the ring, in parts where it is longer than a record can be, and counts what became of it.
 #[inline(always)]
 pub fn emit(packet: impl Packet, counters: *mut PacketCounters, header: &mut RecordHeader) {
+    count!(counters, seen);
     // SAFETY: a field of a map value.
     header.packet = next(unsafe { &raw mut (*counters).matched });
     let length = header.packet_length as usize;
@@ -54,9 +55,9 @@ pub fn emit(packet: impl Packet, counters: *mut PacketCounters, header: &mut Rec
     };
     match emitted {
         Ok(()) => {
-            count!(counters, submitted);
-            // SAFETY: a field of a map value.
-            add(unsafe { &raw mut (*counters).bytes }, u64::from(header.packet_length));
+            let bytes = header.packet_length.into();
+            // SAFETY: fields of a map value.
+            add(unsafe { [(&raw mut (*counters).submitted, 1), (&raw mut (*counters).bytes, bytes)] });
         }
         Err(Lost::NoRoom) => {
             count!(counters, ring_full);

@@ -20,6 +20,7 @@ mod maps;
 mod matching;
 mod offsets;
 mod packet;
+mod slots;
 mod stages;
 mod streams;
 mod tc;

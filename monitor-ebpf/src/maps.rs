@@ -7,7 +7,7 @@ use aya_ebpf::{
 };
 use monitor_common::{
     CONNECTIONS_MAX, Connection, ConnectionKey, INTERFACES_MAX, Instance, InterfaceKey, InterfaceSettings,
-    Matching, PacketCounters, ReaderPage, Stages, StreamCounts, StreamKey,
+    Matching, PacketCounters, ReaderPage, STREAMS_MAX, Stages, StreamSlot,
 };
 
 /// Bytes of the ring unless user space sets another size at load: 54 ms of 128 000 small frames a second, twice.
@@ -16,8 +16,6 @@ const RING_BYTES: usize = 4 << 20;
 const IRQS_MAX: usize = 1024;
 /// Ethertypes told apart while discovering.
 const ETHERTYPES_MAX: usize = 256;
-/// Streams told apart; 128 bytes of the kernel's memory each.
-const STREAMS_MAX: usize = 4096;
 /// The reader maps this map's only page.
 const MMAPABLE: usize = BPF_F_MMAPABLE as usize;
 
@@ -60,8 +58,9 @@ pub static ETHERTYPES: HashMap<u32, u64, ETHERTYPES_MAX> = HashMap::new();
 /// What was seen of each stream. Never emptied, and an entry that is there is never given up for a new one: who floods
 /// the wire with invented streams hides no real one, and `streams_full` tells of it.
 #[btf_map]
-pub static STREAMS: HashMap<StreamKey, StreamCounts, STREAMS_MAX> = HashMap::new();
+pub static STREAMS: Array<StreamSlot, STREAMS_MAX> = Array::new();
 
 /// TCP connections that carried a frame, where any port is matched.
 #[btf_map]
-pub static CONNECTIONS: LruHashMap<ConnectionKey, Connection, CONNECTIONS_MAX> = LruHashMap::new();
+pub static CONNECTIONS: LruHashMap<ConnectionKey, Connection, { CONNECTIONS_MAX as usize }> =
+    LruHashMap::new();

@@ -1,8 +1,8 @@
 //! Is this packet one that was asked for? By direct packet access where the headers lie in the linear part, by
 //! copying them first where they do not.
 //!
-//! The ports decide over nearly every packet of a host: what is needed for that alone stands in the program itself,
-//! everything else in functions that are called.
+//! The ports decide over nearly every packet of a host, and stand at the same place in nearly all: what is needed for
+//! those stands in the program itself, everything else in functions that are called.
 
 use monitor_common::{Matching, PacketCounters, Ports, Settings};
 
@@ -26,12 +26,18 @@ const IPV6_ROUTING: u8 = 43;
 const IPV6_FRAGMENT: u8 = 44;
 const IPV6_DESTINATION: u8 = 60;
 const IPV4_HEADER: usize = 20;
+/// Version 4, and 5 words of header.
+const IPV4_WITHOUT_OPTIONS: u8 = 0x45;
+/// "More fragments" and the offset, as they lie in the header; the two bits above them say nothing of the sort.
+const IPV4_FRAGMENT: u16 = 0x3FFF_u16.to_be();
 pub const IPV6_HEADER: usize = 40;
 /// Where a TCP header says how long it is.
 const TCP_DATA_OFFSET: usize = 12;
 pub const UDP_HEADER: usize = 8;
 /// IPv6 extension headers looked through before ports are given up.
 const EXTENSION_HEADERS_MAX: usize = 4;
+/// Bytes of the one look.
+const LOOK: usize = ETHERNET_HEADER + IPV4_HEADER + 4;
 /// Tags looked through in the packet's own bytes.
 const TAGS_MAX: usize = 2;
 
@@ -53,37 +59,71 @@ pub enum Way {
 
 /// Judges a packet.
 #[inline(always)]
-pub fn judge(
-    packet: impl Packet,
-    matching: *const Matching,
-    counters: *mut PacketCounters,
-    way: Way,
-) -> Judged {
-    let bytes = Direct::of(packet);
-    let judged = by_headers(bytes, matching, way);
-    if judged.is_matched() || !judged.is_cut() && !judged.is_candidate() {
-        return judged;
-    }
-    if judged.is_candidate() {
-        return by_content(packet, judged, matching, counters, way);
-    }
-    if packet.length() as usize > bytes.end - bytes.data {
-        judge_copied(packet, matching, counters, way)
-    } else {
-        judged
-    }
-}
-
-/// The same for a packet whose headers lie in its fragments.
-#[inline(never)]
-fn judge_copied<P: Packet>(
+pub fn judge<P: Packet>(
     packet: P,
     matching: *const Matching,
     counters: *mut PacketCounters,
     way: Way,
 ) -> Judged {
-    let judged = by_headers(Copied(packet), matching, way).copied();
+    let judged = by_one_look(packet, matching, way);
     if judged.is_candidate() { by_content(packet, judged, matching, counters, way) } else { judged }
+}
+
+/// By the bytes at which nearly every packet has all that decides: an Ethernet header, an IPv4 header without options,
+/// the ports. They are compared as they lie there, and one comparison with the packet's end is for all of them.
+#[inline(always)]
+fn by_one_look<P: Packet>(packet: P, matching: *const Matching, way: Way) -> Judged {
+    let Some(look) = Direct::of(packet).window::<LOOK>(0) else {
+        return by_all_headers(packet, matching, way);
+    };
+    let outer = look.half::<{ ETHERNET_HEADER - 2 }>();
+    if outer == ETHERTYPE_IPV4.to_be() && look.byte::<ETHERNET_HEADER>() == IPV4_WITHOUT_OPTIONS {
+        let carrier = Carrier {
+            ethertype: ETHERTYPE_IPV4,
+            network: ETHERNET_HEADER,
+            transport: ETHERNET_HEADER + IPV4_HEADER,
+            protocol: look.byte::<{ ETHERNET_HEADER + 9 }>(),
+            fragment: false,
+        };
+        if !carrier.has_ports() {
+            return Judged::other(ETHERTYPE_IPV4);
+        }
+        if look.half::<{ ETHERNET_HEADER + 6 }>() & IPV4_FRAGMENT == 0 {
+            let source = look.half::<{ ETHERNET_HEADER + IPV4_HEADER }>();
+            let destination = look.half::<{ ETHERNET_HEADER + IPV4_HEADER + 2 }>();
+            return carrier.by_ports(source, destination, matching, way);
+        }
+    }
+    let inner = if is_tag(outer) { look.half::<{ ETHERNET_HEADER + VLAN_TAG - 2 }>() } else { outer };
+    if is_ip(inner) || is_tag(inner) {
+        by_all_headers(packet, matching, way)
+    } else {
+        Judged::other(u16::from_be(inner))
+    }
+}
+
+/// The same for any packet, wherever its headers lie.
+#[inline(never)]
+fn by_all_headers<P: Packet>(packet: P, matching: *const Matching, way: Way) -> Judged {
+    let bytes = Direct::of(packet);
+    let judged = by_headers(bytes, matching, way);
+    if judged.is_cut() && packet.length() as usize > bytes.end - bytes.data {
+        by_headers(Copied(packet), matching, way).copied()
+    } else {
+        judged
+    }
+}
+
+/// Of an ethertype as it lies in the packet.
+#[inline(always)]
+fn is_tag(ethertype: u16) -> bool {
+    ethertype == ETHERTYPE_VLAN.to_be() || ethertype == ETHERTYPE_SERVICE_VLAN.to_be()
+}
+
+/// Of an ethertype as it lies in the packet.
+#[inline(always)]
+fn is_ip(ethertype: u16) -> bool {
+    ethertype == ETHERTYPE_IPV4.to_be() || ethertype == ETHERTYPE_IPV6.to_be()
 }
 
 /// The headers before those of the transport: what the verdict is made of.
@@ -106,49 +146,45 @@ impl Carrier {
         if self.fragment { found.as_fragment() } else { found }
     }
 
-    /// The verdict by the ports. A candidate is a packet of which the payload decides.
+    #[inline(always)]
+    fn has_ports(self) -> bool {
+        self.protocol == PROTOCOL_TCP || self.protocol == PROTOCOL_UDP
+    }
+
     #[inline(always)]
     fn verdict(self, bytes: impl Bytes, matching: *const Matching, way: Way) -> Judged {
-        if self.protocol != PROTOCOL_TCP && self.protocol != PROTOCOL_UDP {
+        if !self.has_ports() {
             return Judged::other(self.ethertype);
         }
-        match way {
-            Way::In => self.incoming(bytes, matching),
-            Way::Out => self.outgoing(bytes, matching),
-        }
-    }
-
-    #[inline(always)]
-    fn incoming(self, bytes: impl Bytes, matching: *const Matching) -> Judged {
         if self.fragment {
-            return self.judged().matched();
+            // Whether it is one of a packet that was asked for is seen when they are put together.
+            return if way == Way::In { self.judged().matched() } else { Judged::other(self.ethertype) };
         }
-        let Some(ports) = bytes.window::<4>(self.transport) else {
-            return Judged::other(self.ethertype).cut();
-        };
-        if has_port(matching, ports.number::<0>()) || has_port(matching, ports.number::<2>()) {
-            self.judged().matched()
-        } else if payload_decides(matching) {
-            self.judged().candidate()
-        } else {
-            Judged::other(self.ethertype)
+        match bytes.window::<4>(self.transport) {
+            Some(ports) => self.by_ports(ports.half::<0>(), ports.half::<2>(), matching, way),
+            None => Judged::other(self.ethertype).cut(),
         }
     }
 
-    /// Of what leaves this host only commands to a PMU are of interest: all of a TCP connection to its port, and the
+    /// The verdict by the ports, as they lie in the packet. A candidate is a packet of which the payload decides. Of
+    /// what leaves this host only commands to a PMU are of interest: all of a TCP connection to its port, and the
     /// datagrams that begin like a command.
     #[inline(always)]
-    fn outgoing(self, bytes: impl Bytes, matching: *const Matching) -> Judged {
-        if self.fragment {
-            return Judged::other(self.ethertype);
-        }
-        let Some(ports) = bytes.window::<4>(self.transport) else {
-            return Judged::other(self.ethertype).cut();
+    fn by_ports(self, source: u16, destination: u16, matching: *const Matching, way: Way) -> Judged {
+        let (matched, candidate) = match way {
+            Way::In => {
+                let asked_for = has_port(matching, source) || has_port(matching, destination);
+                (asked_for, !asked_for && payload_decides(matching))
+            }
+            Way::Out => {
+                let asked_for = has_port(matching, destination);
+                let whole = asked_for && self.protocol == PROTOCOL_TCP;
+                (whole, !whole && (asked_for || settings(matching).any_port != 0))
+            }
         };
-        let asked_for = has_port(matching, ports.number::<2>());
-        if asked_for && self.protocol == PROTOCOL_TCP {
+        if matched {
             self.judged().matched()
-        } else if asked_for || settings(matching).any_port != 0 {
+        } else if candidate {
             self.judged().candidate()
         } else {
             Judged::other(self.ethertype)
@@ -157,7 +193,7 @@ impl Carrier {
 }
 
 #[inline(always)]
-fn settings(matching: *const Matching) -> Settings {
+pub fn settings(matching: *const Matching) -> Settings {
     // SAFETY: a field of a map value; user space replaces it while the programs run, each number at once.
     unsafe { (*matching).settings }
 }
@@ -169,6 +205,7 @@ pub fn payload_decides(matching: *const Matching) -> bool {
     any_port | discover != 0
 }
 
+/// Of a port as it lies in the packet.
 #[inline(always)]
 fn has_port(matching: *const Matching, port: u16) -> bool {
     // SAFETY: as above; the index is below the number of words.
@@ -282,8 +319,7 @@ fn ipv4(bytes: impl Bytes, at: usize, matching: *const Matching, way: Way) -> Ju
         network: at,
         transport: at + usize::from(header.byte::<0>() & 0x0F) * 4,
         protocol: header.byte::<9>(),
-        // "More fragments" and the offset; the two bits above them say nothing of the sort.
-        fragment: header.half::<6>() & 0x3FFF_u16.to_be() != 0,
+        fragment: header.half::<6>() & IPV4_FRAGMENT != 0,
     };
     carrier.verdict(bytes, matching, way)
 }

@@ -1,16 +1,16 @@
 //! What was seen of each stream, kept here so that it goes on with no reader.
 
 use aya_ebpf::helpers::bpf_ktime_get_ns;
-use monitor_common::{PacketCounters, RecordHeader, StreamCounts, StreamKey};
+use monitor_common::{Matching, PacketCounters, RecordHeader, StreamCounts};
 
 use crate::{
     addresses::Addresses,
     bytes::{Bytes, Copied, Direct, Window as _, opaque},
     counting::{add_shared, count},
     judged::Judged,
-    maps::STREAMS,
     matching::{SYNC, UDP_HEADER, payload},
     packet::Packet,
+    slots::{self, Key},
 };
 
 /// SYNC, FRAMESIZE, IDCODE: what is read of a frame.
@@ -28,57 +28,43 @@ struct Frame {
     idcode: u16,
 }
 
-/// A [`StreamKey`] as it is filled: in the widest numbers.
-#[repr(C)]
-struct Key {
-    addresses: [u64; 4],
-    netns: u32,
-    ifindex: u32,
-    idcode: u16,
-    transport: u8,
-    reserved: u8,
-    filled_up: u32,
-}
-
-const _: () = assert!(size_of::<StreamKey>() == core::mem::offset_of!(Key, filled_up));
-
 /// Counts the frame that a packet begins with, if it makes a stream.
 #[inline(always)]
 pub fn count_frame(
     packet: impl Packet,
     judged: Judged,
     header: &mut RecordHeader,
+    matching: *const Matching,
     counters: *mut PacketCounters,
 ) {
     if judged.is_fragment() {
         return;
     }
     if judged.is_copied() {
-        look(Copied(packet), judged, header, counters);
+        look(Copied(packet), judged, header, matching, counters);
     } else {
-        look(Direct::of(packet), judged, header, counters);
+        look(Direct::of(packet), judged, header, matching, counters);
     }
 }
 
 #[inline(always)]
-fn look(bytes: impl Bytes, judged: Judged, header: &mut RecordHeader, counters: *mut PacketCounters) {
+fn look(
+    bytes: impl Bytes,
+    judged: Judged,
+    header: &mut RecordHeader,
+    matching: *const Matching,
+    counters: *mut PacketCounters,
+) {
     let Some(frame) = frame(bytes, judged, header.packet_length) else { return };
     let mut addresses = Addresses::NONE;
     if !addresses.read(bytes, judged) {
         return;
     }
-    let key = Key {
-        addresses: addresses.0,
-        netns: header.netns,
-        ifindex: header.ifindex,
-        idcode: frame.idcode,
-        transport: judged.protocol(),
-        reserved: 0,
-        filled_up: 0,
-    };
-    let key: *const StreamKey = (&raw const key).cast();
-    // SAFETY: `Key` begins as a `StreamKey` does.
-    note(unsafe { &*key }, u64::from(frame.size), arrival(header), counters);
+    let key = Key::new(addresses, (header.netns, header.ifindex), frame.idcode, judged.protocol());
+    match slots::find(&key, matching) {
+        Some(counts) => more(counts, u64::from(frame.size), arrival(header)),
+        None => count!(counters, streams_full),
+    }
 }
 
 /// The frame at the beginning of the payload, where it is all there.
@@ -114,24 +100,11 @@ fn arrival(header: &mut RecordHeader) -> u64 {
     header.record_ns
 }
 
-#[inline(always)]
-fn note(key: &StreamKey, size: u64, at: u64, counters: *mut PacketCounters) {
-    if let Some(stream) = STREAMS.get_ptr_mut(key) {
-        more(stream, size, at);
-        return;
-    }
-    let first = StreamCounts { frames: 1, bytes: size, last_ns: at, ..StreamCounts::default() };
-    // No flag: where another CPU was first with this very stream, one of its first two frames is not counted.
-    if STREAMS.insert(key, first, 0).is_err() {
-        count!(counters, streams_full);
-    }
-}
-
 /// Sums are exact whichever CPUs a stream is seen on. The gaps are those that each CPU sees between the last stamp
 /// written and its own: exact where one CPU at a time sees the stream, which is what a card does with one flow.
 #[inline(always)]
 fn more(stream: *mut StreamCounts, size: u64, at: u64) {
-    // SAFETY: fields of a map value, each aligned; entries are never removed by the programs.
+    // SAFETY: fields of a map value, each aligned; entries are never removed.
     unsafe {
         add_shared(&raw mut (*stream).frames, 1);
         add_shared(&raw mut (*stream).bytes, size);
@@ -140,6 +113,9 @@ fn more(stream: *mut StreamCounts, size: u64, at: u64) {
             return;
         }
         (*stream).last_ns = at;
+        if last == 0 {
+            return;
+        }
         let gap = if at == last { 1 } else { at - last };
         let shortest = (*stream).gap_min_ns;
         if shortest == 0 || gap < shortest {

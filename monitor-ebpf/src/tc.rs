@@ -39,7 +39,6 @@ pub fn egress(ctx: TcContext) -> i32 {
 #[inline(always)]
 fn watch(packet: Skb, way: Way) {
     let (Some(counters), Some(matching)) = (counters(), MATCHING.get_ptr(0)) else { return };
-    count!(counters, seen);
     let judged = matching::judge(packet, matching, counters, way);
     let Some(kind) = kind_of(counters, judged, matching, way) else { return };
     let mut header = RecordHeader { kind, ..RecordHeader::default() };
@@ -51,7 +50,7 @@ fn watch(packet: Skb, way: Way) {
     // Counted before it is emitted: what the headers say is then forgotten, or the verifier would follow every way
     // through them into every size class.
     if way == Way::In && kind == KIND_PACKET {
-        streams::count_frame(packet, judged, &mut header, counters);
+        streams::count_frame(packet, judged, &mut header, matching, counters);
     }
     emitting::emit(packet, counters, &mut header);
     #[cfg(feature = "log")]
@@ -83,7 +82,7 @@ pub fn kind_of(
             return Some(KIND_CANDIDATE);
         }
     }
-    count!(counters, ignored);
+    count!(counters, seen, ignored);
     None
 }
 

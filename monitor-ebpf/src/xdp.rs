@@ -13,7 +13,7 @@ use monitor_common::{HOOK_XDP, KIND_PACKET, RecordHeader};
 
 use crate::{
     bytes::{Bytes as _, Direct, Window as _, opaque},
-    counting::{count, counters},
+    counting::counters,
     emitting,
     judged::Judged,
     maps::MATCHING,
@@ -32,7 +32,6 @@ pub fn early(ctx: XdpContext) -> u32 {
 #[inline(always)]
 fn watch(packet: Buffer) {
     let (Some(counters), Some(matching)) = (counters(), MATCHING.get_ptr(0)) else { return };
-    count!(counters, seen);
     let judged = matching::judge(packet, matching, counters, Way::In);
     let Some(kind) = tc::kind_of(counters, judged, matching, Way::In) else { return };
     // Read only now: what does not match need not pay for it, and looking at the headers took some 10 ns.
@@ -46,8 +45,9 @@ fn watch(packet: Buffer) {
         kind,
         hook: HOOK_XDP,
         receive_ns: entered,
-        // The same for a short packet, which is in the ring a tenth of a microsecond later: a second reading would take
-        // a good part of that. A longer one's copying takes its time, and is measured.
+        // Of a packet of up to 512 bytes one reading of the clock is both its receive stamp and its record's: it is in
+        // the ring a tenth of a microsecond later, of which a second reading would take a good part. A longer one's
+        // copying takes its time, and is measured.
         record_ns: entered,
         softirq_ns: waited.softirq_ns,
         irq_ns: waited.irq_ns,
@@ -60,7 +60,7 @@ fn watch(packet: Buffer) {
     };
     // Before it is emitted, as at tc.
     if kind == KIND_PACKET {
-        streams::count_frame(packet, judged, &mut header, counters);
+        streams::count_frame(packet, judged, &mut header, matching, counters);
     }
     emitting::emit(packet, counters, &mut header);
 }

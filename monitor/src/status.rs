@@ -1,5 +1,6 @@
 //! What is attached, and how it does: read from pins, without taking a record.
 
+mod connections;
 mod interface;
 mod stream;
 mod text;
@@ -13,6 +14,7 @@ use crate::probe::pins::{self, PinError, Pinned, ProgramState};
 use crate::reader::RingState;
 
 pub use crate::probe::pins::InterfaceState;
+pub use connections::ConnectionStatus;
 pub use interface::InterfaceStatus;
 pub use stream::StreamStatus;
 
@@ -59,9 +61,15 @@ pub struct InstanceStatus {
     pub missing_stages: Vec<&'static str>,
     /// Streams as the kernel's side counts them, in the order of their identifiers.
     pub streams: Vec<StreamStatus>,
+    /// TCP connections that are known to carry frames; absent unless any port is matched, or was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connections: Option<ConnectionStatus>,
     /// Packets and records since it was attached.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub counters: Option<InstanceCounters>,
+    /// What the programs could not find out, or had no room for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shortfalls: Option<Shortfalls>,
     /// How full its ring is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ring: Option<RingStatus>,
@@ -92,6 +100,19 @@ pub struct InstanceCounters {
     pub packets: PacketCounters,
     /// In the ring and at its readers.
     pub records: RecordCounters,
+}
+
+/// What the programs could not find out of packets that matched, or had no room for; the packets are counted all the
+/// same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Shortfalls {
+    /// Packets at tc without a receive stamp of their own.
+    pub unattributed: u64,
+    /// Packets whose interface, read by the offsets of the kernel's types, was not the one that the hook saw: their
+    /// stamps were not believed.
+    pub offset_mismatch: u64,
+    /// Frames of streams for which the table of streams had no room.
+    pub streams_full: u64,
 }
 
 /// A ring.
@@ -160,7 +181,7 @@ impl InstanceStatus {
 
     fn of(name: &str, pinned: &Pinned) -> Result<Self, PinError> {
         let record = pinned.record();
-        let (counters, state) = counters(pinned)?;
+        let (kernel, counters, state) = counters(pinned)?;
         let reader = pinned.reader()?;
         let bytes = pinned.kernel().ring_bytes()? as u64;
         Ok(Self {
@@ -172,7 +193,13 @@ impl InstanceStatus {
             programs: pinned.programs()?.into_iter().map(program).collect(),
             missing_stages: pinned.missing_stages(),
             streams: stream::read(pinned)?,
+            connections: ConnectionStatus::read(pinned, &kernel)?,
             counters: Some(counters),
+            shortfalls: Some(Shortfalls {
+                unattributed: kernel.unattributed,
+                offset_mismatch: kernel.offset_mismatch,
+                streams_full: kernel.streams_full,
+            }),
             ring: Some(RingStatus { bytes, used_bytes: state.used_bytes }),
             reader: Some(ReaderStatus {
                 reading: reader.is_some(),
@@ -195,14 +222,16 @@ fn program(state: ProgramState) -> ProgramStatus {
 /// Programs and a reader count while they are read: what does not add up yet is read again.
 const READS: usize = 5;
 
-fn counters(pinned: &Pinned) -> Result<(InstanceCounters, RingState), PinError> {
+type Read = (monitor_common::PacketCounters, InstanceCounters, RingState);
+
+fn counters(pinned: &Pinned) -> Result<Read, PinError> {
     let mut last = Default::default();
     for _ in 0..READS {
         let state = pinned.ring_state()?;
         let kernel = pinned.kernel().counters()?;
         let counters = add_up(&kernel, &state);
         let settled = counters.packets.unaccounted + counters.records.unaccounted == 0;
-        last = (counters, state);
+        last = (kernel, counters, state);
         if settled {
             break;
         }

@@ -18,6 +18,9 @@ mod harness;
 mod interfaces;
 mod matching;
 mod offsets;
+#[path = "../support/packets.rs"]
+#[expect(dead_code, reason = "benches need other kinds of packet")]
+mod packets;
 mod probed;
 mod pyc37;
 mod reattach;
@@ -26,6 +29,8 @@ mod replay;
 mod simulated;
 mod sizes;
 mod sources;
+mod streams;
+mod switches;
 mod tcp;
 mod verifier;
 mod wakeups;
@@ -54,6 +59,8 @@ fn main() -> ExitCode {
         flood::trials(),
         wakeups::trials(),
         offsets::trials(),
+        streams::trials(),
+        switches::trials(),
         clsact::trials(),
         contention::trials(),
         copies::trials(),

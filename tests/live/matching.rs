@@ -113,12 +113,15 @@ fn what_leaves_is_seen_where_it_is_a_command() {
         there.send(&datagram(&frame)).unwrap();
         here.send(&datagram(&frame)).unwrap();
     }
-    // Two commands that differ: the same one again, byte by byte, would be a copy.
-    there.send(&datagram(&pmu.command(Command::SendConfig2))).unwrap();
+    // Two commands that differ; the first one leaves again, byte by byte, as if this host passed it on: a copy.
+    let command = datagram(&pmu.command(Command::SendConfig2));
+    there.send(&command).unwrap();
+    here.send(&command).unwrap();
     here.send(&datagram(&pmu.command(Command::TurnOn))).unwrap();
-    running.counted("packets.seen", 6);
+    running.counted("packets.seen", 7);
     let report = running.stop().adds_up();
-    assert_eq!(report.others_and_ours(), [2, 4]);
+    assert_eq!(report.others_and_ours(), [2, 5]);
+    assert_eq!(report.summary()["copies"], 1, "{:#}", report.summary());
     let frames = ["config", "data", "command"].map(|kind| report.frames(&format!("c37118.{kind}")));
     assert_eq!(frames, [1, 1, 2]);
     let stamped = |line: &&serde_json::Value| line["stages_ns"]["receive_to_ring"].is_u64();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use monitor::netns::{End, Pair};
-use monitor::probe::{Attachment, Hook, Interface, Matching, Options, Probe};
+use monitor::probe::{Attachment, Hook, Interface, Matching, Options, Probe, Sizes};
 use monitor::reader::Ring;
 use monitor_common::PacketCounters;
 use monitor_core::packet::InterfaceId;
@@ -16,7 +16,11 @@ pub(crate) struct Probed {
 }
 
 pub(crate) fn options() -> Options {
-    Options { matching: Matching::Ports(vec![PORT, TCP_PORT]), ring_bytes: 4 << 20, hook: Hook::Tc }
+    Options {
+        matching: Matching::Ports(vec![PORT, TCP_PORT]),
+        sizes: Sizes::of_ring(4 << 20),
+        hook: Hook::Tc,
+    }
 }
 
 impl Probed {

@@ -76,6 +76,7 @@ fn maps_are_dumped_with_field_names() {
         ("INSTANCE", &["abi_version", "state", "hook", "attached_ns", "interfaces"]),
         ("INTERFACES", &["number"]),
         ("MATCHING", &["settings", "ports"]),
+        ("STREAMS", &["key", "state", "counts"]),
     ] {
         let value = dumped(&room, map);
         let missing: Vec<_> = fields.iter().filter(|field| value.get(**field).is_none()).collect();

@@ -50,7 +50,7 @@ fn every_field_of_status_is_documented() {
     let _counting = enable_stats(Stats::RunTime).unwrap();
     let mut room = Room::new();
     room.second_interface("stations1", "eth2");
-    room.does(&["attach", "--iface", IFACE, "--iface", "eth2"]);
+    room.does(&["attach", "--iface", IFACE, "--iface", "eth2", "--port", "any"]);
     Pmu::new(&room.pair.stations).send(3);
     room.does(&["follow", "--json", "--duration", "10ms"]);
     delete(&mut room, "stations0");

@@ -22,7 +22,9 @@ mod tcp;
 pub use bounds::FlowBounds;
 pub use finder::{Finder, Found, Invalid};
 pub use flows::{FlowCounts, Flows};
-pub use fragments::{Assembled, FragmentCounts, FragmentTaken, TIMEOUT_NS as FRAGMENT_TIMEOUT_NS, Whole};
+pub use fragments::{
+    Assembled, FragmentCopy, FragmentCounts, FragmentTaken, Sight, TIMEOUT_NS as FRAGMENT_TIMEOUT_NS, Whole,
+};
 pub use invalid::InvalidReason;
 pub use key::FlowKey;
 pub use search::RESYNC_BUDGET;

@@ -215,7 +215,7 @@ impl Pipeline {
             Content::Udp(datagram) => self.push_udp(record, &packet, &datagram, clock, out),
             Content::Tcp(segment) => self.push_tcp(record, packet.tags(), &segment, clock, out),
             Content::Fragment(fragment) => {
-                self.push_fragment(record, packet.tags(), &fragment, clock, out);
+                self.push_fragment(record, &packet, &fragment, clock, out);
             }
             Content::Other { .. } => {
                 self.count_record(record, &[], 0);
@@ -279,10 +279,7 @@ impl Pipeline {
         }
         offer_packet(record, out);
         self.judge.counts.bytes.received += payload.len() as u64;
-        let identity = PacketIdentity::of(record, packet, datagram);
-        if self.judge.is_copy(&carrier, identity) {
-            self.judge.counts.copies += 1;
-            self.judge.counts.bytes.duplicate += payload.len() as u64;
+        if self.judge.is_copy(&carrier, PacketIdentity::of(record, packet, datagram), payload) {
             return;
         }
         self.judge.take_datagram(&carrier, payload, clock, out);

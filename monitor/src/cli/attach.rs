@@ -73,7 +73,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         name: name.to_owned(),
         matching,
         rematch: !options.port.is_empty(),
-        ring_bytes: options.bounds.ring_bytes()?,
+        sizes: options.bounds.of_kernel()?,
         hook,
         interfaces,
     })

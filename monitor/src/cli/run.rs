@@ -141,7 +141,7 @@ pub(super) fn usage(wrong: &str) -> u8 {
 
 /// Prints the options in effect, which [`request`] has checked.
 fn print_config(options: RunOptions) -> Outcome {
-    options.bounds.ring_bytes()?;
+    options.bounds.of_kernel()?;
     options.bounds.pipeline()?;
     let text = options.effective().to_toml(&option_docs());
     let mut out = output::standard().map_err(|error| output::said(&error))?;
@@ -183,7 +183,7 @@ fn plan(
         interfaces,
         hook: options.hook.unwrap_or_default(),
         ports: ports(&options.port),
-        ring_bytes: options.bounds.ring_bytes()?,
+        sizes: options.bounds.of_kernel()?,
         promiscuous: options.promiscuous,
         reading: reading(options, rt, sources)?,
     })

@@ -1,8 +1,11 @@
 //! The table of bounds: what there is place for, what each costs in memory, and how far it may be changed.
 
+use monitor_common::CONNECTIONS_MAX;
 use monitor_core::flow::FlowBounds;
 use monitor_core::pipeline::Bounds;
 use serde::Deserialize;
+
+use crate::probe::Sizes;
 
 /// One line of the table.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +30,15 @@ const RING: Bound = Bound {
     default: 4 << 20,
     most: 256 << 20,
     meaning: "bytes of the BPF ring, a power of two; its mapping counts twice in resident memory",
+};
+
+const CONNECTIONS: Bound = Bound {
+    name: "tcp-connections",
+    least: 1_024,
+    default: CONNECTIONS_MAX as usize,
+    most: 1 << 20,
+    meaning: "TCP connections that the kernel's side knows to carry frames, with any port matched; the one that was quiet \
+              for longest makes room for a new one; about 100 bytes of the kernel's memory each",
 };
 
 const STREAMS: Bound = Bound {
@@ -143,8 +155,9 @@ const SERIES_BYTES: Bound = Bound {
 };
 
 /// Every bound.
-pub const BOUNDS: [Bound; 15] = [
+pub const BOUNDS: [Bound; 16] = [
     RING,
+    CONNECTIONS,
     STREAMS,
     CONFIGURATIONS,
     PMUS,
@@ -166,6 +179,7 @@ pub const BOUNDS: [Bound; 15] = [
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct BoundsTable {
     ring_bytes: Option<usize>,
+    tcp_connections: Option<usize>,
     streams: Option<usize>,
     configurations: Option<usize>,
     pmus: Option<usize>,
@@ -188,6 +202,7 @@ impl BoundsTable {
     pub fn values(&self) -> [Option<usize>; BOUNDS.len()] {
         let Self {
             ring_bytes,
+            tcp_connections,
             streams,
             configurations,
             pmus,
@@ -205,6 +220,7 @@ impl BoundsTable {
         } = *self;
         [
             ring_bytes,
+            tcp_connections,
             streams,
             configurations,
             pmus,
@@ -228,6 +244,7 @@ impl BoundsTable {
         let or_default = |bound: Bound, value: Option<usize>| Some(value.unwrap_or(bound.default));
         Self {
             ring_bytes: or_default(RING, self.ring_bytes),
+            tcp_connections: or_default(CONNECTIONS, self.tcp_connections),
             streams: or_default(STREAMS, self.streams),
             configurations: or_default(CONFIGURATIONS, self.configurations),
             pmus: or_default(PMUS, self.pmus),
@@ -270,11 +287,18 @@ impl BoundsTable {
         })
     }
 
-    /// Bytes of the ring.
+    /// Those of the kernel's maps.
     ///
     /// # Errors
-    /// As [`BoundsTable::pipeline`], and where it is no power of two.
-    pub fn ring_bytes(&self) -> Result<u32, String> {
+    /// As [`BoundsTable::pipeline`], and where the ring's is no power of two.
+    pub fn of_kernel(&self) -> Result<Sizes, String> {
+        let connections = within(CONNECTIONS, self.tcp_connections)?;
+        let connections = u32::try_from(connections)
+            .map_err(|_| format!("bounds.tcp-connections = {connections}: too many for the kernel"))?;
+        Ok(Sizes { ring_bytes: self.ring_bytes()?, connections })
+    }
+
+    fn ring_bytes(&self) -> Result<u32, String> {
         let bytes = within(RING, self.ring_bytes)?;
         if !bytes.is_power_of_two() {
             let next = bytes.next_power_of_two();

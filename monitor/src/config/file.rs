@@ -186,7 +186,7 @@ mod tests {
         assert_eq!(options.iface, ["eth1", "eth2"]);
         assert_eq!(options.port, [Port::Number(4712), Port::Any]);
         assert_eq!((options.cpu, options.priority), (Some(1), Some(60)));
-        assert_eq!(options.bounds.ring_bytes(), Ok(8 << 20));
+        assert_eq!(options.bounds.of_kernel().map(|sizes| sizes.ring_bytes), Ok(8 << 20));
         assert_eq!(options.clock.ptp4l_socket.as_deref(), Some(Path::new("/run/ptp4l-a")));
     }
 

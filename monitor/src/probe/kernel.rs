@@ -2,14 +2,15 @@
 //! them and left.
 
 use std::{
+    hash::{BuildHasher as _, Hasher as _, RandomState},
     os::fd::{AsFd, BorrowedFd},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray};
 use monitor_common::{
-    InterfaceKey, InterfaceSettings, Matching as KernelMatching, PacketCounters, Ports, Settings, Stages,
-    StreamCounts, StreamKey,
+    ConnectionKey, InterfaceKey, InterfaceSettings, Matching as KernelMatching, PacketCounters, Ports,
+    Settings, Stages, StreamCounts, StreamKey,
 };
 
 use super::{Matching, ProbeError, streams::Streams};
@@ -19,6 +20,9 @@ const COUNTER_WORDS: usize = size_of::<PacketCounters>() / size_of::<u64>();
 
 /// Two words as aya takes them: interfaces and their settings.
 type Pair = [u32; 2];
+
+/// A TCP connection as aya takes it.
+type RawConnection = [u32; size_of::<ConnectionKey>() / size_of::<u32>()];
 
 /// Ports and switches as aya takes them.
 type RawMatching = [u64; size_of::<KernelMatching>() / size_of::<u64>()];
@@ -34,6 +38,7 @@ pub struct Kernel {
     irqs: Mutex<HashMap<MapData, u32, Pair>>,
     ethertypes: HashMap<MapData, u32, u64>,
     streams: Streams,
+    connections: HashMap<MapData, RawConnection, u32>,
 }
 
 impl Kernel {
@@ -54,6 +59,7 @@ impl Kernel {
             irqs: Mutex::new(typed("IRQS", &mut map)?),
             ethertypes: typed("ETHERTYPES", &mut map)?,
             streams: Streams::new(typed("STREAMS", &mut map)?),
+            connections: typed("CONNECTIONS", &mut map)?,
         })
     }
 
@@ -107,7 +113,7 @@ impl Kernel {
         }
         let any_port = u32::from(*matching == Matching::AnyPort);
         self.change_matching(|kernel| KernelMatching {
-            settings: Settings { any_port, discover: 0, ..kernel.settings },
+            settings: Settings { any_port, discover: 0, seed: seed(kernel.settings), ..kernel.settings },
             ports,
         })
     }
@@ -170,6 +176,16 @@ impl Kernel {
         self.streams.read()
     }
 
+    /// TCP connections that are known to carry frames, where any port is matched.
+    ///
+    /// # Errors
+    /// Where the map cannot be read.
+    pub fn connections(&self) -> Result<u64, ProbeError> {
+        self.connections
+            .keys()
+            .try_fold(0, |sum, key| key.map(|_| sum + 1).map_err(|error| map_error("CONNECTIONS", &error)))
+    }
+
     /// Puts an interface into the table of those whose packets get stamps.
     pub(super) fn watch(&self, key: InterfaceKey, settings: InterfaceSettings) -> Result<(), ProbeError> {
         let (key, settings): (Pair, Pair) = (bytemuck::cast(key), bytemuck::cast(settings));
@@ -211,6 +227,13 @@ impl Kernel {
         let key: Pair = bytemuck::cast(key);
         lock(&self.irqs).insert(irq, key, 0).map_err(|error| map_error("IRQS", &error))
     }
+}
+
+/// The seed of the table of streams: chosen once in a map's life.
+fn seed(settings: Settings) -> u32 {
+    // What the standard library's maps are seeded with is the one source of random numbers that it shows.
+    let random = || (RandomState::new().build_hasher().finish() >> 32) as u32 | 1;
+    if settings.seed == 0 { random() } else { settings.seed }
 }
 
 fn read_matching(map: &Array<MapData, RawMatching>) -> Result<KernelMatching, ProbeError> {

@@ -1,9 +1,13 @@
 //! The programs in the kernel, from loading to detaching.
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use aya::{Ebpf, EbpfLoader, programs::links::FdLink};
-use monitor_common::InterfaceSettings;
+use monitor_common::{CONNECTIONS_MAX, InterfaceSettings};
 use monitor_core::packet::InterfaceId;
 
 use super::{
@@ -31,6 +35,27 @@ pub enum Matching {
     AnyPort,
 }
 
+/// Sizes of the maps that may be chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Bytes of the ring: a power of two, at least a page.
+    pub ring_bytes: u32,
+    /// TCP connections kept, where any port is matched.
+    pub connections: u32,
+}
+
+impl Sizes {
+    /// With a ring of so many bytes, and else as the object has it.
+    #[must_use]
+    pub const fn of_ring(ring_bytes: u32) -> Self {
+        Self { ring_bytes, connections: CONNECTIONS_MAX }
+    }
+
+    fn choose(self, loader: &mut EbpfLoader<'_>) {
+        loader.map_max_entries("RING", self.ring_bytes).map_max_entries("CONNECTIONS", self.connections);
+    }
+}
+
 /// How to load.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -38,8 +63,8 @@ pub struct Options {
     pub hook: Hook,
     /// What to match.
     pub matching: Matching,
-    /// Bytes of the ring: a power of two, at least a page.
-    pub ring_bytes: u32,
+    /// How large the maps are.
+    pub sizes: Sizes,
 }
 
 /// The programs of this process. Dropping it detaches them.
@@ -74,7 +99,19 @@ impl Probe {
     /// # Errors
     /// As [`Probe::load`]; the verifier refuses an offset at which no member starts.
     pub fn load_with_offsets(options: &Options, offsets: &[(&str, u32)]) -> Result<Self, ProbeError> {
-        let mut ebpf = load(&object()?, options, offsets)?;
+        Self::load_object(&object()?, options, offsets)
+    }
+
+    /// As [`Probe::load`], of another object than the one built in: what a bench holds this one's programs against.
+    ///
+    /// # Errors
+    /// As [`Probe::load`]; where the file cannot be read.
+    pub fn load_from(path: &Path, options: &Options) -> Result<Self, ProbeError> {
+        Self::load_object(&Object::read(path)?, options, &offsets::of_running_kernel()?)
+    }
+
+    fn load_object(object: &Object, options: &Options, globals: &[(&str, u32)]) -> Result<Self, ProbeError> {
+        let mut ebpf = load(object, options, globals)?;
         let log = KernelLog::open(&mut ebpf);
         let kernel = Kernel::take(|name| ebpf.take_map(name).ok_or_else(|| missing(name)))?;
         kernel.set_matching(&options.matching)?;
@@ -192,17 +229,14 @@ impl Probe {
 }
 
 /// Loads maps and programs with the maps pinned; a map that is pinned already is used.
-pub(super) fn load_pinned(
-    ring_bytes: u32,
-    pins: &HashMap<&'static str, PathBuf>,
-) -> Result<Ebpf, ProbeError> {
+pub(super) fn load_pinned(sizes: Sizes, pins: &HashMap<&'static str, PathBuf>) -> Result<Ebpf, ProbeError> {
     let object = object()?;
     let mut loader = EbpfLoader::new();
     let offsets = offsets::of_running_kernel()?;
     for (symbol, offset) in &offsets {
         loader.override_global(symbol, offset, true);
     }
-    loader.map_max_entries("RING", ring_bytes);
+    sizes.choose(&mut loader);
     for (name, path) in pins {
         loader.map_pin_path(name, path);
     }
@@ -214,7 +248,7 @@ fn load(object: &Object, options: &Options, offsets: &[(&str, u32)]) -> Result<E
     for (symbol, offset) in offsets {
         loader.override_global(symbol, offset, true);
     }
-    loader.map_max_entries("RING", options.ring_bytes);
+    options.sizes.choose(&mut loader);
     loader.load(&object.bytes).map_err(|error| not_loaded(object, &error))
 }
 

@@ -23,6 +23,6 @@ pub use error::ProbeError;
 pub use hook::Hook;
 pub use interface::Interface;
 pub use kernel::Kernel;
-pub use load::{Matching, Options, Probe};
+pub use load::{Matching, Options, Probe, Sizes};
 pub use selftest::SelfTest;
 pub use trial::{Subject, Trial};

@@ -1,6 +1,6 @@
 //! The eBPF object: the committed one, or another that the environment names (a debugging build).
 
-use std::{borrow::Cow, env, fs};
+use std::{borrow::Cow, env, fs, path::Path};
 
 use super::ProbeError;
 
@@ -15,13 +15,21 @@ pub(super) struct Object {
     pub(super) origin: String,
 }
 
+impl Object {
+    /// One in a file.
+    pub(super) fn read(path: &Path) -> Result<Self, ProbeError> {
+        let origin = path.display().to_string();
+        match fs::read(path) {
+            Ok(bytes) => Ok(Self { bytes: Cow::Owned(bytes), origin }),
+            Err(source) => Err(ProbeError::Object { path: origin, source }),
+        }
+    }
+}
+
 /// The object to load.
 pub(super) fn object() -> Result<Object, ProbeError> {
     match env::var(OBJECT_VARIABLE) {
-        Ok(path) => match fs::read(&path) {
-            Ok(bytes) => Ok(Object { bytes: Cow::Owned(bytes), origin: path }),
-            Err(source) => Err(ProbeError::Object { path, source }),
-        },
+        Ok(path) => Object::read(path.as_ref()),
         Err(_) => {
             Ok(Object { bytes: Cow::Borrowed(COMMITTED), origin: "built into this program".to_owned() })
         }

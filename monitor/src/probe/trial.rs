@@ -23,12 +23,14 @@ pub enum Subject {
     EmptyIngress,
     /// A program at XDP that does nothing.
     EmptyEarly,
+    /// A program at tc that reads the clock, once.
+    Clock,
 }
 
 impl Subject {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Ingress, Self::Egress, Self::Early, Self::EmptyIngress, Self::EmptyEarly];
+    pub const ALL: [Self; 6] =
+        [Self::Ingress, Self::Egress, Self::Early, Self::EmptyIngress, Self::EmptyEarly, Self::Clock];
 
     /// Its name in the object.
     #[must_use]
@@ -39,6 +41,7 @@ impl Subject {
             Self::Early => "early",
             Self::EmptyIngress => "empty_ingress",
             Self::EmptyEarly => "empty_early",
+            Self::Clock => "clock_ingress",
         }
     }
 }
@@ -59,10 +62,15 @@ impl Probe {
     /// # Errors
     /// Where the kernel refuses one.
     pub fn load_all_subjects(&mut self) -> Result<(), ProbeError> {
-        for subject in Subject::ALL {
-            load(self.ebpf_mut(), subject.program())?;
-        }
-        Ok(())
+        Subject::ALL.into_iter().try_for_each(|subject| self.load_subject(subject))
+    }
+
+    /// Loads one of them.
+    ///
+    /// # Errors
+    /// Where the kernel refuses it, or the object has none of that name.
+    pub fn load_subject(&mut self, subject: Subject) -> Result<(), ProbeError> {
+        load(self.ebpf_mut(), subject.program())
     }
 
     /// Attaches the XDP program that does nothing to an interface, as another's would be. Test runs of an XDP program

@@ -40,7 +40,7 @@ use crate::{
     live::{Board, Control, Loop, LoopCounts},
     netns::{self, LinkWatch, Netns, Promiscuous},
     probe::{
-        Hook, Interface, Kernel, Matching, Options, Probe, ProbeError, SelfTest,
+        Hook, Interface, Kernel, Matching, Options, Probe, ProbeError, SelfTest, Sizes,
         pins::{PinError, Pinned},
     },
     reader::{Interfaces, ReaderError, Records, Ring},
@@ -93,8 +93,8 @@ pub struct Plan {
     pub hook: Hook,
     /// Ports to match.
     pub ports: Ports,
-    /// Bytes of the ring.
-    pub ring_bytes: u32,
+    /// How large the kernel's maps are.
+    pub sizes: Sizes,
     /// Whether to take in what is addressed to others.
     pub promiscuous: bool,
     /// How to read.
@@ -169,7 +169,7 @@ impl Session {
             Ports::Any => Matching::AnyPort,
             Ports::Set(ports) => Matching::Ports(ports.clone()),
         };
-        let probe = Probe::load(&Options { hook: plan.hook, matching, ring_bytes: plan.ring_bytes })?;
+        let probe = Probe::load(&Options { hook: plan.hook, matching, sizes: plan.sizes })?;
         if let SelfTest::Skipped(reason) = probe.self_test()? {
             notices.say(format!("the self-test of the kernel stamps was skipped: {reason}"));
         }

@@ -16,7 +16,10 @@ const TCP: u8 = 6;
 pub struct StreamStatus {
     /// `c37118:192.0.2.1>192.0.2.9:udp:60`.
     pub id: String,
-    /// Index of the interface it was seen on.
+    /// The instance's interface it was seen on; absent where that is gone, and the instance's no more. One that came back
+    /// has another index, and its streams a line of their own.
+    pub iface: Option<String>,
+    /// Index of that interface.
     pub ifindex: u32,
     /// DATA and configuration frames.
     pub frames: u64,
@@ -31,19 +34,27 @@ pub struct StreamStatus {
 }
 
 pub(super) fn read(pinned: &Pinned) -> Result<Vec<StreamStatus>, PinError> {
-    let mut streams: Vec<_> =
-        pinned.kernel().streams()?.iter().map(|(key, counts)| stream(key, counts)).collect();
-    streams.sort_by(|one, other| one.id.cmp(&other.id));
+    let interfaces = &pinned.record().interfaces;
+    let iface = |key: &StreamKey| {
+        let mut own =
+            interfaces.iter().filter(|one| (one.key.netns, one.key.ifindex) == (key.netns, key.ifindex));
+        own.next().map(|one| one.name.clone())
+    };
+    let streams = pinned.kernel().streams()?;
+    let mut streams: Vec<_> = streams.iter().map(|(key, counts)| stream(iface(key), key, counts)).collect();
+    // Of one stream, the line that goes on stands last.
+    streams.sort_by(|one, other| one.id.cmp(&other.id).then(other.last_ns_ago.cmp(&one.last_ns_ago)));
     Ok(streams)
 }
 
-fn stream(key: &StreamKey, counts: &StreamCounts) -> StreamStatus {
+fn stream(iface: Option<String>, key: &StreamKey, counts: &StreamCounts) -> StreamStatus {
     let address = |bytes| Ipv6Addr::from(bytes).to_canonical();
     let (source, destination) = (address(key.source), address(key.destination));
     let transport = if key.transport == TCP { "tcp" } else { "udp" };
     let measured = |ns| Some(ns).filter(|&ns| ns != 0);
     StreamStatus {
         id: format!("c37118:{source}>{destination}:{transport}:{}", key.idcode),
+        iface,
         ifindex: key.ifindex,
         frames: counts.frames,
         bytes: counts.bytes,

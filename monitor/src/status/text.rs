@@ -4,7 +4,9 @@ use std::fmt;
 
 use monitor_core::time::Nanos;
 
-use super::{InstanceStatus, InterfaceState, InterfaceStatus, Status, StreamStatus};
+use super::{
+    ConnectionStatus, InstanceStatus, InterfaceState, InterfaceStatus, Shortfalls, Status, StreamStatus,
+};
 use crate::hub::Counters;
 use crate::sink::Utc;
 
@@ -53,6 +55,12 @@ fn write_instance(f: &mut fmt::Formatter<'_>, instance: &InstanceStatus) -> fmt:
     for stream in &instance.streams {
         writeln!(f, "  stream {}", StreamWords(stream))?;
     }
+    if let Some(ConnectionStatus { taken_up, kept, given_up, refused }) = instance.connections {
+        writeln!(
+            f,
+            "  TCP connections {taken_up} taken up = {kept} kept + {given_up} given up; {refused} refused"
+        )?;
+    }
     if let Some(ring) = &instance.ring {
         writeln!(f, "  ring {} of {} bytes in use", ring.used_bytes, ring.bytes)?;
     }
@@ -75,6 +83,16 @@ fn write_counters(f: &mut fmt::Formatter<'_>, instance: &InstanceStatus) -> fmt:
     for equation in counters.equations().into_iter().filter(of_kernel) {
         writeln!(f, "  {:<8} {equation}", equation.group)?;
     }
+    if let Some(Shortfalls { unattributed, offset_mismatch, streams_full }) = instance.shortfalls {
+        writeln!(
+            f,
+            "  stamps   {unattributed} packets without a receive stamp, {offset_mismatch} with one not believed \
+             (offset_mismatch)"
+        )?;
+        if streams_full > 0 {
+            writeln!(f, "  {streams_full} frames of streams that the table had no room for")?;
+        }
+    }
     writeln!(f, "  unaccounted {}", counted.packets.unaccounted + counted.records.unaccounted)
 }
 
@@ -82,8 +100,12 @@ struct StreamWords<'a>(&'a StreamStatus);
 
 impl fmt::Display for StreamWords<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let StreamStatus { id, frames, bytes, last_ns_ago, gap_min_ns, gap_max_ns, .. } = self.0;
-        write!(f, "{id}  {frames} frames  {bytes} bytes  last {} ms ago", last_ns_ago / 1_000_000)?;
+        let StreamStatus { id, iface, ifindex, frames, bytes, last_ns_ago, gap_min_ns, gap_max_ns } = self.0;
+        match iface {
+            Some(iface) => write!(f, "{id} on {iface}")?,
+            None => write!(f, "{id} on an interface that is gone (index {ifindex})")?,
+        }
+        write!(f, "  {frames} frames  {bytes} bytes  last {} ms ago", last_ns_ago / 1_000_000)?;
         if let (Some(least), Some(most)) = (gap_min_ns, gap_max_ns) {
             write!(f, "  gaps {} to {} us", least / 1_000, most / 1_000)?;
         }

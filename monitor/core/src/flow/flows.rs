@@ -4,7 +4,7 @@ use super::fragments::{Fragments, Whole};
 use super::pool::Pool;
 use super::tcp::Tcp;
 use super::{Assembled, FlowBounds, FlowKey, Found, FragmentCounts, FragmentTaken, Seen, Taken, TcpCounts};
-use crate::packet::{Fragment, Segment, VlanTag};
+use crate::packet::{Fragment, Lan, Segment, VlanTag};
 
 /// What flows did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,15 +63,16 @@ impl Flows {
         self.tcp.push(&mut self.pool, key, segment, seen, sink)
     }
 
-    /// Takes an IP fragment. `ours` says whether its packet is asked for; none where the fragment does not tell.
+    /// Takes an IP fragment. `lan` is the network of PRP that it came by; `ours` says whether its packet is asked for; none where the fragment does not tell.
     pub fn push_fragment(
         &mut self,
         tags: [Option<VlanTag>; 2],
         fragment: &Fragment<'_>,
         seen: &Seen,
+        lan: Option<Lan>,
         ours: Option<bool>,
     ) -> FragmentTaken {
-        self.fragments.push(&mut self.pool, tags, fragment, seen, ours)
+        self.fragments.push(&mut self.pool, tags, fragment, seen, lan, ours)
     }
 
     /// The packet that is whole with the fragment just taken; to be put back before the next one is taken.

@@ -5,6 +5,10 @@
 //! the bytes that came first stay. Interfaces are not told apart: the fragments of one packet may come by two, and all
 //! of them by both.
 //!
+//! A fragment that comes again, with the identification of its packet, is a copy of it: a mirror's, PRP's, another
+//! interface's. That of the first fragment, which names the ports and begins like the first frame, stands for its
+//! packet's copy.
+//!
 //! Whose packet it is, is known with its first fragment alone, which has the ports. What turns out to be nobody's here
 //! is taken back out of the counters, as if it had never been received, so that it makes no difference in which order
 //! the fragments came.
@@ -12,14 +16,14 @@
 use super::lru::LruTable;
 use super::pool::{Held, Pool};
 use super::{Seen, key};
-use crate::packet::{Fragment, InterfaceId, VlanTag};
+use crate::packet::{Fragment, InterfaceId, Lan, VlanTag};
 use crate::time::Nanos;
 
 /// How long a packet may take to be whole: Linux's `ipfrag_time`. RFC 8200 allows 60 seconds.
 pub const TIMEOUT_NS: i64 = 30_000_000_000;
-/// Fragments of a packet that is whole already, and of which they are copies, come within this time by another
-/// interface, or within the shorter one by the same (PRP). Later ones are another packet with the same identification:
-/// some senders give all the same.
+/// Fragments of a packet that is whole already, and of which they are copies, come within this time behind the last one
+/// by another interface, or within the shorter one by the same (PRP). Later ones are taken for another packet with the same
+/// identification: some senders give all the same. Where it is the same packet after all, that shows when it is whole.
 const COPY_NS: i64 = 100_000_000;
 const COPY_HERE_NS: i64 = 2_000_000;
 /// No IP packet is longer (RFC 791, 3.1).
@@ -74,14 +78,37 @@ enum State {
 struct Slot {
     held: Held,
     state: State,
-    /// When its first fragment came, and by what interface.
+    /// When the first of its fragments came, and by what interface; when the last one did.
     began: Nanos,
     interface: InterfaceId,
+    last: Nanos,
+    /// When and where the fragment came with which it begins.
+    first: Option<(Nanos, Sight)>,
     /// Where the packet ends, once that is known.
     end: Option<u64>,
     /// Bytes of the payload of UDP or TCP that wait, as they were counted.
     payload: u64,
     packets: u64,
+}
+
+/// Where a fragment was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sight {
+    /// By what interface.
+    pub interface: InterfaceId,
+    /// By which of PRP's networks.
+    pub lan: Option<Lan>,
+}
+
+/// The fragment with which a packet begins, seen again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FragmentCopy {
+    /// Nanoseconds between the arrivals; negative where the one that was handed in first arrived later.
+    pub skew_ns: i64,
+    /// Where the first one was seen.
+    pub first_at: Sight,
+    /// Where the copy was seen.
+    pub at: Sight,
 }
 
 /// What became of a fragment, in payload bytes of UDP or TCP.
@@ -100,6 +127,8 @@ pub struct FragmentTaken {
     pub ignored: u64,
     /// The packet that is whole with this fragment.
     pub whole: Option<Whole>,
+    /// It begins its packet, and came before.
+    pub copy: Option<FragmentCopy>,
 }
 
 /// A packet that is whole.
@@ -128,6 +157,14 @@ impl Assembled {
     }
 }
 
+impl Slot {
+    /// What a fragment that came before is a copy of, where its packet begins with it.
+    fn copied(&self, fragment: &Fragment<'_>, arrival: Nanos, at: Sight) -> Option<FragmentCopy> {
+        let (first, first_at) = self.first.filter(|_| fragment.offset == 0)?;
+        Some(FragmentCopy { skew_ns: arrival.since(first), first_at, at })
+    }
+}
+
 /// All packets of which fragments were seen.
 #[derive(Debug)]
 pub(super) struct Fragments {
@@ -147,6 +184,8 @@ impl Fragments {
             state: State::Gathering,
             began: Nanos(0),
             interface: InterfaceId::default(),
+            last: Nanos(0),
+            first: None,
             end: None,
             payload: 0,
             packets: 0,
@@ -175,6 +214,7 @@ impl Fragments {
         tags: [Option<VlanTag>; 2],
         fragment: &Fragment<'_>,
         seen: &Seen,
+        lan: Option<Lan>,
         ours: Option<bool>,
     ) -> FragmentTaken {
         self.counts.fragments += 1;
@@ -183,12 +223,14 @@ impl Fragments {
         let place = self.place(pool, tags, fragment, seen, &mut taken);
         let payload = fragment.data().len() as u64;
         self.slots[place].packets += 1;
+        self.slots[place].last = seen.arrival;
+        let at = Sight { interface: seen.interface, lan };
         match (self.slots[place].state, ours) {
             (State::Others, _) => taken.ignored += 1,
             (State::Gathering, Some(false)) => self.ignore(pool, place, &mut taken),
             (State::Gathering, _) => {
                 taken.received += payload;
-                self.gather(pool, place, fragment, seen, &mut taken);
+                self.gather(pool, place, fragment, (seen, at), &mut taken);
             }
             (State::GivenUp, _) => {
                 taken.received += payload;
@@ -198,6 +240,7 @@ impl Fragments {
                 self.counts.duplicates += 1;
                 taken.received += payload;
                 taken.duplicate += payload;
+                taken.copy = self.slots[place].copied(fragment, seen.arrival, at);
             }
         }
         taken
@@ -229,7 +272,7 @@ impl Fragments {
         pool: &mut Pool,
         place: usize,
         fragment: &Fragment<'_>,
-        seen: &Seen,
+        (seen, at): (&Seen, Sight),
         taken: &mut FragmentTaken,
     ) {
         let slot = &mut self.slots[place];
@@ -240,6 +283,7 @@ impl Fragments {
         if again || fragment.payload.is_empty() {
             self.counts.duplicates += u64::from(again);
             taken.duplicate += payload;
+            taken.copy = slot.copied(fragment, seen.arrival, at).filter(|_| again);
             return;
         }
         // All but the last are of whole units of 8 bytes, and all agree on where the packet ends.
@@ -267,6 +311,9 @@ impl Fragments {
         let duplicate = payload.min(kept.duplicate as u64);
         taken.duplicate += duplicate;
         slot.payload += payload - duplicate;
+        if fragment.offset == 0 {
+            slot.first.get_or_insert((seen.arrival, at));
+        }
         self.buffered += payload - duplicate;
         if slot.end.is_some_and(|end| pool.end_from(&slot.held, 0) == end) {
             let Slot { packets, payload, .. } = *slot;
@@ -311,7 +358,7 @@ impl Fragments {
         if let Some(place) = self.table.find(&key) {
             let slot = &self.slots[place];
             let within = if slot.interface == seen.interface { COPY_HERE_NS } else { COPY_NS };
-            if slot.state != State::Whole || seen.arrival.since(slot.began).abs() < within {
+            if slot.state != State::Whole || seen.arrival.since(slot.last).abs() < within {
                 return place;
             }
             self.table.remove(place);
@@ -325,9 +372,17 @@ impl Fragments {
         // There is a place: one was made.
         let place = self.table.insert(key).unwrap_or_default();
         let held = self.slots[place].held;
-        let (began, interface) = (seen.arrival, seen.interface);
-        self.slots[place] =
-            Slot { held, state: State::Gathering, began, interface, end: None, payload: 0, packets: 0 };
+        self.slots[place] = Slot {
+            held,
+            state: State::Gathering,
+            began: seen.arrival,
+            interface: seen.interface,
+            last: seen.arrival,
+            first: None,
+            end: None,
+            payload: 0,
+            packets: 0,
+        };
         place
     }
 

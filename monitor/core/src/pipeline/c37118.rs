@@ -43,16 +43,27 @@ impl Judge {
         })
     }
 
-    /// Whether a packet is a copy of one that was seen; remembers it where it is none.
-    pub(super) fn is_copy(&mut self, carrier: &Carrier, identity: Option<(u16, PacketIdentity)>) -> bool {
+    /// Whether a packet is a copy of one that was seen: then it is counted, and its payload with it. Remembers it where
+    /// it is none.
+    pub(super) fn is_copy(
+        &mut self,
+        carrier: &Carrier,
+        identity: Option<(u16, PacketIdentity)>,
+        payload: &[u8],
+    ) -> bool {
         self.packet = identity.map(|(_, packet)| packet);
         let Some((idcode, packet)) = identity else { return false };
         let arrival = carrier.seen.arrival;
         let id = self.streams.find(&carrier.key(idcode));
-        match id.and_then(|id| self.streams.get_mut(id)) {
+        let is_copy = match id.and_then(|id| self.streams.get_mut(id)) {
             Some((_, stream)) => stream.take_packet(&packet, arrival),
             None => self.strangers.take_packet(&packet, arrival),
+        };
+        if is_copy {
+            self.counts.copies += 1;
+            self.counts.bytes.duplicate += payload.len() as u64;
         }
+        is_copy
     }
 
     /// Takes all frames out of a datagram; every byte of it is counted once.

@@ -1,11 +1,11 @@
 //! TCP segments and IP fragments: what is put together from them, and where their bytes are counted.
 
 use super::{Carrier, Judge, Pipeline, offer_packet};
-use crate::event::{Endpoint, Outlet, Transport};
-use crate::flow::{Copied, Finder, FlowKey, FragmentTaken, Seen, Whole};
-use crate::packet::{Content, Datagram, Fragment, Record, Segment, VlanTag};
+use crate::event::{Endpoint, Outlet, StreamKey, Transport};
+use crate::flow::{Copied, Finder, FlowKey, FragmentCopy, FragmentTaken, Seen, Whole};
+use crate::packet::{Content, Datagram, Fragment, Packet, Record, Segment, VlanTag};
 use crate::protocol::c37118::FrameHeader;
-use crate::stream::CopyKind;
+use crate::stream::{CopyKind, PacketIdentity};
 use crate::time::Clock;
 
 /// The tags of a packet, the outermost first.
@@ -67,20 +67,24 @@ impl Pipeline {
     pub(super) fn push_fragment<C: Clock, O: Outlet>(
         &mut self,
         record: &Record<'_>,
-        tags: Tags,
+        packet: &Packet<'_>,
         fragment: &Fragment<'_>,
         clock: &mut C,
         out: &mut O,
     ) {
         self.count_record(record, fragment.data(), fragment.cut);
-        let seen = Seen::of(record);
-        let taken = self.flows.push_fragment(tags, fragment, &seen, self.fragment_is_ours(tags, fragment));
+        let (seen, tags) = (Seen::of(record), packet.tags());
+        let (lan, ours) = (packet.rct.map(|rct| rct.lan), self.fragment_is_ours(tags, fragment));
+        let taken = self.flows.push_fragment(tags, fragment, &seen, lan, ours);
         if taken.ignored == 0 {
             offer_packet(record, out);
         }
         self.judge.count_fragment(&taken, self.flows.buffered());
+        if let Some(copy) = &taken.copy {
+            self.judge.take_copied_fragment(fragment, copy);
+        }
         if let Some(whole) = taken.whole {
-            self.take_whole(tags, fragment, &whole, clock, out);
+            self.take_whole(record, packet, fragment, &whole, clock, out);
         }
     }
 
@@ -101,12 +105,14 @@ impl Pipeline {
     /// Takes a packet that was put together from fragments as one that came whole.
     fn take_whole<C: Clock, O: Outlet>(
         &mut self,
-        tags: Tags,
+        record: &Record<'_>,
+        packet: &Packet<'_>,
         fragment: &Fragment<'_>,
         whole: &Whole,
         clock: &mut C,
         out: &mut O,
     ) {
+        let tags = packet.tags();
         let assembled = self.flows.assemble(whole);
         let bytes = assembled.bytes();
         let seen = self.flows.seen(&assembled, 0..bytes.len());
@@ -116,10 +122,12 @@ impl Pipeline {
                 let ports = [datagram.source.port, datagram.destination.port];
                 let ours = self.ports.matches(ports);
                 if ours.unwrap_or_else(|| self.judge.begins_known(&carrier, datagram.payload)) {
-                    self.judge.packet = None;
                     self.judge.counts.bytes.received += datagram.payload.len() as u64;
+                    let identity =
+                        PacketIdentity::of_fragments(record, packet, fragment.identification, &datagram);
                     let mut at = UDP_HEADER;
-                    for found in Finder::new(datagram.payload) {
+                    let is_copy = self.judge.is_copy(&carrier, identity, datagram.payload);
+                    for found in Finder::new(if is_copy { &[] } else { datagram.payload }) {
                         let end = at + found.bytes().len();
                         let carrier = Carrier { seen: self.flows.seen(&assembled, at..end), ..carrier };
                         self.judge.take_found(&carrier, found, clock, out);
@@ -160,6 +168,29 @@ impl Judge {
         let id = header.and_then(|header| self.streams.find(&carrier.key(header.idcode.0)));
         if let Some((_, stream)) = id.and_then(|id| self.streams.get_mut(id)) {
             stream.take_copy(kind, copy.skew_ns);
+        }
+    }
+
+    /// The first fragment of a datagram, seen again: it stands for the whole, which belongs to the stream whose frame
+    /// it begins with.
+    fn take_copied_fragment(&mut self, fragment: &Fragment<'_>, copy: &FragmentCopy) {
+        if fragment.transport() != Transport::Udp {
+            return;
+        }
+        self.counts.copies += 1;
+        let FragmentCopy { skew_ns, first_at, at } = *copy;
+        let kind = match (first_at.lan, at.lan) {
+            (Some(first), Some(lan)) if first != lan => CopyKind::Prp,
+            _ if first_at.interface != at.interface => CopyKind::Interface,
+            _ => CopyKind::Mirror,
+        };
+        let Ok(header) = FrameHeader::peek(fragment.data()) else { return };
+        let Fragment { source, destination, .. } = *fragment;
+        let key = StreamKey { source, destination, transport: Transport::Udp, idcode: header.idcode.0 };
+        let id = self.streams.find(&key);
+        if let Some((_, stream)) = id.and_then(|id| self.streams.get_mut(id)) {
+            stream.take_copy(kind, skew_ns);
+            stream.count_lan(at.lan);
         }
     }
 

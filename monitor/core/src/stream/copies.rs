@@ -11,7 +11,8 @@
 //! 1. Both carry a PRP trailer: the same sequence number, and the other LAN or another place. A different sequence
 //!    number is another packet whatever else agrees.
 //! 2. Both carry an identification in their IPv4 header that is not 0: the same one. Senders number packets so that
-//!    two differ, and a different one is another packet.
+//!    two differ, and a different one is another packet. Fragments always carry one, in IPv6 too; a datagram that was put
+//!    together from fragments is looked at by this rule, since each of them has a PRP trailer of its own.
 //! 3. They were seen at different places: another interface, direction, VLAN, pair of MAC addresses or hop limit. A
 //!    sender that sends twice is seen twice at one place.
 //! 4. The stream is set as mirrored in the configuration file.
@@ -28,7 +29,7 @@ use std::hash::Hasher;
 use super::report::CopyCounts;
 use super::tally::Tally;
 use crate::fold::Fold;
-use crate::packet::{Datagram, Direction, Packet, Rct, Record};
+use crate::packet::{Datagram, Direction, Lan, Packet, Rct, Record};
 use crate::protocol::c37118::FrameHeader;
 use crate::time::Nanos;
 
@@ -53,6 +54,8 @@ pub struct PacketIdentity {
     pub ip_id: Option<u16>,
     /// PRP's trailer.
     pub rct: Option<Rct>,
+    /// It was put together from IP fragments, each of which has a trailer of its own.
+    pub fragmented: bool,
 }
 
 impl PacketIdentity {
@@ -75,8 +78,25 @@ impl PacketIdentity {
             interface: record.interface.0,
             ip_id: datagram.ip_id,
             rct: packet.rct,
+            fragmented: false,
         };
         Some((header.idcode.0, identity))
+    }
+
+    /// Of a datagram that was put together from fragments with this identification, the last of which to come was in this
+    /// packet.
+    #[must_use]
+    pub fn of_fragments(
+        record: &Record<'_>,
+        packet: &Packet<'_>,
+        identification: u32,
+        datagram: &Datagram<'_>,
+    ) -> Option<(u16, Self)> {
+        let (idcode, identity) = Self::of(record, packet, datagram)?;
+        let [a, b, c, d] = identification.to_be_bytes();
+        // IPv6's has 32 bits: those that a sender counts up are the lower ones.
+        let ip_id = u16::from_be_bytes([a, b]) ^ u16::from_be_bytes([c, d]);
+        Some((idcode, Self { ip_id: Some(ip_id.max(1)), fragmented: true, ..identity }))
     }
 }
 
@@ -127,7 +147,18 @@ struct Entry {
     sequence: u16,
     /// 0: no trailer; else the LAN, 1 or 2.
     lan: u8,
-    used: bool,
+    kept: Kept,
+}
+
+/// How a packet came that is remembered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Kept {
+    /// None is.
+    #[default]
+    Nothing,
+    Whole,
+    /// In IP fragments.
+    Fragmented,
 }
 
 /// The last packets of one stream.
@@ -141,8 +172,16 @@ pub(super) struct CopyWatch {
 
 impl CopyWatch {
     pub(super) const fn new() -> Self {
-        const FREE: Entry =
-            Entry { content: 0, place: 0, at: 0, ip_id: 0, interface: 0, sequence: 0, lan: 0, used: false };
+        const FREE: Entry = Entry {
+            content: 0,
+            place: 0,
+            at: 0,
+            ip_id: 0,
+            interface: 0,
+            sequence: 0,
+            lan: 0,
+            kept: Kept::Nothing,
+        };
         Self { newest: 0, next: 0, seen: [FREE; SEEN] }
     }
 
@@ -152,7 +191,7 @@ impl CopyWatch {
     }
 
     pub(super) const fn is_empty(&self) -> bool {
-        self.next == 0 && !self.seen[0].used
+        self.next == 0 && matches!(self.seen[0].kept, Kept::Nothing)
     }
 
     /// Looks for the packet of which this is a copy, and how much later it came; remembers it where there is none.
@@ -178,7 +217,7 @@ impl CopyWatch {
 
     fn find(&self, entry: &Entry, mirrored: bool) -> Option<(Entry, i64)> {
         self.seen.iter().find_map(|first| {
-            if first.content != entry.content || !first.used {
+            if first.content != entry.content || first.kept == Kept::Nothing {
                 return None;
             }
             // Records of several interfaces may come a little out of order: the difference has a sign.
@@ -190,7 +229,7 @@ impl CopyWatch {
 
 impl Entry {
     fn new(packet: &PacketIdentity, arrival: i64) -> Self {
-        let PacketIdentity { time: _, content, place, interface, ip_id, rct } = *packet;
+        let PacketIdentity { time: _, content, place, interface, ip_id, rct, fragmented } = *packet;
         let [b0, b1, b2, b3, ..] = arrival.to_le_bytes();
         Self {
             content,
@@ -200,13 +239,14 @@ impl Entry {
             interface,
             sequence: rct.map_or(0, |rct| rct.sequence),
             lan: rct.map_or(0, |rct| rct.lan as u8 + 1),
-            used: true,
+            kept: if fragmented { Kept::Fragmented } else { Kept::Whole },
         }
     }
 
     fn is_same_packet(&self, other: &Self, mirrored: bool) -> bool {
         let elsewhere = self.place != other.place;
-        if self.lan != 0 && other.lan != 0 {
+        let fragmented = Kept::Fragmented == self.kept || Kept::Fragmented == other.kept;
+        if self.lan != 0 && other.lan != 0 && !fragmented {
             return self.sequence == other.sequence && (self.lan != other.lan || elsewhere || mirrored);
         }
         if self.ip_id != 0 && other.ip_id != 0 {
@@ -267,8 +307,8 @@ impl CopyTally {
         self.skew.add(skew_ns);
     }
 
-    pub(super) fn count_lan(&mut self, rct: Rct) {
-        self.lan[rct.lan as usize] += 1;
+    pub(super) fn count_lan(&mut self, lan: Lan) {
+        self.lan[lan as usize] += 1;
     }
 
     pub(super) fn counts(&self) -> CopyCounts {
@@ -280,13 +320,12 @@ impl CopyTally {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::packet::Lan;
 
     const MS: i64 = 1_000_000;
 
     fn packet(n: u64) -> PacketIdentity {
         let content = u32::try_from(n).unwrap() ^ 0x5555_5555;
-        PacketIdentity { time: n, content, place: 7, interface: 1, ip_id: None, rct: None }
+        PacketIdentity { time: n, content, place: 7, interface: 1, ip_id: None, rct: None, fragmented: false }
     }
 
     fn numbered(ip_id: u16) -> PacketIdentity {

@@ -15,6 +15,7 @@ use super::{
     StreamTiming,
 };
 use crate::flow::Seen;
+use crate::packet::Lan;
 use crate::protocol::c37118::TimeTag;
 use crate::time::Nanos;
 
@@ -329,9 +330,7 @@ impl Stream {
 
     /// Whether a packet is a copy of one that was seen: then it is counted, and is no more to be looked at.
     pub fn take_packet(&mut self, packet: &PacketIdentity, arrival: Nanos) -> bool {
-        if let Some(rct) = packet.rct {
-            self.rare.copies.count_lan(rct);
-        }
+        self.count_lan(packet.rct.map(|rct| rct.lan));
         let copy = self.copies.take(packet, arrival.0, self.rare.settings.mirrored);
         if let Some((kind, skew_ns)) = copy {
             self.take_copy(kind, skew_ns);
@@ -347,7 +346,15 @@ impl Stream {
         }
     }
 
-    /// Counts a copy that was found elsewhere (a TCP segment seen twice), and how much later it came.
+    /// Counts a packet that came by one of PRP's networks.
+    #[inline]
+    pub fn count_lan(&mut self, lan: Option<Lan>) {
+        if let Some(lan) = lan {
+            self.rare.copies.count_lan(lan);
+        }
+    }
+
+    /// Counts a copy that was found elsewhere (a TCP segment or an IP fragment seen twice), and how much later it came.
     pub fn take_copy(&mut self, kind: CopyKind, skew_ns: i64) {
         self.rare.copies.add(kind, skew_ns);
     }

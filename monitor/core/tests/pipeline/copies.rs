@@ -207,5 +207,13 @@ fn commands_are_copied_too() {
     bench.push(&Record { interface: InterfaceId(1), ..record(&packet, MS) });
     let counts = bench.counts();
     assert_eq!((counts.frames.c37118[4], counts.copies), (1, 1));
+    // Forwarded: the same packet, byte by byte, leaves. A second command is none.
+    bench.push(&Record { direction: Direction::Egress, ..record(&packet, 2 * MS) });
+    assert_eq!((bench.counts().frames.c37118[4], bench.counts().copies), (1, 2));
+    let size = encode::command(&mut bytes, &preamble, Command::TurnOn, &[]).expect("a command");
+    let packet = udp(PDC, PMU, [30_000, PORT], &bytes[..size]);
+    bench.push(&Record { direction: Direction::Egress, ..record(&packet, 3 * MS) });
+    let counts = bench.counts();
+    assert_eq!((counts.frames.c37118[4], counts.copies), (2, 2));
     assert_adds_up(&counts);
 }

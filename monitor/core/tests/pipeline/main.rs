@@ -5,6 +5,7 @@ mod captures;
 mod configurations;
 mod copies;
 mod cutting;
+mod fragment_copies;
 mod fragments;
 #[path = "../support/frames.rs"]
 mod frames;

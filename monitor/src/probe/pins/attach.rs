@@ -26,7 +26,7 @@ use super::{
     upkeep,
 };
 use crate::probe::{
-    Hook, Interface, Kernel, Matching, SelfTest,
+    Hook, Interface, Kernel, Matching, SelfTest, Sizes,
     attach::{self as hooks, STAGES},
     error::chain,
     kernel::missing,
@@ -43,8 +43,8 @@ pub struct AttachOptions {
     pub matching: Matching,
     /// Whether an instance that is there already is to match that too, rather than go on with what it matches.
     pub rematch: bool,
-    /// Bytes of the ring, for a new instance.
-    pub ring_bytes: u32,
+    /// How large the maps are, for a new instance.
+    pub sizes: Sizes,
     /// Hook for what comes in.
     pub hook: Hook,
     /// Interfaces to watch.
@@ -155,7 +155,7 @@ impl<'a> Work<'a> {
     fn load(options: &AttachOptions, directory: &'a Directory) -> Result<Self, PinError> {
         let pins: HashMap<_, _> =
             expected::MAPS.iter().map(|map| (map.name, directory.map(map.name))).collect();
-        let mut ebpf = load::load_pinned(options.ring_bytes, &pins)?;
+        let mut ebpf = load::load_pinned(options.sizes, &pins)?;
         let map = RecordMap::new(ebpf.take_map(record::MAP).ok_or_else(|| missing(record::MAP))?)?;
         let kernel = Kernel::take(|name| ebpf.take_map(name).ok_or_else(|| missing(name)))?;
         let btf = hooks::kernel_btf()?;

@@ -2,8 +2,8 @@
 
 use aya::maps::{MapData, MapInfo, MapType};
 use monitor_common::{
-    CONNECTIONS_MAX, Connection, ConnectionKey, INTERFACES_MAX, Instance, InterfaceKey, InterfaceSettings,
-    Matching, PacketCounters, ReaderPage, Stages, StreamCounts, StreamKey,
+    Connection, ConnectionKey, INTERFACES_MAX, Instance, InterfaceKey, InterfaceSettings, Matching,
+    PacketCounters, ReaderPage, STREAMS_MAX, Stages, StreamSlot,
 };
 
 use super::record;
@@ -41,10 +41,13 @@ pub(super) const MAPS: [Expected; 11] = [
     hash("INTERFACES", size_of::<InterfaceKey>(), size_of::<InterfaceSettings>(), INTERFACES_MAX),
     hash("IRQS", 4, size_of::<InterfaceKey>(), 1024),
     hash("ETHERTYPES", 4, 8, 256),
-    hash("STREAMS", size_of::<StreamKey>(), size_of::<StreamCounts>(), 4096),
+    Expected { entries: Some(STREAMS_MAX), ..array("STREAMS", size_of::<StreamSlot>()) },
     Expected {
+        name: "CONNECTIONS",
         kind: MapType::LruHash,
-        ..hash("CONNECTIONS", size_of::<ConnectionKey>(), size_of::<Connection>(), CONNECTIONS_MAX)
+        key: size_of::<ConnectionKey>(),
+        value: size_of::<Connection>(),
+        entries: None,
     },
 ];
 
