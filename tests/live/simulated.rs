@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::harness::{BINARY, Monitor, Report, Running};
 use crate::support::{Need, trial};
-use crate::wire::{PDC, PMU, PORT, addressed_pair};
+use crate::wire::{PDC, PDC_6, PMU, PMU_6, PORT, addressed_pair};
 
 pub(crate) fn trials() -> Vec<Trial> {
     const NEEDS: &[Need] = &[Need::Bpf, Need::Veth];
@@ -20,17 +20,19 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("faults_of_clocks_are_found_exactly", NEEDS, faults_of_clocks_are_found_exactly),
         trial("tai_taken_for_utc_is_named_while_it_is_so", NEEDS, tai_taken_for_utc_is_named_while_it_is_so),
         trial("leap_seconds_cost_no_frame", NEEDS, leap_seconds_cost_no_frame),
+        trial("streams_that_tag_a_leap_second_differently_are_aligned", NEEDS, leap_seconds_are_aligned),
         trial("a_changed_configuration_is_followed", NEEDS, a_changed_configuration_is_followed),
         trial("pdc_streams_of_any_format_are_decoded", NEEDS, pdc_streams_of_any_format_are_decoded),
+        trial("fragments_of_both_versions_of_ip_are_found_exactly", NEEDS, fragments),
     ]
 }
 
 /// What `simulate` said that it sent.
 #[derive(Debug)]
-struct Sent(Value);
+pub(crate) struct Sent(pub(crate) Value);
 
 /// Runs `simulate --json` at the stations' end of a pair, to its end.
-fn simulate(pair: &Pair, arguments: &[&str]) -> Sent {
+pub(crate) fn simulate(pair: &Pair, arguments: &[&str]) -> Sent {
     let mut command = Command::new(BINARY);
     command.args(["simulate", "--json"]).args(arguments).stdin(Stdio::null());
     let output = pair.stations.run(|| command.output().unwrap()).unwrap();
@@ -41,12 +43,12 @@ fn simulate(pair: &Pair, arguments: &[&str]) -> Sent {
 }
 
 impl Sent {
-    fn streams(&self) -> &[Value] {
+    pub(crate) fn streams(&self) -> &[Value] {
         self.0["streams"].as_array().unwrap()
     }
 
     /// Frames that left, of all kinds and all streams.
-    fn frames(&self) -> u64 {
+    pub(crate) fn frames(&self) -> u64 {
         let total = &self.0["total"];
         ["data", "config1", "config2", "config3", "header"]
             .map(|kind| total[kind].as_u64().unwrap())
@@ -54,21 +56,21 @@ impl Sent {
             .sum()
     }
 
-    fn injected(&self, idcode: u64, fault: &str) -> u64 {
+    pub(crate) fn injected(&self, idcode: u64, fault: &str) -> u64 {
         let stream = self.streams().iter().find(|stream| stream["idcode"] == idcode).unwrap();
         stream["injected"][fault].as_u64().unwrap()
     }
 }
 
 /// What the only receiver of a stream must have found.
-fn expected(stream: &Value, what: &str) -> u64 {
+pub(crate) fn expected(stream: &Value, what: &str) -> u64 {
     let receivers = stream["receivers"].as_array().unwrap();
     assert_eq!(receivers.len(), 1, "{stream:#}");
     receivers[0]["expected"][what].as_u64().unwrap()
 }
 
 /// A number of a stream's row; what is left out is 0.
-fn found(row: &Value, what: &str) -> u64 {
+pub(crate) fn found(row: &Value, what: &str) -> u64 {
     row[what].as_u64().unwrap_or(0)
 }
 
@@ -112,7 +114,7 @@ fn watched(pair: &Pair, arguments: &[&str]) -> (Report, Sent) {
     (running.stop().adds_up(), sent)
 }
 
-fn with_faults<'a>(base: &[&'a str], faults: &[&'a str]) -> Vec<&'a str> {
+pub(crate) fn with_faults<'a>(base: &[&'a str], faults: &[&'a str]) -> Vec<&'a str> {
     let faults = faults.iter().flat_map(|fault| ["--fault", fault]);
     base.iter().copied().chain(faults).collect()
 }
@@ -250,6 +252,49 @@ fn leap_seconds_cost_no_frame() {
     assert_eq!(sent_with(&sent, "missing") + sent_with(&sent, "duplicate"), 0);
 }
 
+/// Two stations announce it and repeat different seconds; a third repeats one without a word.
+fn leap_seconds_are_aligned() {
+    let pair = addressed_pair();
+    let base = ["--pmus", "3", "--rate", "50", "--duration", "6s", "--start", "2026-12-31T23:59:57Z"];
+    let faults = [
+        "leap=insert,idcode=101",
+        "leap=insert,tagged=last,idcode=102",
+        "leap=insert,announced=no,idcode=103",
+    ];
+    let mut running: Running =
+        Monitor::on(&pair).args(["--frames", "--align=relative:300ms"]).start().attached();
+    let (to, from) = (format!("{PDC}:{PORT}"), PMU.to_string());
+    let sent = simulate(&pair, &[&["--to", &to, "--from", &from], &with_faults(&base, &faults)[..]].concat());
+    running.counted("records.delivered", sent.frames());
+    let report = running.stop().adds_up();
+    for (idcode, leap) in [(101, "inserted"), (102, "inserted"), (103, "repeated")] {
+        let row = report.stream(idcode);
+        let duplicates = if idcode == 103 { 50 } else { 0 };
+        assert_eq!(
+            (&row["leap_seconds"][leap], &row["duplicate"]),
+            (&1.into(), &duplicates.into()),
+            "{row:#}"
+        );
+    }
+    let alignment = &report.summary()["alignment"];
+    let rows = alignment["streams"].as_array().unwrap();
+    let of = |idcode: u16| {
+        rows.iter().find(|row| row["id"].as_str().unwrap().ends_with(&format!(":{idcode}"))).unwrap()
+    };
+    let frames = sent_with(&sent, "data") / 3;
+    for idcode in [101, 102] {
+        let row = of(idcode);
+        let numbers = ["aligned", "absent", "late", "out_of_step"].map(|what| row[what].as_u64().unwrap());
+        assert_eq!(numbers, [frames, 0, 0, 0], "{alignment:#}");
+    }
+    // What it gave for 23:59:60 is put beside no frame of another second.
+    let row = of(103);
+    assert_eq!((&row["absent"], &row["late"]), (&50.into(), &0.into()), "{alignment:#}");
+    assert_eq!(alignment["incomplete"], 50, "{alignment:#}");
+    let leap = report.of_kind("c37118.instant").filter(|instant| instant["leap_second"] == true);
+    assert_eq!(leap.count(), 50);
+}
+
 fn a_changed_configuration_is_followed() {
     let pair = addressed_pair();
     let base = ["--pmus", "16", "--rate", "50", "--duration", "3s"];
@@ -270,4 +315,53 @@ fn pdc_streams_of_any_format_are_decoded() {
         assert_eq!(report.of_kind("c37118.data").count(), 100, "{format}");
         assert!(report.of_kind("c37118.data").all(|line| line["pmus"].as_array().unwrap().len() == 5));
     }
+}
+
+/// Datagrams in IP fragments, in order and not, whole and not, over IPv4 and IPv6; with CFG-3, itself in fragments, as all
+/// that lays them out.
+fn fragments() {
+    let pair = addressed_pair();
+    let mut running = Monitor::on(&pair).args(["--frames"]).start().attached();
+    let base =
+        ["--pmus", "4", "--rate", "50", "--duration", "1s", "--announce", "3", "--config3-size", "400"];
+    let mut sums = BTreeMap::new();
+    let mut all = Vec::new();
+    for (first, to, from) in [
+        (101, format!("{PDC}:{PORT}"), PMU.to_string()),
+        (201, format!("[{PDC_6}]:{PORT}"), PMU_6.to_string()),
+    ] {
+        let ids = [first, first + 1, first + 2].map(|idcode| format!(",idcode={idcode}"));
+        let faults = [
+            format!("fragment=24{}", ids[0]),
+            format!("fragment=40,reversed=yes{}", ids[1]),
+            format!("fragment=32,incomplete=yes,share=0.3{}", ids[2]),
+        ];
+        let faults: Vec<&str> = faults.iter().map(String::as_str).collect();
+        let first = first.to_string();
+        let place = ["--to", &to, "--from", &from, "--first-idcode", &first];
+        let sent = simulate(&pair, &with_faults(&[&base[..], &place].concat(), &faults));
+        for (name, count) in [
+            ("fragmented", sent.0["injected"]["fragmented"].as_u64().unwrap()),
+            ("unfinished", sent_with(&sent, "unfinished")),
+            ("data", sent_with(&sent, "data")),
+            ("config3", sent.0["total"]["config3"].as_u64().unwrap()),
+        ] {
+            *sums.entry(name).or_insert(0) += count;
+        }
+        all.push(sent);
+    }
+    running.counted("frames.found", sums["data"] + sums["config3"]);
+    let report = running.stop().adds_up();
+    for sent in &all {
+        agree(&report, sent);
+    }
+    assert_eq!(report.count("frames.found"), sums["data"] + sums["config3"]);
+    assert_eq!(report.flow("fragments.whole"), sums["fragmented"] - sums["unfinished"]);
+    assert!(sums["unfinished"] > 10 && sums["fragmented"] > 200, "{sums:?}");
+    assert!(sums["config3"] >= 2 * 8, "{sums:?}");
+    for none in ["contradicting", "overlaps", "duplicates", "no_place"] {
+        assert_eq!(report.flow(&format!("fragments.{none}")), 0, "{none}");
+    }
+    let versions: Vec<_> = report.of_kind("c37118.config").map(|line| line["version"].clone()).collect();
+    assert!(versions.iter().all(|version| *version == 3), "{versions:?}");
 }

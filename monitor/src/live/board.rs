@@ -9,7 +9,7 @@ use std::{
 
 use monitor_core::event::{
     AlignCounts, ByteCounts, Counts, FlowCounts, FragmentCounts, FrameCounts, QueueCounts, RecordCounts,
-    TcpCounts,
+    ResyncCounts, TcpCounts,
 };
 
 use super::LoopCounts;
@@ -67,8 +67,9 @@ impl Snapshot {
 }
 
 /// Every number of flows.
-fn in_flows(counts: &mut FlowCounts) -> [&mut u64; 18] {
-    let FlowCounts { tcp, fragments: parts } = counts;
+fn in_flows(counts: &mut FlowCounts) -> [&mut u64; 21] {
+    let FlowCounts { tcp, fragments: parts, resync: ResyncCounts { looks, checked_bytes, exhausted } } =
+        counts;
     let TcpCounts {
         flows,
         evicted,
@@ -110,6 +111,9 @@ fn in_flows(counts: &mut FlowCounts) -> [&mut u64; 18] {
         overlaps,
         duplicates,
         without_place,
+        looks,
+        checked_bytes,
+        exhausted,
     ]
 }
 
