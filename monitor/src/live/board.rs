@@ -58,8 +58,11 @@ impl Snapshot {
         [streams_refused, configs_refused, config_series_lost, copies, configs_without_rate, packets_ignored]
             .into_iter()
             .for_each(&mut each);
-        let LoopCounts { delivered, discarded, malformed, pending, sleeps, woken, busy_heads } = turns;
-        [delivered, discarded, malformed, pending, sleeps, woken, busy_heads].into_iter().for_each(&mut each);
+        let LoopCounts { delivered, discarded, malformed, pending, sleeps, woken, busy_heads, packets, met } =
+            turns;
+        [delivered, discarded, malformed, pending, sleeps, woken, busy_heads, packets, met]
+            .into_iter()
+            .for_each(&mut each);
         for QueueCounts { offered, taken, dropped } in lanes {
             offered.iter_mut().chain(taken).chain(dropped).for_each(&mut each);
         }
