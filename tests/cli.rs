@@ -23,7 +23,7 @@ fn main() -> ExitCode {
             &[],
             bash_completes_verbs_options_and_interfaces,
         ),
-        trial("bash_completes_instances", &[Need::Root, Need::Bpffs], bash_completes_instances),
+        trial("bash_completes_instances", &[Need::Root, Need::Unshare], bash_completes_instances),
         trial("man_prints_what_it_writes", &[], man_prints_what_it_writes),
         trial("man_says_where_it_cannot_write", &[], man_says_where_it_cannot_write),
         trial("printed_options_read_back", &[], printed_options_read_back),

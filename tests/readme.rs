@@ -5,6 +5,8 @@
 //! reason. A run that would go on until Ctrl-C gets it once it has printed a line.
 #![expect(clippy::unwrap_used, reason = "a panic gives a test's failure its place")]
 
+#[path = "support/bpffs.rs"]
+mod bpffs;
 mod support;
 #[path = "support/wire.rs"]
 mod wire;
@@ -25,6 +27,7 @@ const CI: &str = include_str!("../.ci/run");
 const NOT_RUN: &str = "<!-- not run: ";
 
 fn main() -> ExitCode {
+    bpffs::enter_own();
     let arguments = Arguments::from_args();
     let mut trials = vec![
         trial("every_link_leads_somewhere", &[], every_link_leads_somewhere),

@@ -30,8 +30,8 @@ pub struct RecordHeader {
     pub sequence: u64,
     /// Number of the packet among those its CPU has matched; the parts of one packet share it.
     pub packet: u64,
-    /// The clock just before the record was submitted. Of a short packet (of one of the first two size classes) that
-    /// no tracepoint has stamped, the clock while it was looked at; then it is the receive stamp too at XDP.
+    /// The clock just before the record was submitted. Of a packet of up to 512 bytes (the first two size classes) that no
+    /// tracepoint has stamped it is the clock while the packet was looked at; at XDP that is its receive stamp too.
     pub record_ns: u64,
     /// `netif_receive_skb` (tc), or the XDP program's own entry.
     pub receive_ns: u64,

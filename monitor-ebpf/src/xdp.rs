@@ -45,8 +45,9 @@ fn watch(packet: Buffer) {
         kind,
         hook: HOOK_XDP,
         receive_ns: entered,
-        // The same for a short packet, which is in the ring a tenth of a microsecond later: a second reading would take
-        // a good part of that. A longer one's copying takes its time, and is measured.
+        // Of a packet of up to 512 bytes one reading of the clock is both its receive stamp and its record's: it is in
+        // the ring a tenth of a microsecond later, of which a second reading would take a good part. A longer one's
+        // copying takes its time, and is measured.
         record_ns: entered,
         softirq_ns: waited.softirq_ns,
         irq_ns: waited.irq_ns,

@@ -2,10 +2,11 @@
 //! with one.
 
 use libtest_mimic::Trial;
-use monitor::probe::{Attachment, Hook, Matching, Options, Probe};
+use monitor::probe::{Attachment, Hook, Matching, Options, Probe, Sizes, Subject};
 use monitor::sys::packet::FrameSender;
 
 use crate::harness::until;
+use crate::packets;
 use crate::probed::{Probed, options};
 use crate::support::{Need, trial};
 use crate::wire::{
@@ -18,6 +19,11 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("segments_without_payload_are_emitted", NEEDS, segments_without_payload_are_emitted),
         trial("a_connection_is_followed_on_any_port", NEEDS, a_connection_is_followed_on_any_port),
+        trial(
+            "a_full_table_of_connections_gives_up_quiet_ones",
+            &[Need::Bpf],
+            a_full_table_of_connections_gives_up_quiet_ones,
+        ),
         trial("what_leaves_of_a_connection_goes_to_a_pmu", NEEDS, what_leaves_of_a_connection_goes_to_a_pmu),
     ]
 }
@@ -181,4 +187,31 @@ fn what_leaves_of_a_connection_goes_to_a_pmu() {
     assert_eq!(any.submitted(&there, &[answer(V4, ports, ACK | PUSH, &command)]), 1);
     assert_eq!(any.submitted(&here, &[segment(V4, ports, ACK | PUSH, &data)]), 0);
     assert_eq!(any.probed.counters().connections, 3);
+}
+
+/// What was taken up is kept or was given up; nothing is refused.
+fn a_full_table_of_connections_gives_up_quiet_ones() {
+    const PLACES: u32 = 1_024;
+    const MADE: u16 = 3_000;
+    let sizes = Sizes { connections: PLACES, ..options().sizes };
+    let any_port = Options { matching: Matching::AnyPort, sizes, ..options() };
+    let mut probe = Probe::load(&any_port).unwrap();
+    probe.load_subject(Subject::Ingress).unwrap();
+    let kernel = probe.kernel();
+    let hand_over = |client: u16| {
+        let segment = packets::tcp(PORT, 30_000 + client, 5, &packets::data_frame(7, 40));
+        let packet = packets::ethernet(packets::IPV4, &packets::ipv4(packets::TCP, &segment));
+        probe.trial(Subject::Ingress, &packet, 2).unwrap();
+    };
+    (0..MADE).for_each(hand_over);
+    let counters = kernel.counters().unwrap();
+    let kept = kernel.connections().unwrap();
+    assert_eq!((counters.connections, counters.connections_refused), (MADE.into(), 0));
+    assert!(0 < kept && kept <= PLACES.into(), "{kept} kept");
+    assert_eq!(counters.submitted + counters.ring_full, 2 * u64::from(MADE), "{counters:?}");
+    // The newest is known, and not taken up once more; the oldest is.
+    hand_over(MADE - 1);
+    assert_eq!(kernel.counters().unwrap().connections, u64::from(MADE));
+    hand_over(0);
+    assert_eq!(kernel.counters().unwrap().connections, u64::from(MADE) + 1);
 }

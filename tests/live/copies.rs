@@ -21,7 +21,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 /// A packet as PRP sends it over LAN A (0) or B (1).
-fn trailed(packet: &[u8], number: u64, lan: usize) -> Vec<u8> {
+pub(crate) fn trailed(packet: &[u8], number: u64, lan: usize) -> Vec<u8> {
     const ETHERNET_SIZE: usize = 14;
     const TRAILER_SIZE: usize = 6;
     let size = u16::try_from(packet.len() - ETHERNET_SIZE + TRAILER_SIZE).unwrap();

@@ -86,7 +86,8 @@ impl<'a> Monitor<'a> {
     pub(crate) fn start(self) -> Running {
         let (program, arguments) = self.command.split_first().unwrap();
         let mut command = Command::new(program);
-        command.args(arguments).env_remove("RUST_LOG");
+        // Kept configurations are the host's, and would be found by other tests.
+        command.args(arguments).env_remove("RUST_LOG").env("STATE_DIRECTORY", "");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // A child is born into the namespace of the thread that makes it.
         Running::new(match self.netns {

@@ -14,6 +14,7 @@ mod discovery;
 mod endings;
 mod flood;
 mod harness;
+mod hostile;
 mod interfaces;
 mod matching;
 mod offsets;
@@ -25,7 +26,9 @@ mod pyc37;
 mod reattach;
 mod refusals;
 mod replay;
+mod segments;
 mod simulated;
+mod simulated_tcp;
 mod sizes;
 mod sources;
 mod streams;
@@ -51,9 +54,12 @@ fn main() -> ExitCode {
         replay::trials(),
         pyc37::trials(),
         simulated::trials(),
+        simulated_tcp::trials(),
         sizes::trials(),
         sources::trials(),
         tcp::trials(),
+        segments::trials(),
+        hostile::trials(),
         matching::trials(),
         connections::trials(),
         flood::trials(),

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::harness::{BINARY, Monitor, Report, Running};
 use crate::support::{Need, trial};
-use crate::wire::{PDC, PMU, PORT, addressed_pair};
+use crate::wire::{PDC, PDC_6, PMU, PMU_6, PORT, addressed_pair};
 
 pub(crate) fn trials() -> Vec<Trial> {
     const NEEDS: &[Need] = &[Need::Bpf, Need::Veth];
@@ -22,15 +22,16 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("leap_seconds_cost_no_frame", NEEDS, leap_seconds_cost_no_frame),
         trial("a_changed_configuration_is_followed", NEEDS, a_changed_configuration_is_followed),
         trial("pdc_streams_of_any_format_are_decoded", NEEDS, pdc_streams_of_any_format_are_decoded),
+        trial("fragments_of_both_versions_of_ip_are_found_exactly", NEEDS, fragments),
     ]
 }
 
 /// What `simulate` said that it sent.
 #[derive(Debug)]
-struct Sent(Value);
+pub(crate) struct Sent(pub(crate) Value);
 
 /// Runs `simulate --json` at the stations' end of a pair, to its end.
-fn simulate(pair: &Pair, arguments: &[&str]) -> Sent {
+pub(crate) fn simulate(pair: &Pair, arguments: &[&str]) -> Sent {
     let mut command = Command::new(BINARY);
     command.args(["simulate", "--json"]).args(arguments).stdin(Stdio::null());
     let output = pair.stations.run(|| command.output().unwrap()).unwrap();
@@ -41,12 +42,12 @@ fn simulate(pair: &Pair, arguments: &[&str]) -> Sent {
 }
 
 impl Sent {
-    fn streams(&self) -> &[Value] {
+    pub(crate) fn streams(&self) -> &[Value] {
         self.0["streams"].as_array().unwrap()
     }
 
     /// Frames that left, of all kinds and all streams.
-    fn frames(&self) -> u64 {
+    pub(crate) fn frames(&self) -> u64 {
         let total = &self.0["total"];
         ["data", "config1", "config2", "config3", "header"]
             .map(|kind| total[kind].as_u64().unwrap())
@@ -54,21 +55,21 @@ impl Sent {
             .sum()
     }
 
-    fn injected(&self, idcode: u64, fault: &str) -> u64 {
+    pub(crate) fn injected(&self, idcode: u64, fault: &str) -> u64 {
         let stream = self.streams().iter().find(|stream| stream["idcode"] == idcode).unwrap();
         stream["injected"][fault].as_u64().unwrap()
     }
 }
 
 /// What the only receiver of a stream must have found.
-fn expected(stream: &Value, what: &str) -> u64 {
+pub(crate) fn expected(stream: &Value, what: &str) -> u64 {
     let receivers = stream["receivers"].as_array().unwrap();
     assert_eq!(receivers.len(), 1, "{stream:#}");
     receivers[0]["expected"][what].as_u64().unwrap()
 }
 
 /// A number of a stream's row; what is left out is 0.
-fn found(row: &Value, what: &str) -> u64 {
+pub(crate) fn found(row: &Value, what: &str) -> u64 {
     row[what].as_u64().unwrap_or(0)
 }
 
@@ -112,7 +113,7 @@ fn watched(pair: &Pair, arguments: &[&str]) -> (Report, Sent) {
     (running.stop().adds_up(), sent)
 }
 
-fn with_faults<'a>(base: &[&'a str], faults: &[&'a str]) -> Vec<&'a str> {
+pub(crate) fn with_faults<'a>(base: &[&'a str], faults: &[&'a str]) -> Vec<&'a str> {
     let faults = faults.iter().flat_map(|fault| ["--fault", fault]);
     base.iter().copied().chain(faults).collect()
 }
@@ -270,4 +271,53 @@ fn pdc_streams_of_any_format_are_decoded() {
         assert_eq!(report.of_kind("c37118.data").count(), 100, "{format}");
         assert!(report.of_kind("c37118.data").all(|line| line["pmus"].as_array().unwrap().len() == 5));
     }
+}
+
+/// Datagrams in IP fragments, in order and not, whole and not, over IPv4 and IPv6; with CFG-3, itself in fragments, as all
+/// that lays them out.
+fn fragments() {
+    let pair = addressed_pair();
+    let mut running = Monitor::on(&pair).args(["--frames"]).start().attached();
+    let base =
+        ["--pmus", "4", "--rate", "50", "--duration", "1s", "--announce", "3", "--config3-size", "400"];
+    let mut sums = BTreeMap::new();
+    let mut all = Vec::new();
+    for (first, to, from) in [
+        (101, format!("{PDC}:{PORT}"), PMU.to_string()),
+        (201, format!("[{PDC_6}]:{PORT}"), PMU_6.to_string()),
+    ] {
+        let ids = [first, first + 1, first + 2].map(|idcode| format!(",idcode={idcode}"));
+        let faults = [
+            format!("fragment=24{}", ids[0]),
+            format!("fragment=40,reversed=yes{}", ids[1]),
+            format!("fragment=32,incomplete=yes,share=0.3{}", ids[2]),
+        ];
+        let faults: Vec<&str> = faults.iter().map(String::as_str).collect();
+        let first = first.to_string();
+        let place = ["--to", &to, "--from", &from, "--first-idcode", &first];
+        let sent = simulate(&pair, &with_faults(&[&base[..], &place].concat(), &faults));
+        for (name, count) in [
+            ("fragmented", sent.0["injected"]["fragmented"].as_u64().unwrap()),
+            ("unfinished", sent_with(&sent, "unfinished")),
+            ("data", sent_with(&sent, "data")),
+            ("config3", sent.0["total"]["config3"].as_u64().unwrap()),
+        ] {
+            *sums.entry(name).or_insert(0) += count;
+        }
+        all.push(sent);
+    }
+    running.counted("frames.found", sums["data"] + sums["config3"]);
+    let report = running.stop().adds_up();
+    for sent in &all {
+        agree(&report, sent);
+    }
+    assert_eq!(report.count("frames.found"), sums["data"] + sums["config3"]);
+    assert_eq!(report.flow("fragments.whole"), sums["fragmented"] - sums["unfinished"]);
+    assert!(sums["unfinished"] > 10 && sums["fragmented"] > 200, "{sums:?}");
+    assert!(sums["config3"] >= 2 * 8, "{sums:?}");
+    for none in ["contradicting", "overlaps", "duplicates", "no_place"] {
+        assert_eq!(report.flow(&format!("fragments.{none}")), 0, "{none}");
+    }
+    let versions: Vec<_> = report.of_kind("c37118.config").map(|line| line["version"].clone()).collect();
+    assert!(versions.iter().all(|version| *version == 3), "{versions:?}");
 }

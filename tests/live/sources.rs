@@ -12,8 +12,10 @@ use serde_json::Value;
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::harness::{Monitor, Report};
+use crate::simulated::simulate;
+use crate::simulated_tcp::{Server, listened};
 use crate::support::{Need, trial};
-use crate::wire::{PMU, PORT, Pmu, addressed_pair, datagram, quiet_pair, sender};
+use crate::wire::{PDC, PMU, PORT, Pmu, addressed_pair, datagram, quiet_pair, sender};
 
 const IDCODE: u16 = 7;
 const FRAMES: u64 = 5;
@@ -30,6 +32,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("a_pmu_is_asked_over_tcp", NEEDS, a_pmu_is_asked_over_tcp),
         trial("a_pmu_is_asked_over_udp_where_that_is_allowed", NEEDS, a_pmu_is_asked_over_udp),
         trial("what_is_not_answered_is_said", NEEDS, what_is_not_answered_is_said),
+        trial("the_simulator_is_asked_for_either_configuration", NEEDS, the_simulator_is_asked),
     ]
 }
 
@@ -230,4 +233,36 @@ fn what_is_not_answered_is_said() {
     drop(silent);
     // None of it harms the run.
     running.stop().adds_up();
+}
+
+/// Servers of the simulator are asked, by CMD 5 and by CMD 6; DATA of the same PMUs go by without a configuration.
+fn the_simulator_is_asked() {
+    let pair = addressed_pair();
+    let stations = ["--pmus", "2", "--rate", "50", "--first-idcode", "7", "--config3-size", "300"];
+    for (version, asked) in [("2", "CFG-2"), ("3", "CFG-3")] {
+        let server = Server::start(&pair, &stations);
+        listened(&pair);
+        let requests = [7, 8].map(|idcode| format!("--request-config={PMU}:{}/{idcode}", 4_705 + idcode));
+        let options = ["--frames", "--port", "4999", "--request-config-version", version];
+        let mut running = Monitor::on(&pair).args(options).args(&requests).start().attached();
+        for idcode in [7, 8] {
+            let place = format!("{asked} of {PMU}:{}", 4_705 + idcode);
+            running.complained(&[&place, "was answered"]);
+        }
+        let answers = server.sent(true);
+        let count = |what: &str| answers.0["total"][what].as_u64().unwrap();
+        assert_eq!((count("commands"), count("connections"), count("refused")), (2, 2 + 1, 0));
+        assert_eq!((count("config2") > 0, count("config3") > 2), (version == "2", version == "3"));
+        // The real-time thread looks at least ten times a second.
+        thread::sleep(Duration::from_millis(300));
+        let to = format!("{PDC}:4999");
+        let from = PMU.to_string();
+        let place = ["--to", &to, "--from", &from, "--announce", "none", "--duration", "200ms"];
+        let sent = simulate(&pair, &[&stations[..], &place].concat());
+        running.counted("frames.decoded", sent.frames());
+        let report = running.stop().adds_up();
+        assert_eq!(report.frames("c37118.data"), sent.frames());
+        assert!(sources(&report).iter().all(|source| **source == "requested"), "{:?}", sources(&report));
+        assert_eq!((report.count("frames.undecoded"), report.frames("c37118.config")), (0, 0));
+    }
 }

@@ -16,7 +16,8 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("a_tcp_stream_in_any_pieces_is_decoded_whole", NEEDS, || in_any_pieces("tc")),
         trial("at_xdp_a_tcp_stream_in_any_pieces_is_decoded_whole", NEEDS, || in_any_pieces("xdp")),
-        trial("a_tcp_session_is_joined_in_the_middle_of_a_frame", NEEDS, joined_in_the_middle),
+        trial("a_tcp_session_is_joined_in_the_middle_of_a_frame", NEEDS, || joined_in_the_middle("tc")),
+        trial("at_xdp_a_tcp_session_is_joined_in_the_middle", NEEDS, || joined_in_the_middle("xdp")),
     ]
 }
 
@@ -89,7 +90,7 @@ fn in_any_pieces(hook: &str) {
 }
 
 /// The monitor comes when the connection has sent the first half of a frame.
-fn joined_in_the_middle() {
+fn joined_in_the_middle(hook: &str) {
     const HALF: usize = 20;
     let pair = addressed_pair();
     let (mut from, mut to) = connected(&pair);
@@ -97,7 +98,7 @@ fn joined_in_the_middle() {
     let begun = pmu.data();
     from.write_all(&begun[..HALF]).unwrap();
     to.read_exact(&mut [0; HALF]).unwrap();
-    let mut running = Monitor::on(&pair).start().attached();
+    let mut running = Monitor::on(&pair).args(["--hook", hook]).start().attached();
     let stream = [pmu.config()].into_iter().chain((0..FRAMES).map(|_| pmu.data())).collect::<Vec<_>>();
     let stream = stream.concat();
     written((from, to), &[&[&begun[HALF..], &stream[..]].concat()]);

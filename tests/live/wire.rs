@@ -152,6 +152,7 @@ pub(crate) const ETHERTYPE_SV: u16 = 0x88BA;
 pub(crate) const ETHERTYPE_VLAN: u16 = 0x8100;
 pub(crate) const ETHERTYPE_SERVICE_VLAN: u16 = 0x88A8;
 const UDP: u8 = 17;
+const TCP: u8 = 6;
 
 fn word(length: usize) -> [u8; 2] {
     u16::try_from(length).unwrap().to_be_bytes()
@@ -183,6 +184,22 @@ pub(crate) fn tcp(ports: [u16; 2], options: &[u8], payload: &[u8]) -> Vec<u8> {
     let [source, destination] = ports.map(u16::to_be_bytes);
     let fixed = [0, 0, 0, 1, 0, 0, 0, 1, offset, 0x18, 0xFF, 0xFF, 0, 0, 0, 0];
     [&source[..], &destination, &fixed, options, payload].concat()
+}
+
+/// A TCP segment over IPv4 over Ethernet, from the PMU, with ACK and PSH.
+pub(crate) fn segment(ports: [u16; 2], sequence: u32, payload: &[u8]) -> Vec<u8> {
+    const SEQUENCE: std::ops::Range<usize> = 4..8;
+    let mut segment = tcp(ports, &[], payload);
+    segment[SEQUENCE].copy_from_slice(&sequence.to_be_bytes());
+    ethernet(ETHERTYPE_IPV4, &ipv4(0, &[], TCP, &segment))
+}
+
+/// The same segment with other flags.
+pub(crate) fn flagged(mut segment: Vec<u8>, flags: u8) -> Vec<u8> {
+    /// Behind the headers of Ethernet and IPv4.
+    const FLAGS: usize = 14 + 20 + 13;
+    segment[FLAGS] = flags;
+    segment
 }
 
 /// An IPv4 packet: flags and fragment offset, options (a multiple of 4 bytes), protocol.
@@ -217,6 +234,17 @@ pub(crate) fn ipv6(next: u8, body: &[u8]) -> Vec<u8> {
     packet.extend(PMU_6.octets());
     packet.extend(PDC_6.octets());
     packet.extend(body);
+    packet
+}
+
+/// A packet of TCP or UDP over IPv4 without options and tags, the other way: addresses and ports change places.
+pub(crate) fn answered(mut packet: Vec<u8>) -> Vec<u8> {
+    const ADDRESSES: (usize, usize) = (26, 4);
+    const PORTS: (usize, usize) = (34, 2);
+    for (at, length) in [ADDRESSES, PORTS] {
+        let (source, destination) = packet[at..at + 2 * length].split_at_mut(length);
+        source.swap_with_slice(destination);
+    }
     packet
 }
 

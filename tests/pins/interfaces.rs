@@ -6,6 +6,7 @@ use std::sync::Arc;
 use libtest_mimic::Trial;
 use monitor::netns::End;
 use monitor_common::INTERFACES_MAX;
+use serde_json::Value;
 
 use crate::NEEDS;
 use crate::room::{HANGS, IFACE, Room};
@@ -67,6 +68,14 @@ fn an_interface_goes_and_comes_back() {
     assert_eq!(room.names("default", "links").iter().filter(|name| !name.starts_with("stage")).count(), 2);
     pmu.send(10);
     assert_eq!(room.counters("default").submitted, 20);
+    // The stream has a line for each, the one that goes on last.
+    let streams = room.status_of("default")["streams"].clone();
+    let lines: Vec<_> =
+        streams.as_array().unwrap().iter().map(|line| (&line["iface"], &line["frames"])).collect();
+    assert_eq!(lines, [(&Value::Null, &10.into()), (&IFACE.into(), &10.into())], "{streams:#}");
+    assert!(streams[0]["id"] == streams[1]["id"] && streams[0]["ifindex"] != streams[1]["ifindex"]);
+    let text = room.does(&["status"]).text();
+    assert!(text.contains(" on an interface that is gone (index ") && text.contains(" on eth1 "), "{text}");
     // What was kept of the one that went is read as well.
     let report = room.does(&["follow", "--json", "--frames", "--duration", "10ms"]).adds_up();
     assert_eq!(report.count("records.carried"), 20, "{:#}", report.summary());

@@ -7,6 +7,7 @@ mod support;
 
 mod broken;
 mod clsact;
+mod configured;
 mod eyes;
 mod following;
 mod interfaces;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         interfaces::trials(),
         status::trials(),
         following::trials(),
+        configured::trials(),
         clsact::trials(),
         xdp::trials(),
         killed::trials(),

@@ -108,7 +108,8 @@ impl Room {
         let mut command = Command::new("nsenter");
         command.arg(format!("--mount=/proc/{}/ns/mnt", self.helper.id())).arg("--");
         command.arg(program).args(arguments).stdin(Stdio::null());
-        command.env_remove("RUST_LOG").env_remove("PMU_MONITOR_OBJECT");
+        // Kept configurations are the host's, and would be found by other tests.
+        command.env_remove("RUST_LOG").env_remove("PMU_MONITOR_OBJECT").env("STATE_DIRECTORY", "");
         if let Some(object) = &self.object {
             command.env("PMU_MONITOR_OBJECT", object);
         }

@@ -2,13 +2,15 @@
 
 Usage: pdc.py ADDRESS PORT IDCODE FRAMES
 
-One line of JSON for each frame: its kind, SOC and FRACSEC's count. Ends after so many DATA.
+One line of JSON for each frame: its kind, SOC and FRACSEC's count. Ends after so many DATA, and not before its standard
+input is at its end.
 """
 
 import collections.abc  # pyc37 uses it without importing it
 import json
 import logging
 import sys
+import threading
 
 from pyc37.frame import DataFrame
 from pyc37.pdc import Pdc
@@ -28,8 +30,10 @@ def main():
     say("header", pdc.get_header())
     say("config", pdc.get_config())
     pdc.start()
+    told = threading.Thread(target=sys.stdin.read, daemon=True)
+    told.start()
     count = 0
-    while count < frames:
+    while count < frames or told.is_alive():
         frame = pdc.get()
         if isinstance(frame, DataFrame):
             say("data", frame)

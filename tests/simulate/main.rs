@@ -6,6 +6,7 @@ mod support;
 
 mod connections;
 mod datagrams;
+mod seeds;
 
 use std::process::ExitCode;
 
@@ -13,6 +14,6 @@ use libtest_mimic::{Arguments, run};
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let trials = [datagrams::trials(), connections::trials()];
+    let trials = [datagrams::trials(), connections::trials(), seeds::trials()];
     run(&arguments, trials.into_iter().flatten().collect()).exit_code()
 }

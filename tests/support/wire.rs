@@ -33,6 +33,8 @@ impl Wire {
 
     /// Starts a program where the watched end is, its output piped.
     pub(crate) fn start(&self, command: &mut Command) -> Child {
+        // Kept configurations are the host's, and would be found by other tests.
+        command.env("STATE_DIRECTORY", "");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         self.pair.monitor.run(|| command.spawn().unwrap()).unwrap()
     }

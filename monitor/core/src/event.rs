@@ -16,7 +16,7 @@ pub use kind::{
 pub use stages::{Stage, Stages};
 
 // The identities that events carry are made in the rooms before this one; whoever reads events finds them here.
-pub use crate::flow::{FlowCounts, FragmentCounts, InvalidReason, TcpCounts};
+pub use crate::flow::{FlowCounts, FragmentCounts, InvalidReason, ResyncCounts, TcpCounts};
 pub use crate::packet::{Addresses, Endpoint, Transport};
 pub use crate::stream::align::{AlignCounts, End, StreamAlignment, Wait};
 pub use crate::stream::{

@@ -27,6 +27,11 @@ pub use fragments::{
 };
 pub use invalid::InvalidReason;
 pub use key::FlowKey;
-pub use search::RESYNC_BUDGET;
+pub use search::{CLAIM_BUDGET, RESYNC_BUDGET, ResyncCounts};
 pub use seen::Seen;
 pub use tcp::{Copied, Taken, TcpCounts};
+
+/// Whether a payload begins with a frame of a protocol that is told apart from C37.118: IEEE 1344, IEC 61850-90-5.
+pub(crate) fn begins_other(payload: &[u8]) -> bool {
+    ieee1344::frame(payload).is_ok() || iec61850_90_5::is_session(payload)
+}

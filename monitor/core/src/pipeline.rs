@@ -4,8 +4,8 @@
 //!
 //! # Which packets are ours
 //! With a set of ports: UDP and TCP packets from or to one of them, whatever the probe matched by. Without one
-//! ([`Ports::Any`]): packets whose payload begins with a sound frame, or with what claims to be a frame of a stream
-//! that is known already (a wrong check there is that stream's loss), and of a TCP connection in which one was seen all
+//! ([`Ports::Any`]): packets whose payload begins with a sound frame, with what claims to be a frame of a stream that is
+//! known already (a wrong check there is that stream's loss), or with IEEE 1344 or IEC 61850-90-5, and of a TCP connection in which one was seen all
 //! that follows, in both directions. Fragments behind the first carry no ports: whose they are, is known with the first
 //! one, or with the whole packet. Every other packet is counted in [`Counts::packets_ignored`], its record as carried or without
 //! payload, and its bytes nowhere.
@@ -34,7 +34,7 @@ use crate::event::{
     Addresses, Candidate, Class, ConfigId, Counts, Endpoint, Event, EventKind, FrameEvent, Outlet, Protocol,
     Stages, StreamAlignment, StreamCounts, StreamId, StreamKey, StreamReport, StreamTiming, Transport,
 };
-use crate::flow::{Flows, Seen};
+use crate::flow::{FlowCounts, Flows, Seen};
 use crate::packet::{Content, Datagram, Packet, Record, RecordKind};
 use crate::protocol::c37118::FrameView;
 use crate::stream::{Assemblies, Configs, PacketIdentity, Preload, Strangers, StreamRules, Streams};
@@ -241,11 +241,17 @@ impl Pipeline {
         Counts {
             alignment: self.alignment().map(|alignment| alignment.counts).unwrap_or_default(),
             streams_refused: self.judge.streams.refused(),
-            flows: self.flows.counts(),
+            flows: self.flow_counts(),
             configs_refused: self.judge.configs.refused() + self.judge.assemblies.refused(),
             config_series_lost: self.judge.assemblies.lost(),
             ..self.judge.counts
         }
+    }
+
+    fn flow_counts(&self) -> FlowCounts {
+        let mut counts = self.flows.counts();
+        counts.resync.add(self.judge.counts.flows.resync);
+        counts
     }
 
     /// The streams, in the order in which they were first seen.

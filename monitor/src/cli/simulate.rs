@@ -27,7 +27,7 @@ const HELP_OF_FAULTS: &str = "\
 Faults:
   of frames       loss=SHARE  crc=SHARE  duplicate=SHARE[,copies=N][,after=TIME]  reorder=SHARE[,depth=N]
                   truncate=SHARE[,bytes=N]  delay=TIME|uniform:TIME:TIME|normal:TIME:TIME|exponential:TIME|
-                  pareto:TIME:SHAPE[,ordered=yes]  fragment=BYTES[,reversed=yes][,incomplete=yes] (UDP, IPv4)
+                  pareto:TIME:SHAPE[,ordered=yes]  fragment=BYTES[,reversed=yes][,incomplete=yes] (UDP)
   of the clock    clock-offset=TIME  clock-drift=PPM  clock-stuck
                   leap=insert|delete[,tagged=next|last][,announced=no], at the first midnight of UTC from 'from' on
   of what is said stat=BITS[,clear=BITS]  time-quality=BITS  config-change,from=TIME[,warning=TIME][,sent=no]

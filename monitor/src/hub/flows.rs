@@ -1,12 +1,13 @@
-//! What the summary says of TCP flows and IP fragments.
+//! What the summary says of TCP flows, IP fragments, and the search for frames in both and in datagrams.
 
-use monitor_core::event::{FlowCounts, FragmentCounts, TcpCounts};
+use monitor_core::event::{FlowCounts, FragmentCounts, ResyncCounts, TcpCounts};
 
 use super::summary::Named;
 
 /// Every count with its name.
 pub(super) fn named(counts: &FlowCounts) -> Named<Named<u64>> {
-    Named(vec![("tcp", tcp(&counts.tcp)), ("fragments", fragments(&counts.fragments))])
+    let FlowCounts { tcp: segments, fragments: parts, resync: search } = counts;
+    Named(vec![("tcp", tcp(segments)), ("fragments", fragments(parts)), ("resync", resync(search))])
 }
 
 fn tcp(counts: &TcpCounts) -> Named<u64> {
@@ -57,4 +58,9 @@ fn fragments(counts: &FragmentCounts) -> Named<u64> {
         ("duplicates", duplicates),
         ("no_place", no_place),
     ])
+}
+
+fn resync(counts: &ResyncCounts) -> Named<u64> {
+    let ResyncCounts { looks, checked_bytes, exhausted } = *counts;
+    Named(vec![("looks", looks), ("checked_bytes", checked_bytes), ("exhausted", exhausted)])
 }

@@ -9,7 +9,7 @@ use std::{
 
 use monitor_core::event::{
     AlignCounts, ByteCounts, Counts, FlowCounts, FragmentCounts, FrameCounts, QueueCounts, RecordCounts,
-    TcpCounts,
+    ResyncCounts, TcpCounts,
 };
 
 use super::LoopCounts;
@@ -70,8 +70,9 @@ impl Snapshot {
 }
 
 /// Every number of flows.
-fn in_flows(counts: &mut FlowCounts) -> [&mut u64; 18] {
-    let FlowCounts { tcp, fragments: parts } = counts;
+fn in_flows(counts: &mut FlowCounts) -> [&mut u64; 21] {
+    let FlowCounts { tcp, fragments: parts, resync: ResyncCounts { looks, checked_bytes, exhausted } } =
+        counts;
     let TcpCounts {
         flows,
         evicted,
@@ -113,6 +114,9 @@ fn in_flows(counts: &mut FlowCounts) -> [&mut u64; 18] {
         overlaps,
         duplicates,
         without_place,
+        looks,
+        checked_bytes,
+        exhausted,
     ]
 }
 

@@ -1,5 +1,5 @@
 //! What the real-time thread meets for the first time costs it no page fault: a new stream, its first configuration, a
-//! changed one, one in fragments.
+//! changed one, one in fragments; a new TCP flow, what waits in it; IP fragments.
 
 use std::hint::black_box;
 
@@ -15,6 +15,8 @@ use crate::sys::usage::ThreadUsage;
 
 /// Streams, each with two configurations.
 const STREAMS: u16 = 600;
+/// Connections: what waits in them takes most of the pool.
+const CONNECTIONS: u16 = 900;
 /// Code that runs for the first time, and whatever the allocator has not given back: far fewer than the pages that the
 /// memory of so many streams has.
 const FAULTS_OF_OTHERS: u64 = 16;
@@ -45,18 +47,37 @@ impl Outlet for Nobody {
     }
 }
 
-/// An IPv4 packet with a UDP datagram to port 4713.
-fn packet(payload: &[u8]) -> Vec<u8> {
-    let word = |length: usize| u16::try_from(length).expect("a datagram").to_be_bytes();
+fn word(length: usize) -> [u8; 2] {
+    u16::try_from(length).expect("a packet").to_be_bytes()
+}
+
+/// An IPv4 packet, with its identification and its word of flags and fragment offset.
+fn ipv4(protocol: u8, identification: u16, fragment: u16, body: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0x45, 0];
-    bytes.extend(word(28 + payload.len()));
-    bytes.extend([0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 9]);
-    bytes.extend(word(40_000));
-    bytes.extend(word(4_713));
-    bytes.extend(word(8 + payload.len()));
-    bytes.extend([0, 0]);
-    bytes.extend(payload);
+    bytes.extend(word(20 + body.len()));
+    bytes.extend(identification.to_be_bytes());
+    bytes.extend(fragment.to_be_bytes());
+    bytes.extend([64, protocol, 0, 0, 192, 0, 2, 1, 192, 0, 2, 9]);
+    bytes.extend(body);
     bytes
+}
+
+/// A UDP datagram to port 4713.
+fn datagram(payload: &[u8]) -> Vec<u8> {
+    [&word(40_000)[..], &word(4_713), &word(8 + payload.len()), &[0, 0], payload].concat()
+}
+
+/// An IPv4 packet with one.
+fn packet(payload: &[u8]) -> Vec<u8> {
+    ipv4(17, 0, 0, &datagram(payload))
+}
+
+/// An IPv4 packet with a TCP segment from port 4713.
+fn segment(port: u16, sequence: u32, flags: u8, payload: &[u8]) -> Vec<u8> {
+    let fixed = [0, 0, 0, 1, 0x50, flags, 0xFF, 0xFF, 0, 0, 0, 0];
+    let [source, destination] = [4_713, port].map(u16::to_be_bytes);
+    let tcp = [&source[..], &destination, &sequence.to_be_bytes(), &fixed, payload].concat();
+    ipv4(6, 0, 0, &tcp)
 }
 
 fn record(bytes: &[u8]) -> Record<'_> {
@@ -122,4 +143,37 @@ fn what_is_new_costs_no_page_fault() {
     // A quarter of what so many streams have, not touched before: the counter counts.
     let fresh = self::faults(|| drop(black_box(vec![1_u8; 1 << 20])));
     assert!(fresh > FAULTS_OF_OTHERS, "{fresh}");
+}
+
+/// Connections, each with the beginning of a frame that waits for the rest, and a segment that waits behind a gap; and
+/// datagrams of which half has come.
+fn connections() -> Vec<Vec<u8>> {
+    const SYN: u8 = 0x02;
+    const ACK: u8 = 0x10;
+    const MORE: u16 = 0x2000;
+    // Claims more than comes.
+    let begun = [&[0xAA, 0x01, 0x0F, 0xFF, 0, 7][..], &[0; 1_000]].concat();
+    let mut packets = Vec::new();
+    for port in 1..=CONNECTIONS {
+        packets.push(segment(port, 0, SYN, &[]));
+        packets.push(segment(port, 1, ACK, &begun));
+        packets.push(segment(port, 2_000, ACK, &begun[..500]));
+    }
+    packets.extend((1..=64).map(|number| ipv4(17, number, MORE, &datagram(&begun)[..800])));
+    packets
+}
+
+#[test]
+fn a_new_flow_costs_no_page_fault() {
+    let packets = connections();
+    let mut warm = Pipeline::new(Ports::Set(vec![4_713]), &Bounds::default());
+    push_all(&mut warm, &packets[..50]);
+    push_all(&mut warm, &packets[packets.len() - 5..]);
+    let mut pipeline = Pipeline::new(Ports::Set(vec![4_713]), &Bounds::default());
+    let faults = faults(|| push_all(&mut pipeline, &packets));
+    let counts = pipeline.counts();
+    assert_eq!(counts.flows.tcp.flows, u64::from(CONNECTIONS));
+    assert_eq!((counts.flows.tcp.no_place, counts.flows.fragments.fragments), (0, 64), "{counts:?}");
+    assert!(counts.bytes.buffered > 1 << 20, "{counts:?}");
+    assert!(faults < FAULTS_OF_OTHERS, "{faults} page faults for {CONNECTIONS} connections");
 }

@@ -66,7 +66,7 @@ impl Sender {
         let streams: Vec<Vec<Station>> =
             fleet.stations().chunks(plan.per_stream.max(1).into()).map(<[Station]>::to_vec).collect();
         check_idcodes(&fleet, &plan, streams.len())?;
-        check_faults(&plan, from(0))?;
+        check_faults(&plan)?;
         let mut links = Vec::with_capacity(streams.len());
         for (place, stations) in (0..).zip(&streams) {
             // Frames that cannot be written are told before anything is sent, those of every configuration.
@@ -179,15 +179,13 @@ fn cast(plan: &Plan, place: u16, stations: Vec<Station>) -> Cast {
 }
 
 /// Faults that the route cannot have.
-fn check_faults(plan: &Plan, from: SocketAddr) -> Result<(), Error> {
+fn check_faults(plan: &Plan) -> Result<(), Error> {
     for fault in &plan.faults {
         let needs = match fault.kind {
             FaultKind::Segment(_) | FaultKind::Disconnect if matches!(plan.route, Route::Udp(_)) => {
                 "a TCP server (--listen)"
             }
-            FaultKind::Fragment { .. } if !matches!(plan.route, Route::Udp(_)) || !from.is_ipv4() => {
-                "DATA over UDP and IPv4 (--to)"
-            }
+            FaultKind::Fragment { .. } if !matches!(plan.route, Route::Udp(_)) => "DATA over UDP (--to)",
             _ => continue,
         };
         return Err(Error::Fault { kind: fault.kind.name(), needs });

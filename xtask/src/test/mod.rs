@@ -166,6 +166,9 @@ fn tests(project: &Project, args: &Args) -> Command {
         command.args(["test", "--no-fail-fast", "--lib", "--bins", "--tests"]).args(HOST_WORLD);
     }
     command.env("PMU_FUZZ_TARGETS", fuzz::programs(project));
+    // Monitors keep configurations for the next run, in this host's state directory: not those of tests, which would also
+    // find one another's there.
+    command.env("STATE_DIRECTORY", "");
     command.args(&args.filter).env("PATH", process::path_with(prerequisites::directories(project)));
     if args.full {
         command.env("PMU_TEST_FULL", "1");

@@ -12,8 +12,8 @@ pub enum Stage {
     IrqToSoftirq,
     /// From the softirq's entry to `netif_receive_skb`.
     SoftirqToReceive,
-    /// From `netif_receive_skb` to just before the record entered the ring. Not at XDP, where one reading of the clock
-    /// serves for both ends of a short packet.
+    /// From `netif_receive_skb`, or the XDP program's entry, to just before the record entered the ring. Left out at XDP
+    /// for a packet of up to 512 bytes, of which one reading of the clock is both its receive stamp and its record's.
     ReceiveToRing,
     /// From there to the reader's first look.
     RingToReader,

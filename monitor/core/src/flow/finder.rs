@@ -16,12 +16,14 @@
 //!
 //! So bytes of 1, 2 and 3 are "in frames", those of 4 and 5 "skipped", and there are no others. 0xAA occurs inside
 //! values: the search for the next sound frame believes nothing but type, size and check together. Its work is
-//! bounded: see [`RESYNC_BUDGET`]. Where that is used up, the rest behind something that is no frame is skipped.
+//! bounded: see [`RESYNC_BUDGET`], and so is that of checks that do not fit: see [`CLAIM_BUDGET`]. Where one is used up,
+//! the rest behind something that is no frame is skipped, and [`Finder::work`] says so.
 //!
 //! [`RESYNC_BUDGET`]: super::RESYNC_BUDGET
+//! [`CLAIM_BUDGET`]: super::CLAIM_BUDGET
 
 use super::search::{SYNC, Search};
-use super::{InvalidReason, iec61850_90_5, ieee1344};
+use super::{InvalidReason, ResyncCounts, iec61850_90_5, ieee1344};
 use crate::protocol::c37118::{FrameError, FrameHeader, FrameView};
 
 /// Something in a datagram. Together they hold each of its bytes exactly once, in order.
@@ -77,6 +79,12 @@ impl<'a> Finder<'a> {
         Self { rest: payload, at_start: true, search: Search::new() }
     }
 
+    /// What looking for frames has cost so far.
+    #[must_use]
+    pub const fn work(&self) -> ResyncCounts {
+        self.search.work()
+    }
+
     /// Takes `length` bytes off.
     fn take(&mut self, length: usize) -> &'a [u8] {
         let (taken, rest) = self.rest.split_at(length.min(self.rest.len()));
@@ -89,27 +97,13 @@ impl<'a> Finder<'a> {
         if !self.search.pay_for_telling() {
             return Found::Skipped(self.take(self.rest.len()));
         }
-        if let Some(length) = ieee1344::frame(self.rest).map(<[u8]>::len) {
-            let bytes = self.take(length);
-            let reason = InvalidReason::Ieee1344;
-            return Found::Invalid(Invalid {
-                reason,
-                frame_type: None,
-                idcode: None,
-                in_frames: true,
-                bytes,
-            });
+        let mut in_vain = 0;
+        match ieee1344::frame(self.rest).map(<[u8]>::len) {
+            Ok(length) => return self.other(InvalidReason::Ieee1344, length),
+            Err(checked) => in_vain += checked,
         }
         if at_start && iec61850_90_5::is_session(self.rest) {
-            let reason = InvalidReason::Iec61850_90_5;
-            let bytes = self.take(self.rest.len());
-            return Found::Invalid(Invalid {
-                reason,
-                frame_type: None,
-                idcode: None,
-                in_frames: true,
-                bytes,
-            });
+            return self.other(InvalidReason::Iec61850_90_5, self.rest.len());
         }
         let (reason, claimed) = match error {
             FrameError::Crc { .. } => {
@@ -121,6 +115,12 @@ impl<'a> Finder<'a> {
                 (InvalidReason::Type, 0)
             }
         };
+        if matches!(error, FrameError::Crc { .. }) {
+            in_vain += claimed;
+        }
+        if !self.search.pay_for_claim(in_vain) {
+            return Found::Skipped(self.take(self.rest.len()));
+        }
         let frame_type = frame_type(self.rest);
         let in_frames = claimed > 0;
         let limit = if in_frames { claimed } else { self.rest.len() };
@@ -131,6 +131,12 @@ impl<'a> Finder<'a> {
         }
         let idcode = error.idcode().map(|idcode| idcode.0);
         Found::Invalid(Invalid { reason, frame_type, idcode, in_frames, bytes })
+    }
+
+    /// Something of another protocol.
+    fn other(&mut self, reason: InvalidReason, length: usize) -> Found<'a> {
+        let bytes = self.take(length);
+        Found::Invalid(Invalid { reason, frame_type: None, idcode: None, in_frames: true, bytes })
     }
 }
 

@@ -3,7 +3,10 @@
 use super::fragments::{Fragments, Whole};
 use super::pool::Pool;
 use super::tcp::Tcp;
-use super::{Assembled, FlowBounds, FlowKey, Found, FragmentCounts, FragmentTaken, Seen, Taken, TcpCounts};
+use super::{
+    Assembled, FlowBounds, FlowKey, Found, FragmentCounts, FragmentTaken, ResyncCounts, Seen, Taken,
+    TcpCounts,
+};
 use crate::packet::{Fragment, Lan, Segment, VlanTag};
 
 /// What flows did.
@@ -13,6 +16,8 @@ pub struct FlowCounts {
     pub tcp: TcpCounts,
     /// IP fragments.
     pub fragments: FragmentCounts,
+    /// What the search for frames has cost, in datagrams as well.
+    pub resync: ResyncCounts,
 }
 
 /// Puts TCP's segments in order, and IP's fragments together. Allocates nothing after it was made.
@@ -39,10 +44,10 @@ impl Flows {
         self.tcp.buffered() + self.fragments.buffered()
     }
 
-    /// What was counted.
+    /// What was counted; of the search for frames, what it cost in TCP.
     #[must_use]
     pub const fn counts(&self) -> FlowCounts {
-        FlowCounts { tcp: self.tcp.counts(), fragments: self.fragments.counts() }
+        FlowCounts { tcp: self.tcp.counts(), fragments: self.fragments.counts(), resync: self.tcp.resync() }
     }
 
     /// Whether a segment's connection is known, in either direction.

@@ -14,7 +14,7 @@
 //! the fragments came.
 
 use super::lru::LruTable;
-use super::pool::{Held, Pool};
+use super::pool::{Held, Pool, touched};
 use super::{Seen, key};
 use crate::packet::{Fragment, InterfaceId, Lan, VlanTag};
 use crate::time::Nanos;
@@ -52,7 +52,7 @@ pub struct FragmentCounts {
 }
 
 /// What the fragments of one packet share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 struct Key {
     vlans: [Option<u16>; 2],
     source: [u8; 16],
@@ -195,7 +195,7 @@ impl Fragments {
             slots: (0..capacity.max(1)).map(slot).collect(),
             buffered: 0,
             counts: FragmentCounts::default(),
-            scratch: vec![0; usize::try_from(LONGEST).unwrap_or(usize::MAX)],
+            scratch: touched(usize::try_from(LONGEST).unwrap_or(usize::MAX)),
         }
     }
 

@@ -17,7 +17,7 @@
 
 use super::finder::frame_type;
 use super::search::{Ahead, Search};
-use super::{Found, Invalid, InvalidReason, ieee1344};
+use super::{Found, Invalid, InvalidReason, ResyncCounts, iec61850_90_5, ieee1344};
 use crate::protocol::c37118::{FrameError, FrameHeader, FrameView};
 
 /// Up to this length, what is there is looked at with every byte that comes; above, when it has grown by an eighth: so
@@ -36,6 +36,15 @@ pub(super) enum Expected {
     Frame,
     /// A frame of IEEE 1344: one has just ended.
     OlderFrame,
+    /// Anything, and perhaps a session PDU of IEC 61850-90-5: one has gone by.
+    Session,
+}
+
+impl Expected {
+    /// Whether what is no frame is told.
+    const fn is_due(self) -> bool {
+        !matches!(self, Self::Anything | Self::Session)
+    }
 }
 
 /// What bytes begin with.
@@ -68,6 +77,11 @@ impl Framer {
         Self { expected, search: Search::new() }
     }
 
+    /// What looking for frames has cost so far.
+    pub(super) const fn work(&self) -> ResyncCounts {
+        self.search.work()
+    }
+
     /// What `bytes`, at least one, begin with. With `ended`, no more will come.
     #[inline]
     pub(super) fn next<'a>(&mut self, bytes: &'a [u8], ended: bool) -> Step<'a> {
@@ -82,17 +96,19 @@ impl Framer {
 
     #[cold]
     fn without_frame<'a>(&mut self, bytes: &'a [u8], error: FrameError, ended: bool) -> Step<'a> {
-        if let Some(step) = self.older(bytes, error, ended) {
+        let older = ieee1344::frame(bytes);
+        if let Some(step) = self.older(bytes, older, error, ended).or_else(|| self.session(bytes, ended)) {
             return step;
         }
-        if !self.search.pay_for_telling() {
+        let claimed = FrameHeader::peek(bytes).map_or(1, |header| header.size());
+        let checked = if matches!(error, FrameError::Crc { .. }) { claimed } else { 0 };
+        if !self.search.pay_for_telling() || !self.search.pay_for_claim(checked + older.err().unwrap_or(0)) {
             self.expected = Expected::Anything;
             return Step::Found(Found::Skipped(bytes));
         }
         match error {
             FrameError::Truncated { needed, .. } => self.truncated(bytes, needed, ended),
-            FrameError::Crc { .. } if self.expected != Expected::Anything => {
-                let claimed = FrameHeader::peek(bytes).map_or(1, |header| header.size());
+            FrameError::Crc { .. } if self.expected.is_due() => {
                 let Ahead { sound, open, .. } = self.search.ahead(bytes, claimed);
                 let open = open.filter(|_| !ended && sound.is_none());
                 if open.is_some() {
@@ -115,7 +131,7 @@ impl Framer {
             return Step::Wait(Wait { needed, look });
         }
         let taken = &bytes[..sound.unwrap_or(bytes.len())];
-        if self.expected == Expected::Anything {
+        if !self.expected.is_due() {
             return Step::Found(Found::Skipped(taken));
         }
         let reason = if sound.is_some() { InvalidReason::Crc } else { InvalidReason::Truncated };
@@ -128,9 +144,8 @@ impl Framer {
         let length = sound.or(open.filter(|_| !ended)).unwrap_or(bytes.len());
         let taken = &bytes[..length];
         let reason = match (std::mem::take(&mut self.expected), error) {
-            (Expected::Anything, _) | (Expected::Frame | Expected::OlderFrame, FrameError::Sync { .. }) => {
-                None
-            }
+            (Expected::Anything | Expected::Session, _)
+            | (Expected::Frame | Expected::OlderFrame, FrameError::Sync { .. }) => None,
             (_, FrameError::Size { .. }) => Some(InvalidReason::Size),
             _ => Some(InvalidReason::Type),
         };
@@ -138,8 +153,14 @@ impl Framer {
     }
 
     /// IEEE 1344, where it is at hand or can be expected.
-    fn older<'a>(&mut self, bytes: &'a [u8], error: FrameError, ended: bool) -> Option<Step<'a>> {
-        if let Some(frame) = ieee1344::frame(bytes) {
+    fn older<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        found: Result<&'a [u8], usize>,
+        error: FrameError,
+        ended: bool,
+    ) -> Option<Step<'a>> {
+        if let Ok(frame) = found {
             self.expected = Expected::OlderFrame;
             return Some(Step::Found(invalid(InvalidReason::Ieee1344, true, frame)));
         }
@@ -151,11 +172,25 @@ impl Framer {
         let Ahead { sound: None, .. } = self.search.ahead(bytes, bytes.len()) else { return None };
         Some(Step::Wait(Wait { needed, look: needed }))
     }
+
+    /// IEC 61850-90-5, at the beginning of what is there: a PDU's end is not proved by anything, so that it takes all up to
+    /// the next sound frame, or what may be one. What follows in later segments is told where a PDU begins with one.
+    fn session<'a>(&mut self, bytes: &'a [u8], ended: bool) -> Option<Step<'a>> {
+        if iec61850_90_5::is_session(bytes) {
+            self.expected = Expected::Session;
+            let Ahead { sound, open, .. } = self.search.ahead(bytes, bytes.len());
+            let length = sound.or(open.filter(|_| !ended)).unwrap_or(bytes.len());
+            return Some(Step::Found(invalid(InvalidReason::Iec61850_90_5, true, &bytes[..length])));
+        }
+        let expected = matches!(self.expected, Expected::FirstFrame | Expected::Session);
+        let waits = expected && !ended && iec61850_90_5::may_become_session(bytes);
+        waits.then_some(Step::Wait(Wait { needed: bytes.len() + 1, look: bytes.len() + 1 }))
+    }
 }
 
 fn invalid(reason: InvalidReason, in_frames: bool, bytes: &[u8]) -> Found<'_> {
     let (frame_type, idcode) = match reason {
-        InvalidReason::Ieee1344 => (None, None),
+        InvalidReason::Ieee1344 | InvalidReason::Iec61850_90_5 => (None, None),
         _ => (frame_type(bytes), idcode(bytes)),
     };
     Found::Invalid(Invalid { reason, frame_type, idcode, in_frames, bytes })

@@ -1,7 +1,8 @@
 //! Recognises the session protocol of IEC TR 61850-90-5, by which routable GOOSE and sampled values travel, and
 //! synchrophasors as sampled values with them.
 //!
-//! It goes over UDP (port 102 by convention): a connectionless transport header of ISO 8602 (length 01, unit data 40),
+//! It goes over UDP (port 102 by convention), and is looked for at the beginning of what a TCP flow brings too. It is a
+//! connectionless transport header of ISO 8602 (length 01, unit data 40),
 //! then the session header. That is an identifier (A0 tunnelled, A1 GOOSE, A2 sampled values, A3 management), its
 //! length, 80, the length of the common header, and in this the SPDU's length (4 bytes), number (4) and version (2).
 //! Both lengths have to agree and fit. Nothing more of it is read, and nothing inside is looked for: what a tunnel
@@ -12,7 +13,16 @@ const PREFIX_SIZE: usize = 6;
 /// The SPDU's length, number and version.
 const LEAST_COMMON_HEADER: usize = 10;
 
-/// Whether `payload`, a whole datagram, is one session PDU.
+/// Whether `bytes` are fewer than tell, and all that is there is as a session PDU begins.
+pub(super) fn may_become_session(bytes: &[u8]) -> bool {
+    let fixed = [Some(0x01), Some(0x40), None, None, Some(0x80)];
+    let header = PREFIX_SIZE + bytes.get(PREFIX_SIZE - 1).map_or(1, |common| usize::from(*common));
+    bytes.len() < header
+        && bytes.iter().zip(fixed).all(|(byte, fixed)| fixed.is_none_or(|fixed| *byte == fixed))
+        && bytes.get(2).is_none_or(|identifier| (0xA0..=0xA3).contains(identifier))
+}
+
+/// Whether `payload` begins with a session PDU; a whole datagram is one.
 pub(super) fn is_session(payload: &[u8]) -> bool {
     let Some(([0x01, 0x40, 0xA0..=0xA3, header, 0x80, common], rest)) =
         payload.split_first_chunk::<PREFIX_SIZE>()
@@ -49,6 +59,8 @@ mod tests {
         }
         for length in 0..GOOSE.len() {
             assert_eq!(is_session(&GOOSE[..length]), length >= 28, "{length} bytes");
+            assert_eq!(may_become_session(&GOOSE[..length]), length < 28, "{length} bytes");
         }
+        assert!(!may_become_session(&[0xAA]) && !may_become_session(&[0x01, 0x40, 0xA4]));
     }
 }

@@ -8,7 +8,7 @@ use crate::packet::{Endpoint, VlanTag};
 ///
 /// The interface is no part of it: a TAP gives each direction on an interface of its own, and one direction may come by
 /// two. What addresses and ports do not tell apart, sequence numbers do: see the module `tcp`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowKey {
     /// VLAN identifiers of the outermost tag and of the next inside: addresses may repeat from VLAN to VLAN.
     pub vlans: [Option<u16>; 2],

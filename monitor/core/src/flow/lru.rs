@@ -41,21 +41,27 @@ struct Ends {
 #[derive(Clone, Debug)]
 pub(super) struct LruTable<K> {
     places: Vec<Place<K>>,
-    capacity: usize,
     free: u32,
     ranks: [Ends; 2],
     /// A power of two, at least the capacity.
     buckets: Vec<u32>,
 }
 
-impl<K: Copy + Eq + Hash> LruTable<K> {
-    /// With place for `capacity` keys, at least one and at most 2^31.
+impl<K: Copy + Default + Eq + Hash> LruTable<K> {
+    /// With place for `capacity` keys, at least one and at most 2^31; all of its memory is written to.
     pub(super) fn new(capacity: usize) -> Self {
         let capacity = capacity.clamp(1, 1 << 31);
+        let last = capacity - 1;
+        let place = |number: usize| Place {
+            key: K::default(),
+            rank: Rank::New,
+            chained: u32::try_from(number + 1).ok().filter(|_| number < last).unwrap_or(NONE),
+            older: NONE,
+            newer: NONE,
+        };
         Self {
-            places: Vec::with_capacity(capacity),
-            capacity,
-            free: NONE,
+            places: (0..capacity).map(place).collect(),
+            free: 0,
             ranks: [Ends { oldest: NONE, newest: NONE }; 2],
             buckets: vec![NONE; capacity.next_power_of_two()],
         }
@@ -76,7 +82,7 @@ impl<K: Copy + Eq + Hash> LruTable<K> {
 
     /// Whether there is no place for another key.
     pub(super) fn is_full(&self) -> bool {
-        self.free == NONE && self.places.len() == self.capacity
+        self.free == NONE
     }
 
     /// The place that goes first when one is needed: of the lower rank, used longest ago.
@@ -88,17 +94,10 @@ impl<K: Copy + Eq + Hash> LruTable<K> {
     pub(super) fn insert(&mut self, key: K) -> Option<usize> {
         let bucket = self.bucket(&key);
         let new = Place { key, rank: Rank::New, chained: self.buckets[bucket], older: NONE, newer: NONE };
-        let at = if self.free != NONE {
-            let at = self.free;
-            self.free = self.places[at as usize].chained;
-            self.places[at as usize] = new;
-            at
-        } else if self.places.len() < self.capacity {
-            self.places.push(new);
-            u32::try_from(self.places.len() - 1).unwrap_or(NONE)
-        } else {
-            return None;
-        };
+        let at = self.free;
+        let place = self.places.get_mut(at as usize)?;
+        self.free = place.chained;
+        *place = new;
         self.buckets[bucket] = at;
         self.link(at);
         Some(at as usize)

@@ -19,8 +19,8 @@ mod flow;
 mod recent;
 
 use super::lru::{LruTable, Rank};
-use super::pool::{Held, Pool};
-use super::{FlowKey, Found, Seen};
+use super::pool::{Held, Pool, touched};
+use super::{FlowKey, Found, ResyncCounts, Seen};
 use crate::packet::Segment;
 use flow::{Desk, Flow};
 pub use recent::Copied;
@@ -74,7 +74,7 @@ pub struct TcpCounts {
 }
 
 /// A flow in the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 struct Place {
     key: FlowKey,
     lane: u8,
@@ -90,6 +90,7 @@ pub(super) struct Tcp {
     /// Flows that have a gap.
     gaps: u64,
     counts: TcpCounts,
+    resync: ResyncCounts,
     scratch: Vec<u8>,
 }
 
@@ -103,7 +104,8 @@ impl Tcp {
             buffered: 0,
             gaps: 0,
             counts: TcpCounts::default(),
-            scratch: vec![0; scratch],
+            resync: ResyncCounts::default(),
+            scratch: touched(scratch),
         }
     }
 
@@ -113,6 +115,10 @@ impl Tcp {
 
     pub(super) const fn counts(&self) -> TcpCounts {
         self.counts
+    }
+
+    pub(super) const fn resync(&self) -> ResyncCounts {
+        self.resync
     }
 
     /// Whether the connection is known, in either direction.
@@ -139,7 +145,8 @@ impl Tcp {
         let (bytes, gap) = (flow.held.bytes(), flow.has_gap());
         let mut desk =
             Desk { pool, scratch: &mut self.scratch, counts: &mut self.counts, taken, sink: &mut *sink };
-        desk.take(flow, segment, seen);
+        let work = desk.take(flow, segment, seen);
+        self.resync.add(work);
         taken = desk.taken;
         self.buffered = self.buffered + flow.held.bytes() - bytes;
         self.gaps = self.gaps + u64::from(flow.has_gap()) - u64::from(gap);

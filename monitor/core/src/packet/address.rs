@@ -26,7 +26,7 @@ impl Transport {
 }
 
 /// One end of a flow. IPv4 addresses are held as IPv4-mapped IPv6 ones.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Endpoint {
     /// The address's 16 bytes.
     pub address: [u8; 16],

@@ -4,7 +4,7 @@ use super::{About, Carrier, Judge};
 use crate::event::{
     Class, ConfigId, EventKind, InvalidReason, Outcome, Outlet, Stage, Stages, StreamId, UndecodedReason,
 };
-use crate::flow::{Finder, Found, Invalid};
+use crate::flow::{Finder, Found, Invalid, begins_other};
 use crate::protocol::c37118::{Continuation, FrameHeader, FrameKind, FrameView};
 use crate::stream::{Configs, PacketIdentity, SourceKey, Stream, Streams};
 use crate::time::Clock;
@@ -36,11 +36,16 @@ impl Judged {
 }
 
 impl Judge {
-    /// Whether a payload begins with a sound frame, or with what claims to be one of a stream that is known.
+    /// Whether a payload begins with a sound frame, or with what claims to be one of a stream that is known, or with one
+    /// of another protocol that is told apart.
     pub(super) fn begins_known(&self, carrier: &Carrier, payload: &[u8]) -> bool {
-        FrameHeader::peek(payload).is_ok_and(|header| {
-            FrameView::split(payload).is_ok() || self.streams.find(&carrier.key(header.idcode.0)).is_some()
-        })
+        match FrameHeader::peek(payload) {
+            Ok(header) => {
+                FrameView::split(payload).is_ok()
+                    || self.streams.find(&carrier.key(header.idcode.0)).is_some()
+            }
+            Err(_) => begins_other(payload),
+        }
     }
 
     /// Whether a packet is a copy of one that was seen: then it is counted, and its payload with it. Remembers it where
@@ -74,9 +79,11 @@ impl Judge {
         clock: &mut C,
         out: &mut O,
     ) {
-        for found in Finder::new(payload) {
+        let mut finder = Finder::new(payload);
+        for found in &mut finder {
             self.take_found(carrier, found, clock, out);
         }
+        self.counts.flows.resync.add(finder.work());
     }
 
     /// Takes something that was found, in a datagram or in a stream.

@@ -127,12 +127,14 @@ impl Pipeline {
                         PacketIdentity::of_fragments(record, packet, fragment.identification, &datagram);
                     let mut at = UDP_HEADER;
                     let is_copy = self.judge.is_copy(&carrier, identity, datagram.payload);
-                    for found in Finder::new(if is_copy { &[] } else { datagram.payload }) {
+                    let mut finder = Finder::new(if is_copy { &[] } else { datagram.payload });
+                    for found in &mut finder {
                         let end = at + found.bytes().len();
                         let carrier = Carrier { seen: self.flows.seen(&assembled, at..end), ..carrier };
                         self.judge.take_found(&carrier, found, clock, out);
                         at = end;
                     }
+                    self.judge.counts.flows.resync.add(finder.work());
                     Some(datagram.payload.len())
                 } else {
                     None

@@ -9,6 +9,7 @@ mod fragment_copies;
 mod fragments;
 #[path = "../support/frames.rs"]
 mod frames;
+mod hostile;
 mod ip_fragments;
 mod leaps;
 #[path = "../support/outlet.rs"]

@@ -77,7 +77,7 @@ pub enum FaultKind {
     Silence,
     /// At the window's beginning clients are disconnected, and until its end nobody is let in. TCP alone.
     Disconnect,
-    /// The datagram leaves as IP fragments that carry so many bytes, a multiple of 8. IPv4 over UDP alone.
+    /// The datagram leaves as IP fragments that carry so many bytes, a multiple of 8. UDP alone.
     Fragment {
         /// Bytes of IP payload in each.
         size: u16,

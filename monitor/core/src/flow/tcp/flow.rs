@@ -4,7 +4,7 @@ use super::recent::Recent;
 use super::{FIN, RST, SYN, Taken, TcpCounts};
 use crate::flow::framer::{Expected, Framer, Step, Wait};
 use crate::flow::pool::{Held, Pool};
-use crate::flow::{Found, Invalid, InvalidReason, Seen};
+use crate::flow::{Found, Invalid, InvalidReason, ResyncCounts, Seen};
 use crate::packet::{InterfaceId, Segment};
 use crate::time::Nanos;
 
@@ -164,13 +164,18 @@ pub(super) struct Desk<'d, F> {
 }
 
 impl<F: FnMut(&Seen, Found<'_>)> Desk<'_, F> {
-    /// Takes a segment.
-    pub(super) fn take(&mut self, flow: &mut Flow, segment: &Segment<'_>, seen: &Seen) {
+    /// Takes a segment. Gives what looking for frames has cost.
+    pub(super) fn take(&mut self, flow: &mut Flow, segment: &Segment<'_>, seen: &Seen) -> ResyncCounts {
         let mut framer = Framer::new(Expected::Anything);
+        self.take_with(flow, &mut framer, segment, seen);
+        framer.work()
+    }
+
+    fn take_with(&mut self, flow: &mut Flow, framer: &mut Framer, segment: &Segment<'_>, seen: &Seen) {
         let sequence = segment.sequence.wrapping_add(u32::from(segment.flags & SYN != 0));
         flow.interfaces |= 1 << (seen.interface.0 % 64);
         if segment.flags & SYN != 0 && flow.first != Some(sequence) {
-            self.finish(flow, &mut framer);
+            self.finish(flow, framer);
             flow.begin(sequence);
             (flow.first, flow.expected) = (Some(sequence), Expected::FirstFrame);
         } else if !flow.begun {
@@ -179,24 +184,24 @@ impl<F: FnMut(&Seen, Found<'_>)> Desk<'_, F> {
             if !self.settles(flow, sequence, segment) {
                 return;
             }
-            self.finish(flow, &mut framer);
+            self.finish(flow, framer);
             flow.begin(sequence);
         }
         if segment.flags & RST != 0 {
             // Nothing more comes; what an RST carries is no part of the stream.
             self.taken.dropped += segment.payload.len() as u64;
-            self.finish(flow, &mut framer);
+            self.finish(flow, framer);
             return;
         }
         let duplicate = self.taken.duplicate;
-        let start = self.put(flow, &mut framer, sequence, segment, seen);
+        let start = self.put(flow, framer, sequence, segment, seen);
         self.remember(flow, segment, seen, self.taken.duplicate - duplicate);
         if segment.flags & FIN != 0 {
             flow.fin = Some(start + (segment.payload.len() + segment.cut) as u64);
         }
-        self.mind_gap(flow, &mut framer, seen.arrival);
+        self.mind_gap(flow, framer, seen.arrival);
         if flow.fin.is_some_and(|fin| flow.end >= fin) {
-            self.end_head(flow, &mut framer);
+            self.end_head(flow, framer);
             flow.fin = None;
         }
     }
