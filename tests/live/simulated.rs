@@ -20,6 +20,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("faults_of_clocks_are_found_exactly", NEEDS, faults_of_clocks_are_found_exactly),
         trial("tai_taken_for_utc_is_named_while_it_is_so", NEEDS, tai_taken_for_utc_is_named_while_it_is_so),
         trial("leap_seconds_cost_no_frame", NEEDS, leap_seconds_cost_no_frame),
+        trial("streams_that_tag_a_leap_second_differently_are_aligned", NEEDS, leap_seconds_are_aligned),
         trial("a_changed_configuration_is_followed", NEEDS, a_changed_configuration_is_followed),
         trial("pdc_streams_of_any_format_are_decoded", NEEDS, pdc_streams_of_any_format_are_decoded),
         trial("fragments_of_both_versions_of_ip_are_found_exactly", NEEDS, fragments),
@@ -249,6 +250,49 @@ fn leap_seconds_cost_no_frame() {
     agree(&report, &sent);
     assert_eq!(sent.injected(101, "leap_second"), 50);
     assert_eq!(sent_with(&sent, "missing") + sent_with(&sent, "duplicate"), 0);
+}
+
+/// Two stations announce it and repeat different seconds; a third repeats one without a word.
+fn leap_seconds_are_aligned() {
+    let pair = addressed_pair();
+    let base = ["--pmus", "3", "--rate", "50", "--duration", "6s", "--start", "2026-12-31T23:59:57Z"];
+    let faults = [
+        "leap=insert,idcode=101",
+        "leap=insert,tagged=last,idcode=102",
+        "leap=insert,announced=no,idcode=103",
+    ];
+    let mut running: Running =
+        Monitor::on(&pair).args(["--frames", "--align=relative:300ms"]).start().attached();
+    let (to, from) = (format!("{PDC}:{PORT}"), PMU.to_string());
+    let sent = simulate(&pair, &[&["--to", &to, "--from", &from], &with_faults(&base, &faults)[..]].concat());
+    running.counted("records.delivered", sent.frames());
+    let report = running.stop().adds_up();
+    for (idcode, leap) in [(101, "inserted"), (102, "inserted"), (103, "repeated")] {
+        let row = report.stream(idcode);
+        let duplicates = if idcode == 103 { 50 } else { 0 };
+        assert_eq!(
+            (&row["leap_seconds"][leap], &row["duplicate"]),
+            (&1.into(), &duplicates.into()),
+            "{row:#}"
+        );
+    }
+    let alignment = &report.summary()["alignment"];
+    let rows = alignment["streams"].as_array().unwrap();
+    let of = |idcode: u16| {
+        rows.iter().find(|row| row["id"].as_str().unwrap().ends_with(&format!(":{idcode}"))).unwrap()
+    };
+    let frames = sent_with(&sent, "data") / 3;
+    for idcode in [101, 102] {
+        let row = of(idcode);
+        let numbers = ["aligned", "absent", "late", "out_of_step"].map(|what| row[what].as_u64().unwrap());
+        assert_eq!(numbers, [frames, 0, 0, 0], "{alignment:#}");
+    }
+    // What it gave for 23:59:60 is put beside no frame of another second.
+    let row = of(103);
+    assert_eq!((&row["absent"], &row["late"]), (&50.into(), &0.into()), "{alignment:#}");
+    assert_eq!(alignment["incomplete"], 50, "{alignment:#}");
+    let leap = report.of_kind("c37118.instant").filter(|instant| instant["leap_second"] == true);
+    assert_eq!(leap.count(), 50);
 }
 
 fn a_changed_configuration_is_followed() {

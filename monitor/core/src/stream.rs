@@ -42,7 +42,7 @@ pub use rules::{
     Prefix, RuleId, STATIONS, StationId, StationSet, Stations, StreamMatch, StreamRule, StreamRules,
     StreamSettings,
 };
-pub use sequence::{Cadence, JUMP_NS, Place, Placed, Sequence, WINDOW};
+pub use sequence::{Cadence, JUMP_NS, LeapStep, Place, Placed, Sequence, WINDOW};
 pub use stalls::STALL_NS;
 pub use state::{DataFrame, Stream, UNCONFIGURED_NS};
 pub use streams::Streams;

@@ -52,7 +52,8 @@ impl Alignment {
         let instant = placed.map(|(placed, Cadence { rate, .. })| {
             (InstantKey::new(placed.instant, rate, placed.leap_second), rate)
         });
-        self.aligner.take(&Offered { stream, instant, arrival }, view);
+        let leapt = placed.and_then(|(placed, _)| placed.leapt);
+        self.aligner.take(&Offered { stream, instant, leapt, arrival }, view);
     }
 
     pub(super) const fn aligner(&self) -> &Aligner {

@@ -17,6 +17,12 @@
 //! most streams have ([`Wait::Relative`]) or from 0 ([`Wait::Absolute`]): stale frames and clocks that jumped open no
 //! instant and are counted.
 //!
+//! # Leap seconds
+//! 23:59:60 has instants of its own ([`InstantKey::leap`]), however it is tagged. Once a stream has announced a leap second
+//! and made it, one whose delay differs from the others' by a second has not, or tags it otherwise without the bits: it is
+//! out of step, so that no frame of it is put beside frames that are a second away. What it opened before that was known
+//! is withdrawn.
+//!
 //! # When an instant is over
 //! When every stream that is expected has come, or when its window ends: time comes with arrivals
 //! ([`Aligner::take`]) and with [`Aligner::advance`]. A frame that comes afterwards is too late. Instants are told in
@@ -41,15 +47,17 @@ pub use members::RATES;
 pub use values::AlignedPmu;
 pub use wait::Wait;
 
-use super::StreamId;
+use super::{LeapStep, StreamId};
 use crate::protocol::c37118::{DataRate, DataView};
 use crate::time::Nanos;
-use instants::{Arrival, Instants, Set, SlotId, State};
+use instants::{Arrival, Instants, Set, Slot, SlotId, State};
 use members::Members;
 use wait::Step;
 
 /// After the first stream began, instants wait for their window's end for so long: one second.
 const SETTLE_NS: i64 = 1_000_000_000;
+
+const SECOND_NS: i64 = 1_000_000_000;
 
 /// An arrival this far before the last one: the host's clock was set back. Two seconds, so that a leap second and
 /// packets that change places are not taken for it.
@@ -73,6 +81,8 @@ pub struct Offered {
     pub stream: StreamId,
     /// Its instant, and its stream's rate; none where the configuration states no rate.
     pub instant: Option<(InstantKey, DataRate)>,
+    /// Its stream has made a leap second with it that it announced ([`Placed::leapt`](super::Placed::leapt)).
+    pub leapt: Option<LeapStep>,
     /// When it came.
     pub arrival: Nanos,
 }
@@ -110,6 +120,9 @@ pub struct Aligner {
     now: Nanos,
     /// Until then instants wait for the end of their window.
     settled: Nanos,
+    /// The second in which no instant is believed: that behind the last inserted one, until that is over, or the last
+    /// deleted one.
+    cleared: Option<Nanos>,
 }
 
 impl Aligner {
@@ -126,6 +139,7 @@ impl Aligner {
             over: VecDeque::with_capacity(instants.clamp(1, MOST_OPEN)),
             now: Nanos(i64::MIN),
             settled: Nanos(i64::MIN),
+            cleared: None,
         }
     }
 
@@ -173,7 +187,9 @@ impl Aligner {
 
     /// It is `now`, and every frame that arrived before was offered: windows that have ended are over.
     pub fn advance(&mut self, now: Nanos) {
-        if now.since(self.now) < -SET_BACK_NS {
+        let passed = now.since(self.now);
+        self.step.pass(passed);
+        if passed < -SET_BACK_NS {
             self.cut(now);
             self.settled = self.settled.min(now);
         }
@@ -201,12 +217,15 @@ impl Aligner {
     }
 
     fn judge(&mut self, frame: &Offered, view: &DataView<'_>) -> Verdict {
-        let Offered { stream, instant, arrival } = *frame;
+        let Offered { stream, instant, leapt, arrival } = *frame;
         let place = place(stream);
         let Some((key, rate)) = instant.filter(|_| arrival.0 >= 0 && self.members.has(place)) else {
             return Verdict::Unaligned;
         };
         self.advance(arrival);
+        if key.leap || leapt.is_some() {
+            self.leap(key, leapt, arrival);
+        }
         let votes = self.members.votes(place, rate, arrival);
         if !self.step.takes(key, arrival, votes, self.members.active()) {
             count(&mut self.members.counts_mut(place).out_of_step);
@@ -223,6 +242,35 @@ impl Aligner {
             Opened::Slot(id) => self.put(id, frame, view),
             Opened::Full => Verdict::InstantsFull,
             Opened::Over(id) => self.too_late(id, place, took_part),
+        }
+    }
+
+    /// A stream announced a leap second and made it. With the first frame of an inserted one the open instants of the
+    /// second behind it are withdrawn, which is still to come, and with the first behind a deleted one those of the second
+    /// that never was: who opened them has not made it.
+    #[cold]
+    fn leap(&mut self, key: InstantKey, leapt: Option<LeapStep>, arrival: Nanos) {
+        self.step.leap(key, arrival);
+        let second = Nanos(key.time.0 - key.time.0.rem_euclid(SECOND_NS));
+        let wrong = match leapt {
+            Some(LeapStep::Deleted) => second.plus(-SECOND_NS),
+            _ if key.leap => second.plus(SECOND_NS),
+            _ => return,
+        };
+        if self.cleared.replace(wrong) == Some(wrong) {
+            return;
+        }
+        let within = wrong..wrong.plus(SECOND_NS);
+        let is_wrong = |slot: &Slot| !slot.key.leap && within.contains(&slot.key.time);
+        while let Some(id) = self.instants.first_open(is_wrong) {
+            for place in bits::places(self.instants.present(id)) {
+                let counts = self.members.counts_mut(place);
+                counts.aligned = counts.aligned.saturating_sub(1);
+                count(&mut counts.out_of_step);
+                self.counts.aligned -= 1;
+                self.counts.out_of_step += 1;
+            }
+            self.instants.withdraw(id);
         }
     }
 

@@ -79,6 +79,15 @@ pub enum Place {
     Stale,
 }
 
+/// A leap second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeapStep {
+    /// A second more: 23:59:60.
+    Inserted,
+    /// A second less: no 23:59:59.
+    Deleted,
+}
+
 /// Where a frame stands among its stream's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Placed {
@@ -93,11 +102,14 @@ pub struct Placed {
     pub broken: bool,
     /// A leap second is so near that its lateness says nothing.
     pub unsettled: bool,
+    /// A leap second that was announced was taken with this frame: it is the first behind a deleted one, or the first that
+    /// shares its SOC with the second before.
+    pub leapt: Option<LeapStep>,
 }
 
 impl Placed {
     const fn plainly(place: Place, instant: u64) -> Self {
-        Self { place, instant, leap_second: false, broken: false, unsettled: false }
+        Self { place, instant, leap_second: false, broken: false, unsettled: false, leapt: None }
     }
 }
 
@@ -186,7 +198,9 @@ impl Sequence {
             return Placed::plainly(self.take_near(stretch, raw, counts), point.index);
         };
         let step = step(stretch.newest, point, tag, cadence, per_second);
+        let before = leaps.deleted;
         let (index, shifted) = self.leap.resolve(&step, leaps);
+        let made = if leaps.deleted > before { LeapStep::Deleted } else { LeapStep::Inserted };
         let mut broken = shifted;
         if index == stretch.newest.index + 1 {
             self.leap.end_run();
@@ -198,7 +212,14 @@ impl Sequence {
         let leap_second = self.leap.is_leap_second(tag, index, per_second);
         let early = if self.leap.is_first_of_two(tag) { per_second } else { 0 };
         let instant = point.index.saturating_sub(early);
-        Placed { place, instant, leap_second, broken, unsettled: self.leap.unsettles(tag) }
+        Placed {
+            place,
+            instant,
+            leap_second,
+            broken,
+            unsettled: self.leap.unsettles(tag),
+            leapt: shifted.then_some(made),
+        }
     }
 
     /// A frame that jumped away. `point` has the index of the time tag.

@@ -4,6 +4,7 @@ mod bounds;
 #[path = "../support/frames.rs"]
 #[expect(dead_code, reason = "other tests need more of it")]
 mod frames;
+mod leaps;
 mod model;
 #[path = "../support/outlet.rs"]
 #[expect(dead_code, reason = "other tests need more of it")]
@@ -86,7 +87,7 @@ impl Bench {
     fn offer(&mut self, number: u32, instant: Option<(InstantKey, DataRate)>, arrival: Nanos) -> Verdict {
         let stream = StreamId(NonZeroU32::new(number).expect("streams count from 1"));
         let view = DataView::new(&self.bytes, &self.layout).expect("a DATA frame");
-        let verdict = self.aligner.take(&Offered { stream, instant, arrival }, &view);
+        let verdict = self.aligner.take(&Offered { stream, instant, leapt: None, arrival }, &view);
         self.note();
         verdict
     }

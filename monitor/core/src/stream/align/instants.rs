@@ -22,6 +22,9 @@ const SETS: usize = 3;
 /// No slot.
 const NONE: u16 = u16::MAX;
 
+/// Of a slot whose instant was withdrawn: nothing is to be remembered of it.
+const WITHDRAWN: InstantKey = InstantKey { time: Nanos(i64::MIN), leap: false };
+
 /// Most instants that can be open.
 pub const MOST_OPEN: usize = NONE as usize / SLOTS_PER_OPEN;
 
@@ -184,6 +187,11 @@ impl Instants {
         expected.iter().zip(present).map(|(expected, present)| expected & !present)
     }
 
+    /// Who came, as words of a set.
+    pub(super) fn present(&self, id: SlotId) -> impl Iterator<Item = u64> + use<'_> {
+        self.sets.get(Set::Present.of(id)).iter().copied()
+    }
+
     pub(super) fn values(&self, id: SlotId) -> Option<&Values> {
         self.values.get(usize::from(self.slot(id).values))
     }
@@ -248,6 +256,14 @@ impl Instants {
             .unwrap_or(Nanos(i64::MAX));
     }
 
+    /// A slot that is open, as if it had never been opened: nobody will be told of it, and its instant can be opened again.
+    pub(super) fn withdraw(&mut self, id: SlotId) {
+        self.end(id, End::Cut);
+        self.close(id);
+        self.unlink(id);
+        self.slots[usize::from(id)].key = WITHDRAWN;
+    }
+
     /// All was told of it: what it held may be used again.
     pub(super) fn close(&mut self, id: SlotId) {
         let slot = &mut self.slots[usize::from(id)];
@@ -267,7 +283,8 @@ impl Instants {
         self.first_open(|_| true)
     }
 
-    fn first_open(&self, which: impl Fn(&Slot) -> bool) -> Option<SlotId> {
+    /// The earliest of the open instants that are such.
+    pub(super) fn first_open(&self, which: impl Fn(&Slot) -> bool) -> Option<SlotId> {
         let open = self.open.iter().copied().filter(|id| which(self.slot(*id)));
         open.min_by_key(|id| self.slot(*id).key)
     }
@@ -281,6 +298,9 @@ impl Instants {
         let id = self.closed.pop_front()?;
         self.unlink(id);
         let key = self.slot(id).key;
+        if key == WITHDRAWN {
+            return Some(id);
+        }
         self.forgotten = match self.forgotten {
             Some(forgotten) if forgotten > key && !self.is_of_another_time(forgotten, key) => Some(forgotten),
             _ => Some(key),

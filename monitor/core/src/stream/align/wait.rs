@@ -34,6 +34,10 @@ impl Default for Wait {
 /// out of step: 1.5 s, this project's choice. A leap second that one side has made and the other has not is less.
 const STEP_NS: i64 = 1_500_000_000;
 
+/// A stream whose delay differs by a second, within a quarter, has not made the leap second that others announced and
+/// made, or not as they did.
+const LEAP_NS: std::ops::RangeInclusive<u64> = 750_000_000..=1_250_000_000;
+
 /// How far the common delay follows one frame: it becomes the median of the delays, which no single stream moves.
 const FOLLOW_NS: i64 = 1_000_000;
 
@@ -53,6 +57,10 @@ pub(super) struct Step {
     wait: Wait,
     delay: i64,
     weight: u32,
+    /// A leap second was made that was announced: what is a second off since then is out of step.
+    leapt: bool,
+    /// By how much the common delay went along, while the host's clock was not set by it.
+    unset: i64,
 }
 
 /// When an instant's window ends.
@@ -65,11 +73,33 @@ pub(super) struct Window {
 
 impl Step {
     pub(super) const fn new(wait: Wait) -> Self {
-        Self { wait, delay: 0, weight: 0 }
+        Self { wait, delay: 0, weight: 0, leapt: false, unset: 0 }
     }
 
     pub(super) const fn wait(&self) -> Wait {
         self.wait
+    }
+
+    /// A stream has announced a leap second and made it, as its frame of this instant says. Where the host's clock has
+    /// not, all delays are another by a second from here on: the common one goes along at once.
+    pub(super) fn leap(&mut self, key: InstantKey, arrival: Nanos) {
+        self.leapt = true;
+        let off = arrival.since(key.time).saturating_sub(self.delay);
+        if matches!(self.wait, Wait::Relative(_)) && self.weight > 0 && LEAP_NS.contains(&off.unsigned_abs())
+        {
+            self.delay += off;
+            self.unset += off;
+        }
+    }
+
+    /// Time went by so much from one arrival to the next. Where it went back by an inserted second that the streams have
+    /// made, the host's clock has made it now too.
+    #[inline]
+    pub(super) fn pass(&mut self, ns: i64) {
+        if ns < 0 && self.unset > 0 && LEAP_NS.contains(&ns.unsigned_abs()) {
+            self.delay -= self.unset;
+            self.unset = 0;
+        }
     }
 
     /// Whether a frame is in step. `votes`: whether its stream may have a say (once for each instant, so that a burst
@@ -77,7 +107,8 @@ impl Step {
     pub(super) fn takes(&mut self, key: InstantKey, arrival: Nanos, votes: bool, members: u32) -> bool {
         let delay = arrival.since(key.time);
         let off = delay.saturating_sub(self.delay);
-        let near = off.unsigned_abs() <= (self.wait.ns() + STEP_NS).unsigned_abs();
+        let near = off.unsigned_abs() <= (self.wait.ns() + STEP_NS).unsigned_abs()
+            && !(self.leapt && LEAP_NS.contains(&off.unsigned_abs()));
         if matches!(self.wait, Wait::Absolute(_)) {
             return near;
         }
