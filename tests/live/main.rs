@@ -36,6 +36,7 @@ mod streams;
 mod switches;
 mod tcp;
 mod verifier;
+mod waits;
 mod wakeups;
 mod wire;
 mod xdp;
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
         matching::trials(),
         connections::trials(),
         flood::trials(),
+        waits::trials(),
         wakeups::trials(),
         offsets::trials(),
         streams::trials(),

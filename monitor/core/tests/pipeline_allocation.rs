@@ -146,6 +146,11 @@ fn payloads() -> Vec<Vec<u8>> {
     // What looks like a frame's beginning at every second byte, each larger than what is left of the budget.
     payloads.push([0xAA, 0x01].repeat(700));
     payloads.push([0xAA, 0x01, 0x01, 0x00].repeat(16_000));
+    // A session PDU of IEC 61850-90-5, and its beginning; claims that overlap, each ended by a sound frame.
+    let session = [&[0x01, 0x40, 0xA1, 0x18, 0x80, 0x16][..], &[0; 40]].concat();
+    payloads.push(session.clone());
+    payloads.push(session[..5].to_vec());
+    payloads.push([&[0xAA, 0x01, 0x40, 0x00, 0, 7][..], &Pmu::new(3, 50, 3).data(300)].concat().repeat(200));
     payloads.push((0..1_400_u16).map(|n| n.to_be_bytes()[1]).collect());
     payloads
 }

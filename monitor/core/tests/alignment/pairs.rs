@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use monitor_core::protocol::c37118::{TimeBase, TimeQuality, TimeTag};
 use monitor_core::stream::align::{InstantKey, Wait};
+use proptest::prelude::*;
+use proptest::sample::select;
 
 use crate::{Bench, MS, SECOND, rate};
 
@@ -71,14 +73,38 @@ fn met(one: Sender, other: Sender) -> BTreeSet<(Option<u64>, Option<u64>)> {
     bench.told.iter().map(|told| (of(told.key, &told.present, 1), of(told.key, &told.present, 2))).collect()
 }
 
+/// What two senders must have in common, against what met.
+fn assert_met(one: Sender, other: Sender) {
+    let (a, b) = (one.frames(), other.frames());
+    let firsts = (0..a).map(|n| (Some(n), (n * b).is_multiple_of(a).then(|| n * b / a)));
+    let seconds = (0..b).filter(|n| !(n * a).is_multiple_of(b)).map(|n| (None, Some(n)));
+    assert_eq!(met(one, other), firsts.chain(seconds).collect(), "{one:?} and {other:?}");
+}
+
 #[test]
 fn every_pair_that_shares_an_instant_is_aligned_and_no_other() {
     for one in Sender::all() {
         for other in Sender::all().filter(|other| other.word >= one.word) {
-            let (a, b) = (one.frames(), other.frames());
-            let firsts = (0..a).map(|n| (Some(n), (n * b).is_multiple_of(a).then(|| n * b / a)));
-            let seconds = (0..b).filter(|n| !(n * a).is_multiple_of(b)).map(|n| (None, Some(n)));
-            assert_eq!(met(one, other), firsts.chain(seconds).collect(), "{one:?} and {other:?}");
+            assert_met(one, other);
         }
+    }
+}
+
+/// Any rate, not only those of the field.
+fn any_sender() -> impl Strategy<Value = Sender> {
+    let fraction = prop_oneof![Just(Fraction::Truncated), Just(Fraction::Rounded)];
+    (1..=240_i16, select(&BASES[..]), fraction).prop_map(|(word, base, fraction)| Sender {
+        word,
+        base,
+        fraction,
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn so_is_every_pair_of_any_two_rates(one in any_sender(), other in any_sender()) {
+        assert_met(one, other);
     }
 }

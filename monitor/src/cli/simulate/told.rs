@@ -1,6 +1,7 @@
 //! What `simulate` prints.
 
 use std::io::{self, Write as _};
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
@@ -53,9 +54,11 @@ pub(super) fn summary(report: &Report) -> String {
     } = report.total();
     let failed = failed_data + failed_other;
     let (streams, plural) = (report.streams.len(), if report.streams.len() == 1 { "" } else { "s" });
+    let lag = Duration::from_nanos(report.latest_ns);
+    let late = if late == 0 { "0 late".to_owned() } else { format!("{late} late, by {lag:.1?} at most") };
     let more = |count: u64, what: &str| if count == 0 { String::new() } else { format!("{count} {what}, ") };
     format!(
-        "sent {data} DATA ({late} late), {}{config2} CFG-2, {}{header} HDR from {streams} stream{plural} at {} \
+        "sent {data} DATA ({late}), {}{config2} CFG-2, {}{header} HDR from {streams} stream{plural} at {} \
          instants; {withheld} withheld, {failed} failed; received {}{commands} commands ({unanswered} unanswered), \
          {refused} other datagrams",
         more(config1, "CFG-1"),

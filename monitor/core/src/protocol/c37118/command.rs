@@ -1,4 +1,5 @@
-//! Command frames (clause 6.6): what a PDC asks of a PMU.
+//! Command frames (clause 6.6, Tables 14 and 15): what a PDC asks of a PMU. IDCODE is that of the stream that is asked
+//! for; a PMU obeys commands with its own IDCODE alone.
 
 use core::fmt;
 
@@ -56,7 +57,7 @@ impl Command {
         }
     }
 
-    /// The name that `c37118.command` reports: `turn_off`, `turn_on`, `send_hdr`, `send_cfg1`, `send_cfg2`,
+    /// The name that `c37118.command` of the JSON reports: `turn_off`, `turn_on`, `send_hdr`, `send_cfg1`, `send_cfg2`,
     /// `send_cfg3`, `extended`, `user` or `reserved`.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -101,7 +102,8 @@ impl<'a> CommandView<'a> {
         self.command
     }
 
-    /// The bytes behind CMD: up to 65517 for an extended frame, none for any other by the standard.
+    /// The bytes behind CMD, EXTFRAME: 0 to 65 517, which is what FRAMESIZE leaves; what they mean is the user's. By the
+    /// standard an extended frame alone has any; those of another command are given too.
     #[must_use]
     pub const fn extended(&self) -> &'a [u8] {
         self.extended

@@ -1,4 +1,5 @@
-//! Header frames (clause 6.5): text for people.
+//! Header frames (clause 6.5, Table 13): text for people, in ASCII, of any length that FRAMESIZE allows, up to 65 519 bytes.
+//! Sent when asked for by CMD 3.
 
 use core::fmt;
 
@@ -21,7 +22,8 @@ impl<'a> HeaderView<'a> {
         }
     }
 
-    /// The text; may be empty.
+    /// The text between the common header and CHK; may be empty. What is no UTF-8 in it is the sender's doing: see
+    /// [`Text`].
     #[must_use]
     pub const fn text(&self) -> Text<'a> {
         self.0

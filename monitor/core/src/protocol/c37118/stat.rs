@@ -1,4 +1,5 @@
-//! STAT, the word before each PMU's measurements in a DATA frame (clause 6.3).
+//! STAT, the word before each PMU's measurements in a DATA frame (clause 6.3, Table 6). The edition of 2005 has bits 8 to 6
+//! reserved, and bit 13 alone to say how good the clock is.
 
 use core::fmt;
 
@@ -13,7 +14,7 @@ impl Stat {
     pub const SORTED_BY_ARRIVAL: u16 = 1 << 12;
     /// Bit 11: the PMU saw a trigger.
     pub const TRIGGER: u16 = 1 << 11;
-    /// Bit 10: the configuration changes within a minute.
+    /// Bit 10: the configuration changes within a minute. Clear again once it has.
     pub const CONFIG_CHANGE: u16 = 1 << 10;
     /// Bit 9: the values were changed by post-processing.
     pub const MODIFIED: u16 = 1 << 9;
@@ -59,8 +60,8 @@ impl Stat {
         self.0 & Self::TRIGGER != 0
     }
 
-    /// Bit 10: the configuration will change within a minute, or has just changed. The data follow the old
-    /// one until the new one arrives.
+    /// Bit 10: the configuration will change within a minute; by the standard clear again once it has, though devices
+    /// leave it set for longer. The data follow the old one until the new one is sent.
     #[must_use]
     pub const fn config_change(self) -> bool {
         self.0 & Self::CONFIG_CHANGE != 0
@@ -72,7 +73,8 @@ impl Stat {
         self.0 & Self::MODIFIED != 0
     }
 
-    /// Bits 8 to 6, `PMU_TQ`: 0 to 7.
+    /// Bits 8 to 6, `PMU_TQ`: 0 to 7, how good the PMU's own clock is, whoever passes the data on. See
+    /// [`Stat::time_error_ns`].
     #[must_use]
     pub const fn time_quality(self) -> u8 {
         let [high, low] = self.0.to_be_bytes();
@@ -89,7 +91,7 @@ impl Stat {
         }
     }
 
-    /// Bits 5 and 4: how long the PMU has been without its time source.
+    /// Bits 5 and 4: how long the PMU has been without its time source. Of the standard's four ranges, not a number.
     #[must_use]
     pub const fn unlocked_time(self) -> UnlockedTime {
         match (self.0 >> 4) & 0b11 {

@@ -4,7 +4,7 @@ use core::fmt;
 
 /// Bytes that are meant to be text, borrowed as they were on the wire.
 ///
-/// The standard says ASCII (clauses 6.4 and 6.5) or UTF-8 (CFG-3); devices send what they
+/// The standard says ASCII (clauses 6.4, Table 9, and 6.5) or UTF-8 (CFG-3, Table 12); devices send what they
 /// like. Padding behind the text (spaces, and the zero bytes that some devices use) belongs to the raw bytes
 /// but not to what is read or compared.
 ///

@@ -1,4 +1,4 @@
-//! A frame's time tag: SOC and FRACSEC (clause 6.2.2), TIME_BASE and DATA_RATE (clause 6.4), all in exact
+//! A frame's time tag: SOC and FRACSEC (clause 6.2.2, Tables 2 to 4), TIME_BASE and DATA_RATE (clause 6.4, Table 9), all in exact
 //! integer arithmetic.
 //!
 //! Stations count their fractions over different TIME_BASE values, so equal instants have unequal
@@ -59,7 +59,7 @@ impl DataRate {
         self.0.get()
     }
 
-    /// Frames in a second, as a number for people and for statistics.
+    /// Frames in a second, as a number for people and for statistics: from 1/32 768 to 32 767.
     #[must_use]
     pub fn hz(self) -> f64 {
         let word = f64::from(self.word());
@@ -89,7 +89,7 @@ impl DataRate {
     }
 }
 
-/// The 8 bits above FRACSEC's count (clause 6.2.2).
+/// The 8 bits above FRACSEC's count (clause 6.2.2, Table 3). Bit 7 is reserved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct TimeQuality(u8);
 
@@ -106,19 +106,20 @@ impl TimeQuality {
         self.0
     }
 
-    /// Bit 6, direction: the leap second is taken away (set) rather than added.
+    /// Bit 6, direction: the leap second is taken away (set) rather than added. It means something where one of the
+    /// other two leap bits is set.
     #[must_use]
     pub const fn leap_deletes(self) -> bool {
         self.0 & 0x40 != 0
     }
 
-    /// Bit 5: a leap second has occurred; set in the first second after it and for a day.
+    /// Bit 5: a leap second has occurred; set in the first second after it, and for 24 hours.
     #[must_use]
     pub const fn leap_occurred(self) -> bool {
         self.0 & 0x20 != 0
     }
 
-    /// Bit 4: a leap second is coming, within a minute at most.
+    /// Bit 4: a leap second is coming; set from 60 s at most, and 1 s at least, before it, until the second after it.
     #[must_use]
     pub const fn leap_pending(self) -> bool {
         self.0 & 0x10 != 0
@@ -136,7 +137,7 @@ impl TimeQuality {
     }
 }
 
-/// `MSG_TQ` (clause 6.2.2).
+/// `MSG_TQ` (clause 6.2.2, Table 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClockQuality {
     /// 0: locked to a source that is traceable to UTC.
@@ -176,7 +177,7 @@ impl TimeTag {
         Some(Self { soc, fracsec: (quality.bits() as u32) << 24 | fraction })
     }
 
-    /// Seconds since the Unix epoch, without leap seconds.
+    /// Seconds since 1970-01-01T00:00:00Z, leap seconds not counted: up to 2106-02-07.
     #[must_use]
     pub const fn soc(self) -> u32 {
         self.soc

@@ -1,5 +1,5 @@
 //! Names of stations and channels as a configuration holds them: 16 bytes each in CFG-1 and CFG-2 (clause 6.4,
-//! Table 8), a length of one byte and as many bytes of UTF-8 in CFG-3 (Table 10).
+//! Table 8), a length of one byte and as many bytes of UTF-8 in CFG-3 (Table 12).
 
 use super::super::text::Text;
 

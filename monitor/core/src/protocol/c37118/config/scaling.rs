@@ -149,7 +149,7 @@ impl PhasorComponent {
     }
 }
 
-/// What was continuously done to a phasor after it was measured: PHSCALE's first 16 bits (Table 12).
+/// What was continuously done to a phasor after it was measured: PHSCALE's first 16 bits (Table 11).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Modifications(u16);
 
@@ -202,7 +202,7 @@ pub enum AnalogScaling {
     Scale(AnalogScale3),
 }
 
-/// ANSCALE (Table 10): the value measured is X' = M * X + B, where X stands in the DATA frame. This holds for
+/// ANSCALE (Table 11): the value measured is X' = M * X + B, where X stands in the DATA frame. This holds for
 /// floats too: a sender that scales them already sets M to 1 and B to 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AnalogScale3 {

@@ -1,4 +1,4 @@
-//! Numbers as they stand in DATA frames (clause 6.3, Table 5); absent ones are `None`.
+//! Numbers as they stand in DATA frames (clause 6.3, Tables 5 and 6); absent ones are `None`.
 
 use super::ABSENT;
 
