@@ -259,6 +259,7 @@ fn by_content<P: Packet>(
     counters: *mut PacketCounters,
     way: Way,
 ) -> Judged {
+    let found = found.as_if_any();
     if found.is_copied() {
         content(Copied(packet), found, matching, counters, way)
     } else {
