@@ -15,6 +15,10 @@ const LIMIT_NO_MATCH: f64 = 12.0;
 /// Most that a frame of 128 bytes may cost, copied and counted by stream, nanoseconds.
 const LIMIT_MATCH: f64 = 160.0;
 
+/// Ethertype of a VLAN tag (IEEE 802.1Q), and the tag of VLAN 5 before IPv4.
+const VLAN: u16 = 0x8100;
+const TAG: [u8; 4] = [0, 5, 8, 0];
+
 /// One line of the table.
 pub(crate) struct Case {
     pub(crate) name: &'static str,
@@ -43,6 +47,9 @@ pub(crate) fn all() -> Vec<Case> {
     let whole = packets::datagram(PORT, 86);
     assert_eq!(whole.len(), 128, "Ethernet, IPv4, UDP and the frame");
     let frame = packets::datagram(PORT, 128);
+    let other = packets::udp(40_000, 5_000, &packets::data_frame(7, 86));
+    let ipv6 = packets::ethernet(packets::IPV6, &packets::ipv6(packets::UDP, &other));
+    let tagged = packets::ethernet(VLAN, &[&TAG[..], &packets::ipv4(packets::UDP, &other)].concat());
     let unmatched = |name, subject, packet: &[u8]| Case {
         name,
         subject,
@@ -58,10 +65,13 @@ pub(crate) fn all() -> Vec<Case> {
     vec![
         Case { limit: None, ..unmatched("a reading of the kernel's clock", Subject::Clock, &other_port) },
         unmatched("tc: UDP to another port", Subject::Ingress, &other_port),
+        unmatched("tc: UDP over IPv6 to another port", Subject::Ingress, &ipv6),
         unmatched("tc: sampled values", Subject::Ingress, &not_ip),
         matched("tc: 128 bytes, matched", Subject::Ingress, &whole),
         matched("tc: frame of 128 bytes, matched", Subject::Ingress, &frame),
         unmatched("XDP: UDP to another port", Subject::Early, &other_port),
+        unmatched("XDP: UDP over IPv6 to another port", Subject::Early, &ipv6),
+        unmatched("XDP: UDP in a VLAN to another port", Subject::Early, &tagged),
         unmatched("XDP: sampled values", Subject::Early, &not_ip),
         matched("XDP: 128 bytes, matched", Subject::Early, &whole),
         matched("XDP: frame of 128 bytes, matched", Subject::Early, &frame),

@@ -62,6 +62,14 @@ impl Direct {
 #[derive(Clone, Copy)]
 pub struct Place(usize);
 
+impl Place {
+    /// What stands `AT` bytes behind it, of the bytes that are there.
+    #[inline(always)]
+    pub fn behind<const AT: usize>(self) -> Self {
+        Self(self.0 + AT)
+    }
+}
+
 impl Bytes for Direct {
     type Window<const N: usize> = Place;
 

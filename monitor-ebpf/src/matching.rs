@@ -7,7 +7,7 @@
 use monitor_common::{Matching, PacketCounters, Ports, Settings};
 
 use crate::{
-    bytes::{Bytes, Copied, Direct, Window as _},
+    bytes::{Bytes, Copied, Direct, Place, Window as _},
     connections,
     judged::Judged,
     packet::Packet,
@@ -21,6 +21,7 @@ const ETHERTYPE_VLAN: u16 = 0x8100;
 const ETHERTYPE_SERVICE_VLAN: u16 = 0x88A8;
 pub const PROTOCOL_TCP: u8 = 6;
 pub const PROTOCOL_UDP: u8 = 17;
+const PROTOCOL_ICMPV6: u8 = 58;
 const IPV6_HOP_BY_HOP: u8 = 0;
 const IPV6_ROUTING: u8 = 43;
 const IPV6_FRAGMENT: u8 = 44;
@@ -36,8 +37,9 @@ const TCP_DATA_OFFSET: usize = 12;
 pub const UDP_HEADER: usize = 8;
 /// IPv6 extension headers looked through before ports are given up.
 const EXTENSION_HEADERS_MAX: usize = 4;
-/// Bytes of the one look.
-const LOOK: usize = ETHERNET_HEADER + IPV4_HEADER + 4;
+/// Bytes of a look: an IP header, and the ports.
+const IPV4_LOOK: usize = IPV4_HEADER + 4;
+const IPV6_LOOK: usize = IPV6_HEADER + 4;
 /// Tags looked through in the packet's own bytes.
 const TAGS_MAX: usize = 2;
 
@@ -69,37 +71,78 @@ pub fn judge<P: Packet>(
     if judged.is_candidate() { by_content(packet, judged, matching, counters, way) } else { judged }
 }
 
-/// By the bytes at which nearly every packet has all that decides: an Ethernet header, an IPv4 header without options,
-/// the ports. They are compared as they lie there, and one comparison with the packet's end is for all of them.
+/// By the bytes at which nearly every packet has all that decides; by all its headers where it has not.
 #[inline(always)]
 fn by_one_look<P: Packet>(packet: P, matching: *const Matching, way: Way) -> Judged {
-    let Some(look) = Direct::of(packet).window::<LOOK>(0) else {
-        return by_all_headers(packet, matching, way);
-    };
+    match look(Direct::of(packet), matching, way) {
+        Some(judged) => judged,
+        None => by_all_headers(packet, matching, way),
+    }
+}
+
+/// At an Ethernet header with a tag or without, and an IP header with nothing between it and the ports. They are compared
+/// as they lie there.
+#[inline(always)]
+fn look(bytes: Direct, matching: *const Matching, way: Way) -> Option<Judged> {
+    const TAGGED: usize = ETHERNET_HEADER + VLAN_TAG;
+    // One comparison with the packet's end is for all of what an untagged IPv4 packet is judged by.
+    let look = bytes.window::<{ ETHERNET_HEADER + IPV4_LOOK }>(0)?;
     let outer = look.half::<{ ETHERNET_HEADER - 2 }>();
-    if outer == ETHERTYPE_IPV4.to_be() && look.byte::<ETHERNET_HEADER>() == IPV4_WITHOUT_OPTIONS {
-        let carrier = Carrier {
-            ethertype: ETHERTYPE_IPV4,
-            network: ETHERNET_HEADER,
-            transport: ETHERNET_HEADER + IPV4_HEADER,
-            protocol: look.byte::<{ ETHERNET_HEADER + 9 }>(),
-            fragment: false,
-        };
-        if !carrier.has_ports() {
-            return Judged::other(ETHERTYPE_IPV4);
-        }
-        if look.half::<{ ETHERNET_HEADER + 6 }>() & IPV4_FRAGMENT == 0 {
-            let source = look.half::<{ ETHERNET_HEADER + IPV4_HEADER }>();
-            let destination = look.half::<{ ETHERNET_HEADER + IPV4_HEADER + 2 }>();
-            return carrier.by_ports(source, destination, matching, way);
-        }
+    if outer == ETHERTYPE_IPV4.to_be() {
+        return ipv4_look(look.behind::<ETHERNET_HEADER>(), ETHERNET_HEADER, matching, way);
     }
-    let inner = if is_tag(outer) { look.half::<{ ETHERNET_HEADER + VLAN_TAG - 2 }>() } else { outer };
-    if is_ip(inner) || is_tag(inner) {
-        by_all_headers(packet, matching, way)
-    } else {
-        Judged::other(u16::from_be(inner))
+    if outer == ETHERTYPE_IPV6.to_be() {
+        return ipv6_look(bytes.window::<IPV6_LOOK>(ETHERNET_HEADER)?, ETHERNET_HEADER, matching, way);
     }
+    if !is_tag(outer) {
+        return Some(Judged::other(u16::from_be(outer)));
+    }
+    let inner = look.half::<{ TAGGED - 2 }>();
+    if inner == ETHERTYPE_IPV4.to_be() {
+        return ipv4_look(bytes.window::<IPV4_LOOK>(TAGGED)?, TAGGED, matching, way);
+    }
+    if inner == ETHERTYPE_IPV6.to_be() {
+        return ipv6_look(bytes.window::<IPV6_LOOK>(TAGGED)?, TAGGED, matching, way);
+    }
+    (!is_tag(inner)).then(|| Judged::other(u16::from_be(inner)))
+}
+
+/// Of an IPv4 header and what stands behind one without options; none where that does not decide.
+#[inline(always)]
+fn ipv4_look(look: Place, network: usize, matching: *const Matching, way: Way) -> Option<Judged> {
+    let carrier = Carrier {
+        ethertype: ETHERTYPE_IPV4,
+        network,
+        transport: network + IPV4_HEADER,
+        protocol: look.byte::<9>(),
+        fragment: false,
+    };
+    if !carrier.has_ports() {
+        return Some(Judged::other(ETHERTYPE_IPV4));
+    }
+    if look.byte::<0>() != IPV4_WITHOUT_OPTIONS || look.half::<6>() & IPV4_FRAGMENT != 0 {
+        return None;
+    }
+    let (source, destination) = (look.half::<IPV4_HEADER>(), look.half::<{ IPV4_HEADER + 2 }>());
+    Some(carrier.by_ports(source, destination, matching, way))
+}
+
+/// Of an IPv6 header and what stands behind one without extension headers; none where that does not decide.
+#[inline(always)]
+fn ipv6_look(look: Place, network: usize, matching: *const Matching, way: Way) -> Option<Judged> {
+    let carrier = Carrier {
+        ethertype: ETHERTYPE_IPV6,
+        network,
+        transport: network + IPV6_HEADER,
+        protocol: look.byte::<6>(),
+        fragment: false,
+    };
+    if !carrier.has_ports() {
+        // Neighbours are asked for and told by what has none: most of what is neither TCP nor UDP.
+        return (carrier.protocol == PROTOCOL_ICMPV6).then_some(Judged::other(ETHERTYPE_IPV6));
+    }
+    let (source, destination) = (look.half::<IPV6_HEADER>(), look.half::<{ IPV6_HEADER + 2 }>());
+    Some(carrier.by_ports(source, destination, matching, way))
 }
 
 /// The same for any packet, wherever its headers lie.
@@ -118,12 +161,6 @@ fn by_all_headers<P: Packet>(packet: P, matching: *const Matching, way: Way) -> 
 #[inline(always)]
 fn is_tag(ethertype: u16) -> bool {
     ethertype == ETHERTYPE_VLAN.to_be() || ethertype == ETHERTYPE_SERVICE_VLAN.to_be()
-}
-
-/// Of an ethertype as it lies in the packet.
-#[inline(always)]
-fn is_ip(ethertype: u16) -> bool {
-    ethertype == ETHERTYPE_IPV4.to_be() || ethertype == ETHERTYPE_IPV6.to_be()
 }
 
 /// The headers before those of the transport: what the verdict is made of.
@@ -222,6 +259,7 @@ fn by_content<P: Packet>(
     counters: *mut PacketCounters,
     way: Way,
 ) -> Judged {
+    let found = found.as_if_any();
     if found.is_copied() {
         content(Copied(packet), found, matching, counters, way)
     } else {

@@ -27,7 +27,7 @@ pub use row::{
 };
 pub use run::Hub;
 pub use summary::{
-    ByteCounters, CaptureSummary, ClockSummary, Counters, EventCounters, FrameCounters, Named,
+    ByteCounters, CaptureSummary, ClockSummary, Counters, EventCounters, FrameCounters, LeftToBlock, Named,
     PacketCounters, RecordCounters, RtSummary, StageLatency, Summary, Window,
 };
 

@@ -11,7 +11,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 fn the_demo_misses_nothing() {
-    const SECONDS: u64 = 10;
+    const SECONDS: u64 = 5;
     const RATE: u64 = 50;
     let report = Monitor::here(&["run", "--json", "--duration", &format!("{SECONDS}s")]).run().adds_up();
     let streams = report.summary()["streams"].as_array().unwrap();

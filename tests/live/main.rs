@@ -8,6 +8,7 @@ mod align;
 mod broken;
 mod clsact;
 mod connections;
+mod contention;
 mod copies;
 mod demo;
 mod discovery;
@@ -35,6 +36,7 @@ mod streams;
 mod switches;
 mod tcp;
 mod verifier;
+mod waits;
 mod wakeups;
 mod wire;
 mod xdp;
@@ -62,11 +64,13 @@ fn main() -> ExitCode {
         matching::trials(),
         connections::trials(),
         flood::trials(),
+        waits::trials(),
         wakeups::trials(),
         offsets::trials(),
         streams::trials(),
         switches::trials(),
         clsact::trials(),
+        contention::trials(),
         copies::trials(),
         interfaces::trials(),
         endings::trials(),

@@ -8,10 +8,12 @@ mod build_ebpf;
 mod ebpf;
 mod error;
 mod fuzz;
+mod packages;
 mod process;
 mod project;
 mod run;
 mod test;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -34,6 +36,8 @@ enum Verb {
     Run(run::Args),
     /// Checks format, lints, object and documentation, then runs every test that can run here.
     Test(test::Args),
+    /// Runs integration tests on Debian's PREEMPT_RT kernels, in a virtual machine.
+    Vm(vm::Args),
 }
 
 fn main() -> ExitCode {
@@ -54,5 +58,6 @@ fn perform(verb: Verb) -> Result<ExitCode> {
         Verb::Fuzz(args) => fuzz::perform(&project, &args),
         Verb::Run(args) => run::perform(&project, &args),
         Verb::Test(args) => test::perform(&project, &args),
+        Verb::Vm(args) => vm::perform(&project, &args),
     }
 }

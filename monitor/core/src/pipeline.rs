@@ -81,6 +81,8 @@ struct Judge {
     strangers: Strangers,
     /// The packet whose frames are taken, where it can have copies.
     packet: Option<PacketIdentity>,
+    /// The stream of the last DATA that the packet pushed last brought.
+    brought: Option<StreamId>,
     /// The latest that it is known to be.
     latest: Nanos,
     /// How far the arrivals' clock may be off; none where nobody knows.
@@ -164,6 +166,7 @@ impl Pipeline {
                 teller: 0,
                 strangers: Strangers::default(),
                 packet: None,
+                brought: None,
                 latest: Nanos::UNKNOWN,
                 host_bound_ns: None,
                 alignment: None,
@@ -200,6 +203,7 @@ impl Pipeline {
     pub fn push<C: Clock, O: Outlet>(&mut self, record: &Record<'_>, clock: &mut C, out: &mut O) {
         self.judge.latest = self.judge.latest.max(record.arrival);
         self.judge.packet = None;
+        self.judge.brought = None;
         let packet = match (Packet::parse(record), record.kind) {
             (Ok(packet), RecordKind::Packet) => packet,
             (Ok(packet), RecordKind::Candidate) => return self.push_candidate(record, &packet, out),
@@ -222,6 +226,13 @@ impl Pipeline {
                 self.judge.counts.packets_ignored += 1;
             }
         }
+    }
+
+    /// The stream whose DATA the packet pushed last brought, the last of them where it brought more; none where it
+    /// brought none.
+    #[must_use]
+    pub const fn brought(&self) -> Option<StreamId> {
+        self.judge.brought
     }
 
     /// All that was counted.

@@ -7,6 +7,7 @@ use clap::Args;
 use super::show::Show;
 use super::{Outcome, complete, run, signals, sources};
 use crate::config::{Align, Duration, InstanceName, RunOptions};
+use crate::live::Waiting;
 use crate::session::Session;
 
 /// Follow an attached instance: read what it keeps, until Ctrl-C
@@ -24,6 +25,10 @@ pub(super) struct Arguments {
     /// The real-time thread's priority under `SCHED_FIFO`, 1 to 99 (50 where none is given)
     #[arg(long, value_name = "N")]
     priority: Option<u8>,
+    /// How the real-time thread waits for the next frame: block (the default) sleeps until there is one; predict learns
+    /// when frames come and is awake just before, within a tenth of a CPU; spin never sleeps and takes a whole CPU
+    #[arg(long, value_name = "block|predict|spin")]
+    wait: Option<Waiting>,
     /// Go on where an interface goes away, and attach to it again when one of its name comes back
     #[arg(long)]
     reattach: bool,
@@ -75,6 +80,7 @@ impl Arguments {
             instance: self.instance.clone(),
             cpu: self.cpu,
             priority: self.priority,
+            wait: self.wait,
             reattach: self.reattach,
             align: self.align,
             duration: self.duration,

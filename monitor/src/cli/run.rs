@@ -10,6 +10,7 @@ use clap::Args;
 use super::show::Show;
 use super::{Outcome, attach, complete, demo, exit, output, signals, sources};
 use crate::config::{Align, Duration, OptionDoc, Port, RunOptions, StreamRules, ports};
+use crate::live::Waiting;
 use crate::netns::Netns;
 use crate::probe::Hook;
 use crate::rt;
@@ -37,6 +38,10 @@ pub(super) struct Arguments {
     /// The real-time thread's priority under `SCHED_FIFO`, 1 to 99 (50 where none is given)
     #[arg(long, value_name = "N")]
     priority: Option<u8>,
+    /// How the real-time thread waits for the next frame: block (the default) sleeps until there is one; predict learns
+    /// when frames come and is awake just before, within a tenth of a CPU; spin never sleeps and takes a whole CPU
+    #[arg(long, value_name = "block|predict|spin")]
+    wait: Option<Waiting>,
     /// Take in what is addressed to others: for mirror ports and TAPs; undone at exit
     #[arg(long)]
     promiscuous: bool,
@@ -80,6 +85,7 @@ impl Arguments {
             hook: self.hook,
             cpu: self.cpu,
             priority: self.priority,
+            wait: self.wait,
             promiscuous: self.promiscuous,
             reattach: self.reattach,
             align: self.align,
@@ -195,7 +201,8 @@ pub(super) fn reading(options: &RunOptions, rt: rt::Request, sources: Sources) -
     let align = options.align.map(|align| align.0);
     let (reattach, daemons) = (options.reattach, options.clock.clone());
     let streams = StreamRules::new(&options.stream)?;
-    Ok(Reading { rt, bounds, sources, align, streams, duration, reattach, daemons })
+    let waiting = options.wait.unwrap_or_default();
+    Ok(Reading { rt, waiting, bounds, sources, align, streams, duration, reattach, daemons })
 }
 
 /// Attaches, lets traffic begin, runs to the end.

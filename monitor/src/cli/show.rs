@@ -97,7 +97,7 @@ fn info(what: &str, session: &Session) -> RunInfo {
         what: what.to_owned(),
         expects,
         hook: session.hook().to_string(),
-        wait: "block".to_owned(),
+        wait: session.waiting().to_string(),
         ..RunInfo::default()
     }
 }

@@ -6,6 +6,7 @@ use std::{fs, io};
 use serde::Deserialize;
 
 use crate::clock::Daemons;
+use crate::live::Waiting;
 use crate::probe::Hook;
 
 use super::{Align, BoundsTable, CONVENTIONAL_PORTS, Duration, InstanceName, Port, StreamTable};
@@ -50,6 +51,8 @@ pub struct RunOptions {
     pub cpu: Option<usize>,
     /// Its `SCHED_FIFO` priority.
     pub priority: Option<u8>,
+    /// How the real-time thread waits.
+    pub wait: Option<Waiting>,
     /// Take in what is addressed to others.
     pub promiscuous: bool,
     /// Attach again to interfaces that have gone and come back.
@@ -113,6 +116,7 @@ impl RunOptions {
             self.port = CONVENTIONAL_PORTS.map(Port::Number).to_vec();
         }
         self.priority.get_or_insert(rt::Request::default().priority);
+        self.wait.get_or_insert_default();
         self.bounds = self.bounds.effective();
         self
     }
@@ -128,6 +132,7 @@ impl RunOptions {
             hook: given.hook.or(self.hook),
             cpu: given.cpu.or(self.cpu),
             priority: given.priority.or(self.priority),
+            wait: given.wait.or(self.wait),
             promiscuous: given.promiscuous || self.promiscuous,
             reattach: given.reattach || self.reattach,
             align: given.align.or(self.align),

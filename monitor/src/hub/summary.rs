@@ -313,6 +313,25 @@ pub struct RtSummary {
     pub wait: String,
     /// Its share of one CPU.
     pub cpu_percent: Option<f64>,
+    /// How often it went to sleep.
+    pub sleeps: Option<u64>,
+    /// Packets that it took.
+    pub packets: Option<u64>,
+    /// Of them, those that were received while it was awake: for them it need not be woken.
+    pub met_awake: Option<u64>,
+    /// Streams that wake it in spite of prediction; none where nothing is predicted.
+    pub left_to_block: Option<LeftToBlock>,
+}
+
+/// What wakes the real-time thread in spite of prediction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LeftToBlock {
+    /// Streams whose frames come too irregularly.
+    pub irregular: usize,
+    /// Streams given up at the end for what waiting awake for them cost.
+    pub given_up: usize,
+    /// Frames of streams beyond the bound.
+    pub not_followed: u64,
 }
 
 /// What a capture held and what of it was lost.

@@ -23,7 +23,7 @@ pub struct Snapshot {
 }
 
 /// Words of a snapshot; a test fails where it is not their number.
-const WORDS: usize = 118;
+const WORDS: usize = 123;
 
 impl Snapshot {
     /// Visits every number in a fixed order. Destructured, so that a new one cannot be forgotten.
@@ -57,8 +57,11 @@ impl Snapshot {
         [streams_refused, configs_refused, config_series_lost, copies, configs_without_rate, packets_ignored]
             .into_iter()
             .for_each(&mut each);
-        let LoopCounts { delivered, discarded, malformed, pending, sleeps, woken, busy_heads } = turns;
-        [delivered, discarded, malformed, pending, sleeps, woken, busy_heads].into_iter().for_each(&mut each);
+        let LoopCounts { delivered, discarded, malformed, pending, sleeps, woken, busy_heads, packets, met } =
+            turns;
+        [delivered, discarded, malformed, pending, sleeps, woken, busy_heads, packets, met]
+            .into_iter()
+            .for_each(&mut each);
         for QueueCounts { offered, taken, dropped } in lanes {
             offered.iter_mut().chain(taken).chain(dropped).for_each(&mut each);
         }

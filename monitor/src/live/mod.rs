@@ -4,11 +4,13 @@ mod board;
 mod control;
 mod thread;
 mod turns;
+mod waits;
 
 pub use board::{Board, Snapshot};
 pub use control::Control;
 pub use thread::{Live, Outcome, spawn};
 pub use turns::{Loop, LoopCounts};
+pub use waits::Waiting;
 
 use monitor_core::event::{Outlet, QueueCounts};
 

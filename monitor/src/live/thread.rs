@@ -10,7 +10,7 @@ use monitor_core::pipeline::Pipeline;
 
 use super::{Control, LiveOutlet, Loop, LoopCounts};
 use crate::{
-    reader::{ReaderError, Ring},
+    reader::{LeftToBlock, ReaderError, Ring},
     rt,
     sys::{clock::monotonic_ns, usage::ThreadUsage},
 };
@@ -34,6 +34,8 @@ pub struct Outcome<O> {
     pub rt: rt::Outcome,
     /// Share of a CPU that the thread used, in percent.
     pub cpu_percent: f64,
+    /// What woke it in spite of prediction; none where nothing was predicted.
+    pub left_to_block: Option<LeftToBlock>,
     /// Why it ended before it was told to, if it did.
     pub failed: Option<ReaderError>,
 }
@@ -89,8 +91,9 @@ pub fn spawn<O: LiveOutlet + Send + 'static>(mut work: Loop<O>, request: rt::Req
             let elapsed = monotonic_ns().saturating_sub(begun).max(1);
             let cpu_percent = percent(cpu_ns().saturating_sub(used), elapsed);
             let counts = work.counts();
+            let left_to_block = work.left_to_block();
             let Loop { ring, pipeline, outlet, .. } = work;
-            Outcome { pipeline, outlet, counts, ring, rt, cpu_percent, failed }
+            Outcome { pipeline, outlet, counts, ring, rt, cpu_percent, left_to_block, failed }
         })?;
     let rt = started.recv().map_err(|_| io::Error::other("the real-time thread ended before it began"))?;
     Ok(Live { thread, control, rt })

@@ -12,10 +12,10 @@ use monitor_core::{
 
 use rtrb::Consumer;
 
-use super::{Board, Control, LiveOutlet, Snapshot};
+use super::{Board, Control, LiveOutlet, Snapshot, Waiting, waits::Waiter};
 use crate::{
     clock::ClockMap,
-    reader::{Drained, ReaderError, Records, Ring, Sleep},
+    reader::{Drained, LeftToBlock, ReaderError, Records, Ring},
     sys::clock::monotonic_ns,
 };
 
@@ -23,8 +23,6 @@ use crate::{
 const BATCH: usize = 64;
 /// How often, without a sleep in between, the counts are shown to others.
 const PUBLISH_NS: u64 = 100_000_000;
-/// The longest sleep: how late a stream's state may be told when nothing arrives.
-const SLEEP_NS: u64 = 100_000_000;
 
 /// What the loop counted itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,6 +41,10 @@ pub struct LoopCounts {
     pub woken: u64,
     /// Turns that found the next record unfinished.
     pub busy_heads: u64,
+    /// Packets that were taken whole.
+    pub packets: u64,
+    /// Of them, those that were received while the thread was awake.
+    pub met: u64,
 }
 
 /// The host's clock.
@@ -69,6 +71,7 @@ pub struct Loop<O> {
     published_ns: u64,
     /// Answers of PMUs that were asked for their configuration.
     answers: Option<Consumer<Preload>>,
+    waiter: Waiter,
 }
 
 impl<O: LiveOutlet> Loop<O> {
@@ -96,7 +99,15 @@ impl<O: LiveOutlet> Loop<O> {
             counts,
             published_ns: 0,
             answers: None,
+            waiter: Waiter::new(Waiting::default()),
         }
+    }
+
+    /// With another way to wait.
+    #[must_use]
+    pub fn waiting(mut self, waiting: Waiting) -> Self {
+        self.waiter = Waiter::new(waiting);
+        self
     }
 
     /// With configurations that come while it runs. The pipeline must have kept a place for each of them.
@@ -114,9 +125,7 @@ impl<O: LiveOutlet> Loop<O> {
         while !self.control.stopping() {
             if self.turn() == 0 {
                 self.publish();
-                if self.ring.sleep(&[self.control.fd()], SLEEP_NS)? == Sleep::Ring {
-                    self.counts.woken += 1;
-                }
+                self.waiter.wait(&mut self.ring, &self.control)?;
             }
         }
         self.drain()
@@ -140,7 +149,7 @@ impl<O: LiveOutlet> Loop<O> {
     /// Takes a batch through. Gives how many records and marks left the ring.
     pub fn turn(&mut self) -> u64 {
         self.take_answers();
-        let Self { ring, records, pipeline, outlet, clock, .. } = self;
+        let Self { ring, records, pipeline, outlet, clock, waiter, .. } = self;
         let offset = clock.offset_ns();
         pipeline.set_host_bound(clock.bound_ns());
         let begun = monotonic_ns();
@@ -148,6 +157,9 @@ impl<O: LiveOutlet> Loop<O> {
             let looked = Mono::new(monotonic_ns());
             if let Some(record) = records.take(bytes, looked, offset) {
                 pipeline.push(&record, &mut HostClock, outlet);
+                let stream = pipeline.brought().and_then(|id| usize::try_from(id.0.get() - 1).ok());
+                let received = u64::try_from(record.arrival.0.saturating_sub(offset)).unwrap_or(0);
+                waiter.took(received, stream);
             }
         });
         let now = monotonic_ns();
@@ -199,6 +211,11 @@ impl<O: LiveOutlet> Loop<O> {
         self.board.publish(Snapshot { counts, turns: self.counts(), lanes: self.outlet.counts() });
     }
 
+    /// What wakes the thread in spite of prediction; none where nothing is predicted.
+    pub(super) fn left_to_block(&self) -> Option<LeftToBlock> {
+        self.waiter.left_to_block()
+    }
+
     /// What the loop counted so far.
     #[must_use]
     pub fn counts(&self) -> LoopCounts {
@@ -206,6 +223,9 @@ impl<O: LiveOutlet> Loop<O> {
             pending: self.ring.pending(),
             sleeps: self.ring.sleeps(),
             busy_heads: self.ring.busy_heads(),
+            woken: self.waiter.woken,
+            packets: self.waiter.packets,
+            met: self.waiter.met,
             ..self.counts
         }
     }

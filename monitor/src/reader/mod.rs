@@ -1,13 +1,15 @@
-//! From the kernel's ring to records: the mapped ring, the sleep that no record is lost in, and the putting together
-//! of packets that came in parts.
+//! From the kernel's ring to records: the mapped ring, the sleep that no record is lost in, when to sleep, and the
+//! putting together of packets that came in parts.
 
 mod assembly;
 mod interfaces;
+mod predict;
 mod records;
 mod ring;
 mod view;
 
 pub use interfaces::Interfaces;
+pub use predict::{LeftToBlock, Plan, Predictor};
 pub use records::Records;
 pub use ring::{Drained, Ring, Sleep};
 pub use view::{RingState, RingView};

@@ -37,7 +37,7 @@ use crate::{
         Fanout, Hub, InterfaceNames, OnEnd, Registry, Summary, is_closed,
         queue::{self, QueueBounds, QueueSender},
     },
-    live::{Board, Control, Loop, LoopCounts},
+    live::{Board, Control, Loop, LoopCounts, Waiting},
     netns::{self, LinkWatch, Netns, Promiscuous},
     probe::{
         Hook, Interface, Kernel, Matching, Options, Probe, ProbeError, SelfTest, Sizes,
@@ -106,6 +106,8 @@ pub struct Plan {
 pub struct Reading {
     /// Real-time settings.
     pub rt: rt::Request,
+    /// How the real-time thread waits.
+    pub waiting: Waiting,
     /// Bounds of the pipeline.
     pub bounds: Bounds,
     /// Configurations that do not come over the wire.
@@ -153,6 +155,7 @@ pub struct Session {
     reattach: bool,
     here: Arc<Netns>,
     request: rt::Request,
+    waiting: Waiting,
     duration: Option<Duration>,
     output_ended: Arc<AtomicBool>,
     names: Vec<StreamName>,
@@ -259,7 +262,8 @@ impl Session {
         let (requests, answers) = Requests::new(requests);
         let work =
             Loop::new(ring, records, pipeline, outlet, Arc::clone(&clock), control, Arc::clone(&board))
-                .with_answers(answers);
+                .with_answers(answers)
+                .waiting(reading.waiting);
         Ok(Self {
             source,
             hook: Hook::default(),
@@ -282,6 +286,7 @@ impl Session {
             here: Arc::new(Netns::current()?),
             requests,
             request: reading.rt,
+            waiting: reading.waiting,
             duration: reading.duration,
             output_ended,
             names,
@@ -298,6 +303,12 @@ impl Session {
     #[must_use]
     pub const fn hook(&self) -> Hook {
         self.hook
+    }
+
+    /// How the real-time thread waits.
+    #[must_use]
+    pub const fn waiting(&self) -> Waiting {
+        self.waiting
     }
 
     /// The interfaces that are watched.
@@ -325,6 +336,7 @@ impl Session {
             notices,
             before,
             requests,
+            waiting,
             names: stream_names,
             ..
         } = self;
@@ -380,11 +392,12 @@ impl Session {
         thread::sleep(LAST_RECORDS);
         let outcome = live.join().map_err(system("ending the real-time thread"))?;
         let duration_ns = monotonic_ns() - begun;
-        if let Some(error) = outcome.failed {
+        if let Some(error) = &outcome.failed {
             failed.get_or_insert(error.to_string());
         }
         let lanes = crate::live::LiveOutlet::counts(&outcome.outlet);
         // Without its sender the queue is closed, which ends the hub once it has passed on all that was in it.
+        let ran = totals::rt(&outcome, waiting);
         drop(outcome.outlet);
         let (registry, fanout) = hub
             .join()
@@ -395,7 +408,7 @@ impl Session {
         let mut summary = Summary::new(&outcome.pipeline, &registry).with_latency(&outcome.pipeline);
         summary.duration_ns = Some(duration_ns);
         summary.clock = Some(totals::clock(watch.report()));
-        summary.rt = Some(totals::rt(&outcome.rt, outcome.cpu_percent));
+        summary.rt = Some(ran);
         let sinks = fanout.counts().collect::<Vec<_>>();
         let (packets, pending) = totals::settled(&kernel, &outcome.ring)?;
         let turns = LoopCounts { pending, ..outcome.counts };

@@ -7,11 +7,10 @@ use monitor_core::event::QueueCounts;
 
 use crate::{
     clock::{ClockReport, Keeper},
-    hub::{ClockSummary, Counters, EventCounters, PacketCounters, RtSummary},
-    live::{Board, LoopCounts},
+    hub::{ClockSummary, Counters, EventCounters, LeftToBlock, PacketCounters, RtSummary},
+    live::{Board, LoopCounts, Outcome, Waiting},
     probe::{Kernel, ProbeError},
-    reader::Ring,
-    rt,
+    reader::{self, Ring},
 };
 
 /// How often the counters of a running system are read again where they do not add up yet.
@@ -109,13 +108,21 @@ pub(super) fn clock(report: ClockReport) -> ClockSummary {
 }
 
 /// The real-time thread as the summary shows it.
-pub(super) fn rt(granted: &rt::Outcome, cpu_percent: f64) -> RtSummary {
+pub(super) fn rt<O>(outcome: &Outcome<O>, waiting: Waiting) -> RtSummary {
+    let Outcome { rt: granted, counts, cpu_percent, left_to_block, .. } = outcome;
     RtSummary {
         policy: granted.policy.name().to_owned(),
         priority: granted.is_real_time().then(|| granted.policy.priority()),
         cpu: granted.cpu.and_then(|cpu| u32::try_from(cpu).ok()),
         memory_locked: granted.memory_locked,
-        wait: "block".to_owned(),
-        cpu_percent: Some(cpu_percent),
+        wait: waiting.to_string(),
+        cpu_percent: Some(*cpu_percent),
+        sleeps: Some(counts.sleeps),
+        packets: Some(counts.packets),
+        met_awake: Some(counts.met),
+        left_to_block: left_to_block.map(|left| {
+            let reader::LeftToBlock { irregular, given_up, not_followed } = left;
+            LeftToBlock { irregular, given_up, not_followed }
+        }),
     }
 }

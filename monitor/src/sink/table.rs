@@ -255,5 +255,10 @@ fn trouble(clock: &ClockSummary) -> String {
 fn rt_line(rt: &RtSummary) -> String {
     let plainly = if rt.priority.is_some() { "" } else { "NOT REAL-TIME: " };
     let cpu = rt.cpu_percent.map(|percent| format!(", {percent:.1} % of a CPU")).unwrap_or_default();
-    format!("{plainly}{}, wait {}{cpu}", granted(rt), rt.wait)
+    let met = rt.met_awake.zip(rt.packets).filter(|(_, packets)| *packets > 0);
+    let met = met.map(|(met, packets)| {
+        let percent = met * 100 / packets;
+        format!(", awake for {percent} % of the packets")
+    });
+    format!("{plainly}{}, wait {}{cpu}{}", granted(rt), rt.wait, met.unwrap_or_default())
 }

@@ -128,7 +128,7 @@ pub(crate) fn rate(row: &StreamRow) -> String {
 
 /// What the real-time thread was given: `SCHED_FIFO 50, CPU 1, memory locked`.
 pub(crate) fn granted(rt: &RtSummary) -> String {
-    let RtSummary { policy, priority, cpu, memory_locked, wait: _, cpu_percent: _ } = rt;
+    let RtSummary { policy, priority, cpu, memory_locked, .. } = rt;
     let priority = priority.map(|priority| format!(" {priority}")).unwrap_or_default();
     let cpu = cpu.map(|cpu| format!(", CPU {cpu}")).unwrap_or_default();
     let memory = if *memory_locked { "memory locked" } else { "memory not locked" };

@@ -9,9 +9,10 @@ use crate::error::{Error, Result};
 use crate::fuzz;
 use crate::process;
 use crate::project::{self, Project};
+use crate::vm;
 
 /// Every package but the one that compiles for BPF alone.
-const HOST_WORLD: [&str; 3] = ["--workspace", "--exclude", "monitor-ebpf"];
+pub(crate) const HOST_WORLD: [&str; 3] = ["--workspace", "--exclude", "monitor-ebpf"];
 
 /// What the verb takes.
 #[derive(Debug, clap::Args)]
@@ -46,11 +47,13 @@ enum Step {
     Docs,
     /// The fuzz targets, built; they run as tests
     FuzzTargets,
+    /// Tests on PREEMPT_RT kernels, in virtual machines
+    Vm,
     Tests,
 }
 
 impl Step {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Prerequisites,
         Self::Format,
         Self::Clippy,
@@ -60,6 +63,7 @@ impl Step {
         Self::Doctests,
         Self::Docs,
         Self::FuzzTargets,
+        Self::Vm,
         Self::Tests,
     ];
 
@@ -75,12 +79,14 @@ impl Step {
             Self::Doctests => "doctests",
             Self::Docs => "docs",
             Self::FuzzTargets => "fuzz-targets",
+            Self::Vm => "vm",
             Self::Tests => "tests",
         }
     }
 
-    fn perform(self, project: &Project, args: &Args) -> Result<()> {
-        match self {
+    /// Gives what could not be done here, with the reason.
+    fn perform(self, project: &Project, args: &Args) -> Result<Vec<String>> {
+        let done = match self {
             Self::Prerequisites => {
                 prerequisites::install(project);
                 Ok(())
@@ -98,16 +104,23 @@ impl Step {
                 // libFuzzer is C++. Without a compiler for it the tests that run it are shown as skipped.
                 if process::find("c++").is_some() { fuzz::build(project) } else { Ok(()) }
             }
+            Self::Vm => return vm::step(project, args.full),
             Self::Tests => process::run(&mut tests(project, args)),
-        }
+        };
+        done.map(|()| Vec::new())
     }
 }
 
-/// Runs the steps asked for; the first that fails ends it, named with the command that repeats it.
+/// Runs the steps asked for; the first that fails ends it, named with the command that repeats it. What was skipped is
+/// named once more at the end.
 pub(crate) fn perform(project: &Project, args: &Args) -> Result<ExitCode> {
+    let mut skipped = Vec::new();
     for step in steps(args) {
         eprintln!("\n== {} ==", step.name());
-        step.perform(project, args).map_err(|error| failed(step, args, &error))?;
+        skipped.extend(step.perform(project, args).map_err(|error| failed(step, args, &error))?);
+    }
+    for line in skipped {
+        eprintln!("{line}");
     }
     Ok(ExitCode::SUCCESS)
 }

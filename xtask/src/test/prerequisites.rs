@@ -4,16 +4,16 @@ mod pyc37;
 mod unpacked;
 
 use std::collections::BTreeSet;
-use std::process::Command;
 
 use crate::error::Result;
+use crate::packages::apt_get;
 use crate::process;
 use crate::project::Project;
 
 pub(super) use unpacked::directories;
 
 /// Each program with the package that has it.
-const PROGRAMS: [(&str, &str); 12] = [
+const PROGRAMS: [(&str, &str); 13] = [
     ("ip", "iproute2"),
     ("tc", "iproute2"),
     ("ethtool", "ethtool"),
@@ -26,6 +26,7 @@ const PROGRAMS: [(&str, &str); 12] = [
     ("setcap", "libcap2-bin"),
     ("ps", "procps"),
     ("c++", "g++"),
+    ("qemu-system-x86_64", "qemu-system-x86"),
 ];
 
 /// Installs what is missing where that can be done; says what stays missing. That is no failure: tests that need
@@ -72,13 +73,6 @@ fn apt_get_install(packages: &[&str]) -> Result<()> {
     let mut words = vec!["install", "--yes", "--no-install-recommends"];
     words.extend(packages);
     apt_get(&words)
-}
-
-/// tshark's package asks whether everybody may capture; unasked it takes "no".
-fn apt_get(words: &[&str]) -> Result<()> {
-    let mut command = Command::new("apt-get");
-    command.env("DEBIAN_FRONTEND", "noninteractive").arg("--quiet").args(words);
-    process::output(&mut command).map(drop)
 }
 
 fn joined(packages: &BTreeSet<&'static str>) -> String {

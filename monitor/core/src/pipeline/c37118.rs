@@ -175,6 +175,9 @@ impl Judge {
         clock: &mut C,
         out: &mut O,
     ) {
+        if frame.kind() == FrameKind::Data && judged.stream.is_some() {
+            self.brought = judged.stream;
+        }
         let at = judged.decoded.is_ok().then(|| clock.monotonic()).flatten();
         let stages = Stages::new(&carrier.seen.stamps, at);
         self.count_frame(frame, judged, &stages);

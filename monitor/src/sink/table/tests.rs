@@ -110,8 +110,15 @@ fn a_real_time_run_says_with_what() {
         memory_locked: true,
         wait: "block".to_owned(),
         cpu_percent: None,
+        sleeps: Some(40),
+        packets: Some(500),
+        met_awake: Some(489),
+        left_to_block: None,
     };
-    assert_eq!(rt_line(&rt), "SCHED_FIFO 50, CPU 1, memory locked, wait block");
+    assert_eq!(
+        rt_line(&rt),
+        "SCHED_FIFO 50, CPU 1, memory locked, wait block, awake for 97 % of the packets"
+    );
 }
 
 #[test]

@@ -2,10 +2,9 @@
 //! host's clock: downloaded and unpacked below `target/`, with the libraries that they need installed.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use super::apt_get;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::packages;
 use crate::process;
 use crate::project::{self, Project};
 
@@ -39,28 +38,15 @@ pub(super) fn provide(project: &Project) {
 fn unpack(place: &Path, package: &str) -> Result<()> {
     eprintln!("unpacking {package} (it is not installed, so that its service does not run)");
     let download = place.with_extension("download");
-    project::remove_dir(&download)?;
-    project::create_dir(&download)?;
-    let fetch =
-        || process::output(Command::new("apt-get").args(["download", package]).current_dir(&download));
-    if fetch().is_err() {
-        if process::is_root() {
-            apt_get(&["update"])?;
-        }
-        fetch()?;
-    }
-    let archive = project::entries(&download)?
-        .into_iter()
-        .find(|path| path.extension().is_some_and(|end| end == "deb"))
-        .ok_or_else(|| Error::plain("apt-get downloaded no package"))?;
-    let field = process::output(Command::new("dpkg-deb").arg("--field").arg(&archive).arg("Depends"))?;
+    let archive = packages::download(package, &download)?;
+    let field = packages::field(&archive, "Depends")?;
     let libraries = libraries(&field);
     if process::is_root() && !libraries.is_empty() {
         let mut words = vec!["install", "--yes", "--no-install-recommends"];
         words.extend(libraries);
-        apt_get(&words)?;
+        packages::apt_get(&words)?;
     }
-    process::output(Command::new("dpkg-deb").arg("--extract").arg(&archive).arg(place))?;
+    packages::unpack(&archive, place)?;
     project::remove_dir(&download)
 }
 

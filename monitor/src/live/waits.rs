@@ -1,0 +1,156 @@
+//! What the real-time thread does while there is nothing in the ring: it sleeps, looks, or sleeps until it must look.
+
+use std::{fmt, hint, str::FromStr};
+
+use serde::{Deserialize, Deserializer, de::Error as _};
+
+use super::Control;
+use crate::{
+    reader::{LeftToBlock, Plan, Predictor, ReaderError, Ring, Sleep},
+    sys::clock::monotonic_ns,
+};
+
+/// The longest wait: how late a stream's state may be told when nothing arrives.
+const LONGEST_NS: u64 = 100_000_000;
+/// The share of a CPU that `predict` may take, in thousandths.
+const PERMILLE: u16 = 100;
+
+/// How to wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Waiting {
+    /// Sleep; a record in the ring wakes.
+    #[default]
+    Block,
+    /// Sleep until just before the next frame is due, then look without sleeping, within a tenth of a CPU.
+    Predict,
+    /// Look without sleeping: a whole CPU.
+    Spin,
+}
+
+impl FromStr for Waiting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "block" => Ok(Self::Block),
+            "predict" => Ok(Self::Predict),
+            "spin" => Ok(Self::Spin),
+            _ => Err(format!("'{text}' is no way to wait; there are block, predict and spin")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Waiting {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Block => "block",
+            Self::Predict => "predict",
+            Self::Spin => "spin",
+        })
+    }
+}
+
+/// The waits of a thread, and what came of them.
+pub(super) struct Waiter {
+    waiting: Waiting,
+    predictor: Option<Predictor>,
+    /// When the thread last woke up, in nanoseconds of the monotonic clock.
+    awake_since: u64,
+    /// Sleeps that a record ended.
+    pub(super) woken: u64,
+    /// Packets that were taken.
+    pub(super) packets: u64,
+    /// Of them, those that were received while the thread was awake.
+    pub(super) met: u64,
+}
+
+impl Waiter {
+    /// All that it needs is allocated here.
+    pub(super) fn new(waiting: Waiting) -> Self {
+        let now = monotonic_ns();
+        let predictor = (waiting == Waiting::Predict).then(|| Predictor::new(now, PERMILLE));
+        Self { waiting, predictor, awake_since: now, woken: 0, packets: 0, met: 0 }
+    }
+
+    /// A packet was taken: when it was received, by the monotonic clock, and the stream whose DATA it brought.
+    pub(super) fn took(&mut self, received: u64, stream: Option<usize>) {
+        self.packets += 1;
+        self.met += u64::from(received >= self.awake_since);
+        if let (Some(predictor), Some(stream)) = (&mut self.predictor, stream) {
+            predictor.arrived(stream, received);
+        }
+    }
+
+    /// What wakes a sleeping thread in spite of prediction; none where nothing is predicted.
+    pub(super) fn left_to_block(&self) -> Option<LeftToBlock> {
+        self.predictor.as_ref().map(Predictor::left_to_block)
+    }
+
+    /// Waits until there may be something in the ring, or something else to do.
+    ///
+    /// # Errors
+    /// What ppoll says.
+    pub(super) fn wait(&mut self, ring: &mut Ring, control: &Control) -> Result<(), ReaderError> {
+        let now = monotonic_ns();
+        let longest = now + LONGEST_NS;
+        let plan = match (self.waiting, &mut self.predictor) {
+            (Waiting::Spin, _) => Plan::Look { until: longest },
+            (_, Some(predictor)) => predictor.plan(now),
+            (_, None) => Plan::Block,
+        };
+        match plan {
+            Plan::Look { until } => look(ring, control, until.min(longest)),
+            Plan::Sleep { until } if until < longest => self.sleep(ring, control, now, until, Some(until))?,
+            Plan::Sleep { .. } | Plan::Block => self.sleep(ring, control, now, longest, None)?,
+        }
+        Ok(())
+    }
+
+    fn sleep(
+        &mut self,
+        ring: &mut Ring,
+        control: &Control,
+        now: u64,
+        until: u64,
+        planned: Option<u64>,
+    ) -> Result<(), ReaderError> {
+        let ended = ring.sleep(&[control.fd()], until.saturating_sub(now))?;
+        if ended == Sleep::NotNeeded {
+            return Ok(());
+        }
+        self.woken += u64::from(ended == Sleep::Ring);
+        self.awake_since = monotonic_ns();
+        if let Some(predictor) = &mut self.predictor {
+            predictor.slept(now, self.awake_since, planned.filter(|_| ended == Sleep::TimedOut));
+        }
+        Ok(())
+    }
+}
+
+/// Looks without sleeping until there is a record, the time is over, or the thread is to end.
+fn look(ring: &Ring, control: &Control, until: u64) {
+    while !ring.has_records() && !control.stopping() && monotonic_ns() < until {
+        hint::spin_loop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_way_is_written_as_it_is_read() {
+        for waiting in [Waiting::Block, Waiting::Predict, Waiting::Spin] {
+            assert_eq!(waiting.to_string().parse(), Ok(waiting));
+        }
+        assert!(
+            "doze".parse::<Waiting>().is_err_and(|wrong| wrong.contains("'doze'") && wrong.contains("spin"))
+        );
+    }
+}

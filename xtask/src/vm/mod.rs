@@ -1,0 +1,156 @@
+//! `cargo xtask vm`: the integration tests on Debian's PREEMPT_RT kernels, in a virtual machine that QEMU translates: it
+//! takes no rights and no KVM, and changes nothing of the host.
+//!
+//! The guest's root is made here (`root`): the test programs with the libraries that they need, under the very paths
+//! that they have on the host; modules of the kernel's package; a script that runs the chosen tests (`guest`) while both
+//! CPUs are contended for, and ends the machine with a status. What the kernel said is judged afterwards (`judge`).
+
+mod archive;
+mod guest;
+mod judge;
+mod kernel;
+mod modules;
+mod programs;
+mod qemu;
+mod root;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result};
+use crate::process;
+use crate::project::{self, Project};
+use kernel::Kernel;
+
+/// What the verb takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// On which kernel
+    #[arg(value_enum, default_value_t = Which::All)]
+    which: Which,
+    /// Also the tests that take long
+    #[arg(long)]
+    full: bool,
+    /// Only the tests whose name holds this
+    #[arg(long, value_name = "NAME")]
+    filter: Option<String>,
+}
+
+/// As it is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Which {
+    /// Debian 12's PREEMPT_RT kernel
+    #[value(name = "6.1-rt")]
+    Rt61,
+    /// Debian 13's PREEMPT_RT kernel, as Debian 12 has it
+    #[value(name = "6.12-rt")]
+    Rt612,
+    All,
+}
+
+/// What became of one kernel's tests; one that failed is an error.
+enum Outcome {
+    Passed { tests: usize, took: Duration },
+    Skipped { reason: String },
+}
+
+/// Programs of the host, each with the package that has it.
+const NEEDED: [(&str, &str); 4] = [
+    ("qemu-system-x86_64", "qemu-system-x86"),
+    ("apt-get", "apt"),
+    ("dpkg-deb", "dpkg"),
+    ("strip", "binutils"),
+];
+
+/// Runs what is asked for. A machine on which it cannot run is an error here, since it was asked for by name.
+pub(crate) fn perform(project: &Project, args: &Args) -> Result<ExitCode> {
+    let kernels: &[Kernel] = match args.which {
+        Which::Rt61 => &[Kernel::Rt61],
+        Which::Rt612 => &[Kernel::Rt612],
+        Which::All => &Kernel::ALL,
+    };
+    let skipped = run(project, kernels, args.full, args.filter.as_deref())?;
+    if skipped.is_empty() { Ok(ExitCode::SUCCESS) } else { Err(Error::plain("nothing was tested")) }
+}
+
+/// As a step of `cargo xtask test`: all kernels. Gives what was skipped, with the reason.
+pub(crate) fn step(project: &Project, full: bool) -> Result<Vec<String>> {
+    run(project, &Kernel::ALL, full, None)
+}
+
+fn run(project: &Project, kernels: &[Kernel], full: bool, filter: Option<&str>) -> Result<Vec<String>> {
+    let mut skipped = Vec::new();
+    let mut failures = Vec::new();
+    let programs = if missing().is_empty() { Some(programs::build(project)?) } else { None };
+    for &kernel in kernels {
+        let name = kernel.name();
+        let outcome = match &programs {
+            Some(programs) => test(project, kernel, programs, full, filter),
+            None => Ok(Outcome::Skipped { reason: missing() }),
+        };
+        match outcome {
+            Ok(Outcome::Passed { tests, took }) => {
+                eprintln!("vm {name}: {tests} tests run: {tests} passed, in {} s", took.as_secs());
+            }
+            Ok(Outcome::Skipped { reason }) => skipped.push(format!("vm {name}: skipped: {reason}")),
+            Err(error) => {
+                eprintln!("vm {name}: {error}");
+                failures.push(name);
+            }
+        }
+    }
+    for line in &skipped {
+        eprintln!("{line}");
+    }
+    if failures.is_empty() {
+        Ok(skipped)
+    } else {
+        Err(Error::plain(format!("tests failed on {}", failures.join(" and "))))
+    }
+}
+
+/// What this host lacks, with the remedy; empty where nothing.
+fn missing() -> String {
+    let absent: Vec<&str> = NEEDED
+        .into_iter()
+        .filter(|(program, _)| process::find(program).is_none())
+        .map(|(_, package)| package)
+        .collect();
+    if cfg!(not(target_arch = "x86_64")) {
+        "the kernels are x86-64's".to_owned()
+    } else if absent.is_empty() {
+        String::new()
+    } else {
+        let packages = absent.join(" ");
+        format!("needs {packages} (as root: apt-get install --no-install-recommends {packages})")
+    }
+}
+
+/// Where kernels, roots and serial output lie.
+fn place(project: &Project) -> PathBuf {
+    project.target.join("vm")
+}
+
+fn test(
+    project: &Project,
+    kernel: Kernel,
+    programs: &programs::Programs,
+    full: bool,
+    filter: Option<&str>,
+) -> Result<Outcome> {
+    let files = match kernel::provide(&place(project), kernel) {
+        Ok(files) => files,
+        Err(error) => return Ok(Outcome::Skipped { reason: format!("its package cannot be had: {error}") }),
+    };
+    let tests = guest::chosen(kernel, full, filter);
+    let begun = Instant::now();
+    let initramfs = files.directory.join("initramfs");
+    project::write(&initramfs, &root::make(project, &files, programs, &tests)?)?;
+    let serial = place(project).join(format!("{}.log", kernel.name()));
+    eprintln!("vm {}: {} tests, serial output in {}", kernel.name(), tests.len(), serial.display());
+    let ended = qemu::boot(&files.image, &initramfs, &serial)?;
+    let said = String::from_utf8_lossy(&project::read(&serial)?).into_owned();
+    judge::judge(&said, ended, &tests).map_err(Error::plain)?;
+    Ok(Outcome::Passed { tests: tests.len(), took: begun.elapsed() })
+}
