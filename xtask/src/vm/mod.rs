@@ -16,6 +16,7 @@ mod root;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
@@ -49,12 +50,6 @@ enum Which {
     All,
 }
 
-/// What became of one kernel's tests; one that failed is an error.
-enum Outcome {
-    Passed { tests: usize, took: Duration },
-    Skipped { reason: String },
-}
-
 /// Programs of the host, each with the package that has it.
 const NEEDED: [(&str, &str); 4] = [
     ("qemu-system-x86_64", "qemu-system-x86"),
@@ -83,17 +78,28 @@ fn run(project: &Project, kernels: &[Kernel], full: bool, filter: Option<&str>) 
     let mut skipped = Vec::new();
     let mut failures = Vec::new();
     let programs = if missing().is_empty() { Some(programs::build(project)?) } else { None };
+    let mut guests = Vec::new();
     for &kernel in kernels {
-        let name = kernel.name();
-        let outcome = match &programs {
-            Some(programs) => test(project, kernel, programs, full, filter),
-            None => Ok(Outcome::Skipped { reason: missing() }),
-        };
+        match &programs {
+            None => skipped.push(format!("vm {}: skipped: {}", kernel.name(), missing())),
+            Some(programs) => match Guest::make(project, kernel, programs, full, filter)? {
+                Ok(guest) => guests.push(guest),
+                Err(reason) => skipped.push(format!("vm {}: skipped: {reason}", kernel.name())),
+            },
+        }
+    }
+    // Side by side: each takes one CPU of the host.
+    let outcomes: Vec<_> = thread::scope(|scope| {
+        let running: Vec<_> = guests.iter().map(|guest| scope.spawn(|| guest.test())).collect();
+        running
+            .into_iter()
+            .map(|one| one.join().unwrap_or_else(|_| Err(Error::plain("it panicked"))))
+            .collect()
+    });
+    for (guest, outcome) in guests.iter().zip(outcomes) {
+        let (name, tests) = (guest.kernel.name(), guest.tests.len());
         match outcome {
-            Ok(Outcome::Passed { tests, took }) => {
-                eprintln!("vm {name}: {tests} tests run: {tests} passed, in {} s", took.as_secs());
-            }
-            Ok(Outcome::Skipped { reason }) => skipped.push(format!("vm {name}: skipped: {reason}")),
+            Ok(took) => eprintln!("vm {name}: {tests} tests run: {tests} passed, in {} s", took.as_secs()),
             Err(error) => {
                 eprintln!("vm {name}: {error}");
                 failures.push(name);
@@ -132,25 +138,42 @@ fn place(project: &Project) -> PathBuf {
     project.target.join("vm")
 }
 
-fn test(
-    project: &Project,
+/// A machine that is ready to be started.
+struct Guest {
     kernel: Kernel,
-    programs: &programs::Programs,
-    full: bool,
-    filter: Option<&str>,
-) -> Result<Outcome> {
-    let files = match kernel::provide(&place(project), kernel) {
-        Ok(files) => files,
-        Err(error) => return Ok(Outcome::Skipped { reason: format!("its package cannot be had: {error}") }),
-    };
-    let tests = guest::chosen(kernel, full, filter);
-    let begun = Instant::now();
-    let initramfs = files.directory.join("initramfs");
-    project::write(&initramfs, &root::make(project, &files, programs, &tests)?)?;
-    let serial = place(project).join(format!("{}.log", kernel.name()));
-    eprintln!("vm {}: {} tests, serial output in {}", kernel.name(), tests.len(), serial.display());
-    let ended = qemu::boot(&files.image, &initramfs, &serial)?;
-    let said = String::from_utf8_lossy(&project::read(&serial)?).into_owned();
-    judge::judge(&said, ended, &tests).map_err(Error::plain)?;
-    Ok(Outcome::Passed { tests: tests.len(), took: begun.elapsed() })
+    image: PathBuf,
+    initramfs: PathBuf,
+    serial: PathBuf,
+    tests: Vec<&'static guest::Test>,
+}
+
+impl Guest {
+    /// Where the kernel cannot be had, the reason.
+    fn make(
+        project: &Project,
+        kernel: Kernel,
+        programs: &programs::Programs,
+        full: bool,
+        filter: Option<&str>,
+    ) -> Result<std::result::Result<Self, String>> {
+        let files = match kernel::provide(&place(project), kernel) {
+            Ok(files) => files,
+            Err(error) => return Ok(Err(format!("its package cannot be had: {error}"))),
+        };
+        let tests = guest::chosen(kernel, full, filter);
+        let initramfs = files.directory.join("initramfs");
+        project::write(&initramfs, &root::make(project, &files, programs, &tests)?)?;
+        let serial = place(project).join(format!("{}.log", kernel.name()));
+        eprintln!("vm {}: {} tests, serial output in {}", kernel.name(), tests.len(), serial.display());
+        Ok(Ok(Self { kernel, image: files.image, initramfs, serial, tests }))
+    }
+
+    /// Boots it and judges what it said. Gives how long it took.
+    fn test(&self) -> Result<Duration> {
+        let begun = Instant::now();
+        let ended = qemu::boot(&self.image, &self.initramfs, &self.serial)?;
+        let said = String::from_utf8_lossy(&project::read(&self.serial)?).into_owned();
+        judge::judge(&said, ended, &self.tests).map_err(Error::plain)?;
+        Ok(begun.elapsed())
+    }
 }

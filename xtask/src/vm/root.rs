@@ -7,7 +7,6 @@ use std::process::Command;
 use super::archive::Archive;
 use super::guest::Test;
 use super::kernel::Files;
-use super::place;
 use super::programs::Programs;
 use crate::error::{Error, Result};
 use crate::process;
@@ -45,18 +44,19 @@ pub(super) fn make(
             .ok_or_else(|| Error::plain(format!("{tool} is missing, which tests in the guest start")))?;
         with_libraries(&mut archive, &path, &project::read(&path)?)?;
     }
-    add_programs(project, &mut archive, programs, tests)?;
+    add_programs(project, &kernel.directory, &mut archive, programs, tests)?;
     Ok(archive.finish())
 }
 
 fn add_programs(
     project: &Project,
+    directory: &Path,
     archive: &mut Archive,
     programs: &Programs,
     tests: &[&'static Test],
 ) -> Result<()> {
     let mut lines = String::new();
-    let stripped = |program: &Path| strip(program, &place(project).join("stripped"));
+    let stripped = |program: &Path| strip(program, &directory.join("stripped"));
     with_libraries(archive, &programs.monitor, &stripped(&programs.monitor)?)?;
     for test in tests {
         let program = programs.tests.get(test.target);
