@@ -102,7 +102,7 @@ impl Window for Place {
     fn byte<const AT: usize>(&self) -> u8 {
         let number = read!("u8", self.0, AT);
         // SAFETY: a read of 8 bits leaves the others 0. Said, so that the compiler does not clear them once more.
-        unsafe { assert_unchecked(number <= u8::MAX as u64) };
+        unsafe { assert_unchecked(u8::try_from(number).is_ok()) };
         number as u8
     }
 
@@ -110,7 +110,7 @@ impl Window for Place {
     fn half<const AT: usize>(&self) -> u16 {
         let number = read!("u16", self.0, AT);
         // SAFETY: as above.
-        unsafe { assert_unchecked(number <= u16::MAX as u64) };
+        unsafe { assert_unchecked(u16::try_from(number).is_ok()) };
         number as u16
     }
 
@@ -118,7 +118,7 @@ impl Window for Place {
     fn word<const AT: usize>(&self) -> u32 {
         let number = read!("u32", self.0, AT);
         // SAFETY: as above.
-        unsafe { assert_unchecked(number <= u32::MAX as u64) };
+        unsafe { assert_unchecked(u32::try_from(number).is_ok()) };
         number as u32
     }
 

@@ -8,7 +8,7 @@
 //!
 //! # Which streams are expected
 //! A stream takes part from its first decoded frame that states a reporting rate and is in step, and until none came
-//! for a second or three periods, whichever is longer. Who is expected at an instant is written down when its first
+//! for 1.5 s or three periods, whichever is longer. Who is expected at an instant is written down when its first
 //! frame opens it; a stream that comes to it without having been expected is added. In the first second of the first
 //! stream instants wait for the end of their window even where all have come, so that those that begin with it are
 //! there. Copies are not offered at all.

@@ -9,8 +9,9 @@ use crate::time::Nanos;
 /// Different reporting rates at the same time.
 pub const RATES: usize = 16;
 
-/// A stream of which no frame came for so long, or for [`LEAVE_PERIODS`], is no longer expected: one second.
-const LEAVE_NS: i64 = 1_000_000_000;
+/// A stream of which no frame came for so long, or for [`LEAVE_PERIODS`], is no longer expected: 1.5 s. More
+/// than the second for which a stream that tags a leap second otherwise is out of step: it is expected all through it.
+const LEAVE_NS: i64 = 1_500_000_000;
 
 /// See [`LEAVE_NS`]: what is longer holds.
 const LEAVE_PERIODS: u64 = 3;
