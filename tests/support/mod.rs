@@ -48,6 +48,10 @@ pub(crate) enum Need {
     Chronyd,
     /// The fuzz targets, built.
     FuzzTargets,
+    /// A virtual machine with Debian 12's PREEMPT_RT kernel, made ready.
+    Rt61,
+    /// One with Debian 13's.
+    Rt612,
     /// `PyPI`'s pyc37, somebody else's PMU and PDC.
     Pyc37,
     /// The captures, which are not part of the project.
@@ -69,7 +73,7 @@ type Found = Result<(), String>;
 type Check = fn() -> Found;
 
 /// How each need is looked for; what was found is kept for the rest of the process.
-static CHECKS: [(Need, Check, OnceLock<Found>); 19] = [
+static CHECKS: [(Need, Check, OnceLock<Found>); 21] = [
     (Need::Root, root, OnceLock::new()),
     (Need::Bpf, bpf, OnceLock::new()),
     (Need::Bpffs, bpffs, OnceLock::new()),
@@ -87,6 +91,8 @@ static CHECKS: [(Need, Check, OnceLock<Found>); 19] = [
     (Need::Ptp4l, ptp4l, OnceLock::new()),
     (Need::Chronyd, chronyd, OnceLock::new()),
     (Need::FuzzTargets, fuzz_targets, OnceLock::new()),
+    (Need::Rt61, || machine("6.1-rt"), OnceLock::new()),
+    (Need::Rt612, || machine("6.12-rt"), OnceLock::new()),
     (Need::Pyc37, pyc37_installed, OnceLock::new()),
     (Need::Captures, captured, OnceLock::new()),
 ];
@@ -213,6 +219,19 @@ fn ptp4l() -> Found {
 
 fn chronyd() -> Found {
     demand(on_path("chronyd"), "chronyd (chrony)")
+}
+
+/// Made ready from this build by `cargo xtask test`, which also says here why one could not be.
+fn machine(kernel: &str) -> Found {
+    const REMEDY: &str = "a virtual machine (cargo xtask test --only vm makes it ready)";
+    let machines = env::var_os("PMU_VM").ok_or(REMEDY)?;
+    let place = Path::new(&machines).join(kernel);
+    if let Ok(reason) = fs::read_to_string(place.join("skipped")) {
+        return Err(reason);
+    }
+    let made = |path: &Path| fs::metadata(path).and_then(|file| file.modified()).ok();
+    let own = env::current_exe().ok().and_then(|program| made(&program));
+    demand(own.is_some() && made(&place.join("initramfs")) >= own, REMEDY)
 }
 
 fn fuzz_targets() -> Found {

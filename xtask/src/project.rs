@@ -104,6 +104,14 @@ pub(crate) fn create_dir(directory: &Path) -> Result<()> {
     fs::create_dir_all(directory).map_err(Error::file("create the directory", directory))
 }
 
+/// Removes a file; that it was not there is fine.
+pub(crate) fn remove_file(file: &Path) -> Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::file("remove", file)(error)),
+        _ => Ok(()),
+    }
+}
+
 /// Removes a directory and what is in it; one that does not exist is removed already.
 pub(crate) fn remove_dir(directory: &Path) -> Result<()> {
     match fs::remove_dir_all(directory) {

@@ -2,6 +2,8 @@
 
 mod prerequisites;
 
+use std::env;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use crate::ebpf::{self, prove};
@@ -47,7 +49,7 @@ enum Step {
     Docs,
     /// The fuzz targets, built; they run as tests
     FuzzTargets,
-    /// Tests on PREEMPT_RT kernels, in virtual machines
+    /// Virtual machines with PREEMPT_RT kernels, made ready; they run as tests
     Vm,
     Tests,
 }
@@ -84,9 +86,8 @@ impl Step {
         }
     }
 
-    /// Gives what could not be done here, with the reason.
-    fn perform(self, project: &Project, args: &Args) -> Result<Vec<String>> {
-        let done = match self {
+    fn perform(self, project: &Project, args: &Args) -> Result<()> {
+        match self {
             Self::Prerequisites => {
                 prerequisites::install(project);
                 Ok(())
@@ -104,23 +105,17 @@ impl Step {
                 // libFuzzer is C++. Without a compiler for it the tests that run it are shown as skipped.
                 if process::find("c++").is_some() { fuzz::build(project) } else { Ok(()) }
             }
-            Self::Vm => return vm::step(project, args.full),
-            Self::Tests => process::run(&mut tests(project, args)),
-        };
-        done.map(|()| Vec::new())
+            Self::Vm => vm::prepare(project, args.full),
+            Self::Tests => process::run(&mut tests(project, args)?),
+        }
     }
 }
 
-/// Runs the steps asked for; the first that fails ends it, named with the command that repeats it. What was skipped is
-/// named once more at the end.
+/// Runs the steps asked for; the first that fails ends it, named with the command that repeats it.
 pub(crate) fn perform(project: &Project, args: &Args) -> Result<ExitCode> {
-    let mut skipped = Vec::new();
     for step in steps(args) {
         eprintln!("\n== {} ==", step.name());
-        skipped.extend(step.perform(project, args).map_err(|error| failed(step, args, &error))?);
-    }
-    for line in skipped {
-        eprintln!("{line}");
+        step.perform(project, args).map_err(|error| failed(step, args, &error))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -165,7 +160,7 @@ fn docs(project: &Project) -> Command {
 }
 
 /// The tests themselves: by nextest where it is installed, by cargo where not.
-fn tests(project: &Project, args: &Args) -> Command {
+fn tests(project: &Project, args: &Args) -> Result<Command> {
     let mut command = cargo(project);
     let has_nextest = process::output(cargo(project).args(["nextest", "--version"])).is_ok();
     if has_nextest {
@@ -179,6 +174,8 @@ fn tests(project: &Project, args: &Args) -> Command {
         command.args(["test", "--no-fail-fast", "--lib", "--bins", "--tests"]).args(HOST_WORLD);
     }
     command.env("PMU_FUZZ_TARGETS", fuzz::programs(project));
+    let this = env::current_exe().map_err(Error::file("find", Path::new("xtask")))?;
+    command.env("PMU_XTASK", this).env("PMU_VM", vm::place(project));
     // Monitors keep configurations for the next run, in this host's state directory: not those of tests, which would also
     // find one another's there.
     command.env("STATE_DIRECTORY", "");
@@ -186,5 +183,5 @@ fn tests(project: &Project, args: &Args) -> Command {
     if args.full {
         command.env("PMU_TEST_FULL", "1");
     }
-    command
+    Ok(command)
 }

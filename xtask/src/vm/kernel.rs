@@ -38,8 +38,6 @@ impl Kernel {
 /// What the guest needs of a kernel's package.
 pub(super) struct Files {
     pub(super) directory: PathBuf,
-    /// What QEMU boots.
-    pub(super) image: PathBuf,
     /// Modules, in the order in which they are to be loaded.
     pub(super) modules: Vec<PathBuf>,
     /// busybox, which needs no library.
@@ -58,9 +56,13 @@ pub(super) fn provide(place: &Path, kernel: Kernel) -> Result<Files> {
         project::remove_dir(&directory)?;
         unpack(&directory, kernel, &busybox)?;
     }
-    let image = directory.join("vmlinuz");
     let modules = project::files_below(&directory.join("modules"))?;
-    Ok(Files { directory, image, modules, busybox })
+    Ok(Files { directory, modules, busybox })
+}
+
+/// What QEMU boots.
+pub(super) fn image(directory: &Path) -> PathBuf {
+    directory.join("vmlinuz")
 }
 
 fn busybox(place: &Path) -> Result<PathBuf> {
@@ -88,7 +90,7 @@ fn unpack(directory: &Path, kernel: Kernel, busybox: &Path) -> Result<()> {
         .find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("vmlinuz-")))
         .ok_or_else(|| Error::plain(format!("{package} has no image")))?;
     modules::gather(&whole.join("lib/modules"), &directory.join("modules"), busybox)?;
-    std::fs::rename(&image, directory.join("vmlinuz")).map_err(Error::file("move", &image))?;
+    std::fs::rename(&image, self::image(directory)).map_err(Error::file("move", &image))?;
     project::remove_dir(&whole)?;
     project::remove_dir(&download)?;
     project::write(&directory.join(MARK), package.as_bytes())

@@ -36,6 +36,9 @@ pub(crate) struct Args {
     /// Only the tests whose name holds this
     #[arg(long, value_name = "NAME")]
     filter: Option<String>,
+    /// What was made ready by `cargo xtask test --only vm`, as it is
+    #[arg(long, hide = true, conflicts_with = "filter")]
+    prepared: bool,
 }
 
 /// As it is asked for.
@@ -65,30 +68,53 @@ pub(crate) fn perform(project: &Project, args: &Args) -> Result<ExitCode> {
         Which::Rt612 => &[Kernel::Rt612],
         Which::All => &Kernel::ALL,
     };
-    let skipped = run(project, kernels, args.full, args.filter.as_deref())?;
-    if skipped.is_empty() { Ok(ExitCode::SUCCESS) } else { Err(Error::plain("nothing was tested")) }
+    let filter = args.filter.as_deref();
+    let guests: Vec<Guest> = if args.prepared {
+        kernels.iter().map(|&kernel| Guest::new(project, kernel, args.full, None)).collect()
+    } else {
+        let mut guests = Vec::new();
+        for (kernel, guest) in make(project, kernels, args.full, filter)? {
+            guests.push(guest.map_err(|reason| Error::plain(format!("{}: {reason}", kernel.name())))?);
+        }
+        guests
+    };
+    run(&guests).map(|()| ExitCode::SUCCESS)
 }
 
-/// As a step of `cargo xtask test`: all kernels. Gives what was skipped, with the reason.
-pub(crate) fn step(project: &Project, full: bool) -> Result<Vec<String>> {
-    run(project, &Kernel::ALL, full, None)
-}
-
-fn run(project: &Project, kernels: &[Kernel], full: bool, filter: Option<&str>) -> Result<Vec<String>> {
-    let mut skipped = Vec::new();
-    let mut failures = Vec::new();
-    let programs = if missing().is_empty() { Some(programs::build(project)?) } else { None };
-    let mut guests = Vec::new();
-    for &kernel in kernels {
-        match &programs {
-            None => skipped.push(format!("vm {}: skipped: {}", kernel.name(), missing())),
-            Some(programs) => match Guest::make(project, kernel, programs, full, filter)? {
-                Ok(guest) => guests.push(guest),
-                Err(reason) => skipped.push(format!("vm {}: skipped: {reason}", kernel.name())),
-            },
+/// As a step of `cargo xtask test`: makes all machines ready to be started, which tests then do. Where one cannot be
+/// had, the reason lies in its directory.
+pub(crate) fn prepare(project: &Project, full: bool) -> Result<()> {
+    for (kernel, guest) in make(project, &Kernel::ALL, full, None)? {
+        let reason = directory(project, kernel).join("skipped");
+        project::remove_file(&reason)?;
+        if let Err(why) = guest {
+            project::remove_file(&initramfs(project, kernel))?;
+            eprintln!("vm {}: {why}", kernel.name());
+            project::write(&reason, why.as_bytes())?;
         }
     }
-    // Side by side: each takes one CPU of the host.
+    Ok(())
+}
+
+type Made = std::result::Result<Guest, String>;
+
+fn make(
+    project: &Project,
+    kernels: &[Kernel],
+    full: bool,
+    filter: Option<&str>,
+) -> Result<Vec<(Kernel, Made)>> {
+    let missing = missing();
+    if !missing.is_empty() {
+        return Ok(kernels.iter().map(|&kernel| (kernel, Err(missing.clone()))).collect());
+    }
+    let programs = programs::build(project)?;
+    let guest = |&kernel: &Kernel| Ok((kernel, Guest::make(project, kernel, &programs, full, filter)?));
+    kernels.iter().map(guest).collect()
+}
+
+/// Side by side: each takes one CPU of the host.
+fn run(guests: &[Guest]) -> Result<()> {
     let outcomes: Vec<_> = thread::scope(|scope| {
         let running: Vec<_> = guests.iter().map(|guest| scope.spawn(|| guest.test())).collect();
         running
@@ -96,6 +122,7 @@ fn run(project: &Project, kernels: &[Kernel], full: bool, filter: Option<&str>) 
             .map(|one| one.join().unwrap_or_else(|_| Err(Error::plain("it panicked"))))
             .collect()
     });
+    let mut failures = Vec::new();
     for (guest, outcome) in guests.iter().zip(outcomes) {
         let (name, tests) = (guest.kernel.name(), guest.tests.len());
         match outcome {
@@ -106,11 +133,8 @@ fn run(project: &Project, kernels: &[Kernel], full: bool, filter: Option<&str>) 
             }
         }
     }
-    for line in &skipped {
-        eprintln!("{line}");
-    }
     if failures.is_empty() {
-        Ok(skipped)
+        Ok(())
     } else {
         Err(Error::plain(format!("tests failed on {}", failures.join(" and "))))
     }
@@ -124,18 +148,26 @@ fn missing() -> String {
         .map(|(_, package)| package)
         .collect();
     if cfg!(not(target_arch = "x86_64")) {
-        "the kernels are x86-64's".to_owned()
+        "an x86-64 host".to_owned()
     } else if absent.is_empty() {
         String::new()
     } else {
         let packages = absent.join(" ");
-        format!("needs {packages} (as root: apt-get install --no-install-recommends {packages})")
+        format!("{packages} (as root: apt-get install --no-install-recommends {packages})")
     }
 }
 
 /// Where kernels, roots and serial output lie.
-fn place(project: &Project) -> PathBuf {
+pub(crate) fn place(project: &Project) -> PathBuf {
     project.target.join("vm")
+}
+
+fn directory(project: &Project, kernel: Kernel) -> PathBuf {
+    place(project).join(kernel.name())
+}
+
+fn initramfs(project: &Project, kernel: Kernel) -> PathBuf {
+    directory(project, kernel).join("initramfs")
 }
 
 /// A machine that is ready to be started.
@@ -148,6 +180,16 @@ struct Guest {
 }
 
 impl Guest {
+    fn new(project: &Project, kernel: Kernel, full: bool, filter: Option<&str>) -> Self {
+        Self {
+            kernel,
+            image: kernel::image(&directory(project, kernel)),
+            initramfs: initramfs(project, kernel),
+            serial: place(project).join(format!("{}.log", kernel.name())),
+            tests: guest::chosen(kernel, full, filter),
+        }
+    }
+
     /// Where the kernel cannot be had, the reason.
     fn make(
         project: &Project,
@@ -155,21 +197,23 @@ impl Guest {
         programs: &programs::Programs,
         full: bool,
         filter: Option<&str>,
-    ) -> Result<std::result::Result<Self, String>> {
+    ) -> Result<Made> {
         let files = match kernel::provide(&place(project), kernel) {
             Ok(files) => files,
-            Err(error) => return Ok(Err(format!("its package cannot be had: {error}"))),
+            Err(error) => return Ok(Err(format!("its package, which cannot be had: {error}"))),
         };
-        let tests = guest::chosen(kernel, full, filter);
-        let initramfs = files.directory.join("initramfs");
-        project::write(&initramfs, &root::make(project, &files, programs, &tests)?)?;
-        let serial = place(project).join(format!("{}.log", kernel.name()));
-        eprintln!("vm {}: {} tests, serial output in {}", kernel.name(), tests.len(), serial.display());
-        Ok(Ok(Self { kernel, image: files.image, initramfs, serial, tests }))
+        let guest = Self::new(project, kernel, full, filter);
+        if guest.tests.is_empty() {
+            return Ok(Err("a test of that name".to_owned()));
+        }
+        project::write(&guest.initramfs, &root::make(project, &files, programs, &guest.tests)?)?;
+        Ok(Ok(guest))
     }
 
     /// Boots it and judges what it said. Gives how long it took.
     fn test(&self) -> Result<Duration> {
+        let (name, tests, serial) = (self.kernel.name(), self.tests.len(), self.serial.display());
+        eprintln!("vm {name}: {tests} tests, serial output in {serial}");
         let begun = Instant::now();
         let ended = qemu::boot(&self.image, &self.initramfs, &self.serial)?;
         let said = String::from_utf8_lossy(&project::read(&self.serial)?).into_owned();

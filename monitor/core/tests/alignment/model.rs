@@ -123,7 +123,7 @@ impl Model {
         for number in absent.iter().filter(|_| end != End::Cut) {
             let leaves = |(word, last): &(i16, i64)| {
                 let periods = 3 * i64::try_from(rate(*word).period_ns()).expect("short");
-                now - last > SECOND.max(periods)
+                now - last > (SECOND + SECOND / 2).max(periods)
             };
             if self.members.get(number).is_some_and(leaves) {
                 self.members.remove(number);

@@ -116,16 +116,16 @@ fn one_that_joins_is_not_missed_before() {
 }
 
 #[test]
-fn one_that_stops_is_expected_for_a_second_and_no_longer() {
+fn one_that_stops_is_expected_for_a_second_and_a_half_and_no_longer() {
     let mut bench = running(Wait::Relative(WAIT), 3);
     for index in 200..300 {
         bench.send(1, 50, index, 40 * MS);
         bench.send(2, 50, index, 41 * MS);
     }
     let last_absent = bench.told.iter().filter(|told| told.absent == [3]).map(|told| told.key).max();
-    // Its last frame was that of 199. The window of 245 is the first to end more than a second after its arrival, when
-    // those up to 249 are open.
-    assert_eq!(last_absent, Some(key(50, 249)));
+    // Its last frame was that of 199. The window of 270 is the first to end more than 1.5 s after its arrival, when
+    // those up to 274 are open.
+    assert_eq!(last_absent, Some(key(50, 274)));
     assert_eq!(bench.aligner.active(), 2);
     let absent = bench.stream(3).absent;
     assert!(bench.told.iter().filter(|told| !told.absent.is_empty()).count() == absent as usize);
@@ -149,7 +149,7 @@ fn a_clock_that_jumps_opens_nothing_and_holds_nothing_open_for_long() {
             assert_eq!(bench.aligner.counts().out_of_step, 200);
             assert_eq!(bench.stream(3).out_of_step, 200);
             let incomplete = bench.told.iter().filter(|told| !told.absent.is_empty()).count();
-            assert!(incomplete < 60, "{incomplete} of {}", bench.told.len());
+            assert!(incomplete < 85, "{incomplete} of {}", bench.told.len());
             assert_eq!(bench.told.last().map(|told| told.present.len()), Some(2));
         }
     }
