@@ -6,6 +6,7 @@ mod completions;
 mod decode;
 mod demo;
 mod detach;
+mod doctor;
 pub mod exit;
 mod follow;
 mod logging;
@@ -39,6 +40,7 @@ enum Verb {
     Detach(detach::Arguments),
     Decode(decode::Arguments),
     Simulate(simulate::Arguments),
+    Doctor(doctor::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
 }
@@ -60,6 +62,7 @@ pub fn main() -> ExitCode {
         Verb::Detach(arguments) => detach::run(&arguments),
         Verb::Decode(arguments) => decode::run(&arguments),
         Verb::Simulate(arguments) => simulate::run(&arguments),
+        Verb::Doctor(arguments) => doctor::run(&arguments),
         Verb::Completions(arguments) => completions::run(&arguments),
         Verb::Man(arguments) => man::run(&arguments),
     };
