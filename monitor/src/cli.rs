@@ -18,6 +18,7 @@ mod signals;
 mod simulate;
 mod sources;
 mod status;
+mod tune;
 
 use std::process::ExitCode;
 
@@ -41,6 +42,7 @@ enum Verb {
     Decode(decode::Arguments),
     Simulate(simulate::Arguments),
     Doctor(doctor::Arguments),
+    Tune(tune::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
 }
@@ -63,6 +65,7 @@ pub fn main() -> ExitCode {
         Verb::Decode(arguments) => decode::run(&arguments),
         Verb::Simulate(arguments) => simulate::run(&arguments),
         Verb::Doctor(arguments) => doctor::run(&arguments),
+        Verb::Tune(arguments) => tune::run(&arguments),
         Verb::Completions(arguments) => completions::run(&arguments),
         Verb::Man(arguments) => man::run(&arguments),
     };

@@ -17,4 +17,5 @@ pub mod simulate;
 pub mod sink;
 pub mod status;
 pub mod sys;
+pub mod tune;
 pub mod ui;

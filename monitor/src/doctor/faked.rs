@@ -1,6 +1,7 @@
 //! A host in a temporary directory, for tests: fit in everything, until a test takes something away.
 
 use std::fs;
+use std::path::Path;
 
 use tempfile::TempDir;
 
@@ -16,6 +17,11 @@ pub(crate) fn asked() -> Asked {
 pub(crate) struct Faked {
     place: TempDir,
     pub(crate) keeper: Keeper,
+}
+
+/// In memory where there is such a place: a disk that discards what is removed takes half a minute for all these files.
+fn tempdir() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
 /// Everything but threads and idle states, which are made by functions of their own.
@@ -64,7 +70,7 @@ const FILES: &[(&str, &str)] = &[
 
 impl Faked {
     pub(crate) fn fit() -> Self {
-        let place = tempfile::tempdir().unwrap();
+        let place = tempdir();
         let keeper = Keeper {
             source: Source::Chrony,
             reference: Some("192.0.2.1".to_owned()),
@@ -94,6 +100,10 @@ impl Faked {
 
     pub(crate) fn host(&self) -> Host {
         Host::below(self.place.path(), self.keeper.clone())
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.place.path()
     }
 
     pub(crate) fn put(&self, path: &str, text: &str) {
