@@ -8,11 +8,11 @@ const GAP_MAX_US: i64 = 500;
 /// The same share of the CPU for others as the kernel leaves them (5 %), in pieces of [`GAP_MAX_US`].
 const PERIOD_US: i64 = 10_000;
 const RUNTIME_US: i64 = PERIOD_US - GAP_MAX_US;
+const RUNTIME: &str = "/proc/sys/kernel/sched_rt_runtime_us";
 const NANOS_PER_MICRO: i64 = 1_000;
 
 /// `sched_rt_runtime_us` of each `sched_rt_period_us` is what real-time threads may take (sched(7)).
 pub(super) fn rt_throttling(subject: &Subject<'_>) -> Looked {
-    const RUNTIME: &str = "/proc/sys/kernel/sched_rt_runtime_us";
     const PERIOD: &str = "/proc/sys/kernel/sched_rt_period_us";
     let (runtime, period) = (subject.host.number(RUNTIME)?, subject.host.number(PERIOD)?);
     let gap = period - runtime;
@@ -55,8 +55,12 @@ pub(super) fn fair_server(subject: &Subject<'_>) -> Looked {
         "the fair server takes up to {runtime} ns of each {period} ns from a reader that spins on CPU {}",
         subject.cpu
     );
-    let gap = GAP_MAX_US * NANOS_PER_MICRO;
-    let remedy =
-        format!("echo {gap} > {place}/runtime; echo {} > {place}/period", PERIOD_US * NANOS_PER_MICRO);
+    // Linux 6.12 refuses the change (EBUSY) once sched_rt_runtime_us was written, unless there is no limit meanwhile.
+    let remedy = format!(
+        "echo -1 > {RUNTIME}; echo {} > {place}/runtime; echo {} > {place}/period; echo {} > {RUNTIME}",
+        GAP_MAX_US * NANOS_PER_MICRO,
+        PERIOD_US * NANOS_PER_MICRO,
+        subject.host.number(RUNTIME)?
+    );
     Ok(Finding::warn(found, remedy))
 }

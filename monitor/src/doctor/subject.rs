@@ -186,11 +186,16 @@ fn vectors(device: &Path) -> Vec<u32> {
 
 impl Line {
     fn of(host: &Host, irq: u32) -> Self {
-        let list =
-            |file: &str| host.word(&format!("/proc/irq/{irq}/{file}")).ok().filter(|text| !text.is_empty());
-        // Empty until its interrupts are asked for.
-        let text = list("effective_affinity_list").or_else(|| list("smp_affinity_list"));
-        Self { irq, serves: text.and_then(|text| CpuList::parse(&text)) }
+        let list = |file: &str| {
+            let text = host.word(&format!("/proc/irq/{irq}/{file}")).ok().filter(|text| !text.is_empty())?;
+            CpuList::parse(&text)
+        };
+        let (effective, wanted) = (list("effective_affinity_list"), list("smp_affinity_list"));
+        // The one is empty until interrupts are asked for, and follows the other with the next interrupt.
+        let settled =
+            |cpus: &CpuList| wanted.as_ref().is_none_or(|wanted| cpus.iter().any(|cpu| wanted.contains(cpu)));
+        let serves = effective.filter(settled).or(wanted.clone());
+        Self { irq, serves }
     }
 }
 

@@ -101,6 +101,11 @@ const CASES: &[Case] = &[
         host.put("/sys/devices/system/cpu/online", "3\n");
     }),
     case("nic-irq-affinity", Fail, "echo 0-2 > /proc/irq/41/smp_affinity_list", |host| {
+        host.put("/proc/irq/41/smp_affinity_list", "0-3\n");
+        host.put("/proc/irq/41/effective_affinity_list", "3\n");
+    }),
+    case("nic-irq-affinity", Pass, "41, 42", |host| {
+        // Moved, and no interrupt has come since.
         host.put("/proc/irq/41/effective_affinity_list", "3\n");
     }),
     case("nic-irq-affinity", Fail, "echo 0-2 > /proc/irq/42/smp_affinity_list", |host| {
@@ -211,9 +216,14 @@ const CASES: &[Case] = &[
     ),
     case("rt-throttling", Pass, "not throttled", |host| host.put(RUNTIME, "-1\n")),
     case("rt-throttling", Unknown, "sched_rt_period_us", |host| host.remove(PERIOD)),
-    case("fair-server", Warn, "echo 500000 > /sys/kernel/debug/sched/fair_server/cpu3/runtime", |host| {
-        host.put("/sys/kernel/debug/sched/fair_server/cpu3/runtime", "50000000\n");
-    }),
+    case(
+        "fair-server",
+        Warn,
+        "echo 500000 > /sys/kernel/debug/sched/fair_server/cpu3/runtime; echo 10000000 >",
+        |host| {
+            host.put("/sys/kernel/debug/sched/fair_server/cpu3/runtime", "50000000\n");
+        },
+    ),
     case("fair-server", Pass, "before Linux 6.12", |host| {
         rt_kernel(host, "6.6.84");
         host.remove("/sys/kernel/debug/sched");
