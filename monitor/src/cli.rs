@@ -6,6 +6,7 @@ mod completions;
 mod decode;
 mod demo;
 mod detach;
+mod doctor;
 pub mod exit;
 mod follow;
 mod logging;
@@ -17,6 +18,7 @@ mod signals;
 mod simulate;
 mod sources;
 mod status;
+mod tune;
 
 use std::process::ExitCode;
 
@@ -39,6 +41,8 @@ enum Verb {
     Detach(detach::Arguments),
     Decode(decode::Arguments),
     Simulate(simulate::Arguments),
+    Doctor(doctor::Arguments),
+    Tune(tune::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
 }
@@ -60,6 +64,8 @@ pub fn main() -> ExitCode {
         Verb::Detach(arguments) => detach::run(&arguments),
         Verb::Decode(arguments) => decode::run(&arguments),
         Verb::Simulate(arguments) => simulate::run(&arguments),
+        Verb::Doctor(arguments) => doctor::run(&arguments),
+        Verb::Tune(arguments) => tune::run(&arguments),
         Verb::Completions(arguments) => completions::run(&arguments),
         Verb::Man(arguments) => man::run(&arguments),
     };

@@ -10,3 +10,5 @@ pub const USAGE: u8 = 2;
 pub const UNACCOUNTED: u8 = 3;
 /// Done, alarms were raised and `--fail-on-alarm` was given. [`UNACCOUNTED`] wins over it.
 pub const ALARMED: u8 = 4;
+/// `doctor`: something of this host fails. It wins over [`FAILED`], with which `doctor` says that it could not look.
+pub const UNFIT: u8 = 5;

@@ -61,9 +61,16 @@ impl Capabilities {
     /// `/proc` is not mounted, or has no `CapEff` line.
     pub fn effective() -> io::Result<Self> {
         let status = fs::read_to_string("/proc/thread-self/status")?;
-        parse_effective(&status).ok_or_else(|| {
+        Self::of_status(&status).ok_or_else(|| {
             io::Error::new(io::ErrorKind::InvalidData, "/proc/thread-self/status has no readable CapEff line")
         })
+    }
+
+    /// The effective set in the text of a `/proc/.../status`; `None` where it has no `CapEff` line.
+    #[must_use]
+    pub fn of_status(status: &str) -> Option<Self> {
+        let mask = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
+        u64::from_str_radix(mask.trim(), 16).ok().map(Self)
     }
 
     /// Whether `capability` is in the set.
@@ -79,11 +86,6 @@ impl Capabilities {
     }
 }
 
-fn parse_effective(status: &str) -> Option<Capabilities> {
-    let mask = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
-    u64::from_str_radix(mask.trim(), 16).ok().map(Capabilities)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,7 +93,7 @@ mod tests {
     #[test]
     fn parses_the_mask_of_a_confined_service() {
         let status = "Name:\tx\nCapPrm:\tffffffffffffffff\nCapEff:\t000000c000801000\nCapBnd:\t0\n";
-        let set = parse_effective(status).unwrap();
+        let set = Capabilities::of_status(status).unwrap();
         assert!(set.has(Capability::NetAdmin));
         assert!(set.has(Capability::SysNice));
         assert!(set.has(Capability::Perfmon));
@@ -102,8 +104,8 @@ mod tests {
 
     #[test]
     fn a_status_without_the_line_is_refused() {
-        assert_eq!(parse_effective("CapPrm:\tff\n"), None);
-        assert_eq!(parse_effective("CapEff:\tnot hexadecimal\n"), None);
+        assert_eq!(Capabilities::of_status("CapPrm:\tff\n"), None);
+        assert_eq!(Capabilities::of_status("CapEff:\tnot hexadecimal\n"), None);
     }
 
     #[test]

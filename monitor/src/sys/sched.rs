@@ -25,6 +25,28 @@ pub enum Policy {
 }
 
 impl Policy {
+    /// A policy by its number in sched(7) and its priority, as `/proc/N/stat` has them.
+    #[must_use]
+    pub fn of(number: i32, priority: u8) -> Self {
+        match number {
+            libc::SCHED_FIFO => Self::Fifo(priority),
+            libc::SCHED_RR => Self::RoundRobin(priority),
+            libc::SCHED_OTHER => Self::Other,
+            other => Self::Unknown(other),
+        }
+    }
+
+    /// The number in sched(7).
+    #[must_use]
+    pub fn number(self) -> i32 {
+        match self {
+            Self::Fifo(_) => libc::SCHED_FIFO,
+            Self::RoundRobin(_) => libc::SCHED_RR,
+            Self::Other => libc::SCHED_OTHER,
+            Self::Unknown(number) => number,
+        }
+    }
+
     /// The name in sched(7).
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -74,12 +96,24 @@ pub fn policy() -> io::Result<Policy> {
     checked_long(unsafe { libc::syscall(libc::SYS_sched_getparam, 0, &raw mut priority) })?;
     let priority = u8::try_from(priority).unwrap_or(u8::MAX);
     let number = i32::try_from(number).unwrap_or(i32::MAX) & !libc::SCHED_RESET_ON_FORK;
-    Ok(match number {
-        libc::SCHED_FIFO => Policy::Fifo(priority),
-        libc::SCHED_RR => Policy::RoundRobin(priority),
-        libc::SCHED_OTHER => Policy::Other,
-        other => Policy::Unknown(other),
+    Ok(Policy::of(number, priority))
+}
+
+/// Puts another thread, by its number, under a policy.
+///
+/// # Errors
+/// `ESRCH` where there is no such thread (0 and what is beyond any thread's number among them); `EPERM` without
+/// `CAP_SYS_NICE`; `EINVAL` for a policy that takes more than a priority, such as `SCHED_DEADLINE`.
+pub fn set_policy_of(tid: u32, policy: Policy) -> io::Result<()> {
+    // 0 would be the calling thread.
+    let tid = libc::pid_t::try_from(tid).ok().filter(|&tid| tid != 0);
+    let tid = tid.ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))?;
+    let parameters = libc::c_int::from(policy.priority());
+    // SAFETY: the kernel's sched_param is one int, and the pointer is to a live one.
+    checked_long(unsafe {
+        libc::syscall(libc::SYS_sched_setscheduler, tid, policy.number(), &raw const parameters)
     })
+    .map(drop)
 }
 
 /// CPU masks hold this many CPUs: the most that the kernel can be built for (`NR_CPUS`).
@@ -182,6 +216,16 @@ impl CpuList {
     }
 }
 
+impl FromIterator<usize> for CpuList {
+    /// Numbers in any order.
+    fn from_iter<T: IntoIterator<Item = usize>>(cpus: T) -> Self {
+        let mut cpus: Vec<usize> = cpus.into_iter().collect();
+        cpus.sort_unstable();
+        cpus.dedup();
+        Self(cpus)
+    }
+}
+
 impl fmt::Display for CpuList {
     /// The kernel's own list format.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -210,6 +254,38 @@ mod tests {
         assert_eq!(CpuList::parse("\n").unwrap().count(), 0);
         for wrong in ["x", "3-1", "0-99999999", "1-", "-1"] {
             assert_eq!(CpuList::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn cpus_are_collected_in_order_and_once() {
+        assert_eq!([3, 1, 2, 3].into_iter().collect::<CpuList>().to_string(), "1-3");
+    }
+
+    #[test]
+    fn policies_are_numbered_as_the_kernel_does() {
+        for policy in [Policy::Fifo(7), Policy::RoundRobin(8), Policy::Other, Policy::Unknown(6)] {
+            assert_eq!(Policy::of(policy.number(), policy.priority()), policy);
+        }
+    }
+
+    #[test]
+    fn another_threads_policy_is_set_and_no_thread_is_refused() {
+        let (started, number) = std::sync::mpsc::channel();
+        let (go_on, stopped) = std::sync::mpsc::channel::<()>();
+        let other = std::thread::spawn(move || {
+            // SAFETY: no pointers.
+            started.send(unsafe { libc::gettid() }).unwrap();
+            let _ = stopped.recv();
+            policy().unwrap()
+        });
+        let tid = u32::try_from(number.recv().unwrap()).unwrap();
+        let batch = Policy::Unknown(libc::SCHED_BATCH);
+        set_policy_of(tid, batch).unwrap();
+        drop(go_on);
+        assert_eq!(other.join().unwrap(), batch);
+        for nobody in [0, u32::MAX] {
+            assert_eq!(set_policy_of(nobody, batch).unwrap_err().raw_os_error(), Some(libc::ESRCH));
         }
     }
 
