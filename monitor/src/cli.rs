@@ -1,6 +1,7 @@
 //! The command line: one file for each verb, which parses its arguments, calls the library and prints.
 
 mod attach;
+mod bench;
 pub mod complete;
 mod completions;
 mod decode;
@@ -39,6 +40,7 @@ enum Verb {
     Detach(detach::Arguments),
     Decode(decode::Arguments),
     Simulate(simulate::Arguments),
+    Bench(bench::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
 }
@@ -60,6 +62,7 @@ pub fn main() -> ExitCode {
         Verb::Detach(arguments) => detach::run(&arguments),
         Verb::Decode(arguments) => decode::run(&arguments),
         Verb::Simulate(arguments) => simulate::run(&arguments),
+        Verb::Bench(arguments) => bench::run(&arguments),
         Verb::Completions(arguments) => completions::run(&arguments),
         Verb::Man(arguments) => man::run(&arguments),
     };

@@ -4,6 +4,7 @@ pub mod capture;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod hostbench;
 pub mod hub;
 pub mod live;
 pub mod netns;
