@@ -264,7 +264,8 @@ fn the_table_has_every_figure() {
 
 /// One after the other on the same CPU, so that a noisy machine is so to both; by the median of the pairs.
 fn cyclictest_agrees() {
-    const PAIRS: usize = 5;
+    // A single ratio is off by more than the bound one time in ten where others use the machine; five of nine are not.
+    const PAIRS: usize = 9;
     let cpu = first_allowed_cpu().unwrap().to_string();
     let own = || {
         let json = measured(&["--loops", "1000", "--cpu", &cpu]);
