@@ -123,3 +123,36 @@ impl<T> Running<T> {
         Ok(Done { value, granted })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept_to(cpu: usize, work: impl FnOnce() + Send + 'static) -> bool {
+        let request = rt::Request { priority: 1, cpu: Some(cpu), lock_memory: false };
+        let work = move || {
+            work();
+            Ok(())
+        };
+        start("nothing", request, work).unwrap().join().unwrap().granted.on_cpu
+    }
+
+    /// A CPU that goes offline does to a thread what this one does to itself.
+    #[test]
+    fn a_thread_that_has_lost_its_cpu_is_told_from_one_that_has_not() {
+        let allowed: Vec<_> = sched::affinity().unwrap().iter().collect();
+        assert!(kept_to(allowed[0], || ()));
+        if let [first, second, ..] = allowed[..] {
+            assert!(!kept_to(first, move || sched::set_affinity(second).unwrap()));
+        }
+    }
+
+    #[test]
+    fn a_failure_says_what_was_being_measured() {
+        let request = rt::Request { priority: 1, cpu: None, lock_memory: false };
+        let failing = || Err::<(), _>(io::ErrorKind::OutOfMemory.into());
+        let said = start("something", request, failing).unwrap().join().err().unwrap().to_string();
+        assert!(said.starts_with("cannot measure something: "), "{said}");
+        assert!(start("nothing", rt::Request { priority: 0, ..request }, || Ok(())).is_err());
+    }
+}
