@@ -10,7 +10,7 @@ use clap::Args;
 use super::show::Show;
 use super::{Outcome, attach, complete, demo, exit, output, signals, sources};
 use crate::config::{Align, Duration, OptionDoc, Port, RunOptions, StreamRules, ports};
-use crate::live::Waiting;
+use crate::live::{Waiting, Waits};
 use crate::netns::Netns;
 use crate::probe::Hook;
 use crate::rt;
@@ -201,8 +201,8 @@ pub(super) fn reading(options: &RunOptions, rt: rt::Request, sources: Sources) -
     let align = options.align.map(|align| align.0);
     let (reattach, daemons) = (options.reattach, options.clock.clone());
     let streams = StreamRules::new(&options.stream)?;
-    let waiting = options.wait.unwrap_or_default();
-    Ok(Reading { rt, waiting, bounds, sources, align, streams, duration, reattach, daemons })
+    let waits = Waits { waiting: options.wait.unwrap_or_default(), ..Waits::default() };
+    Ok(Reading { rt, waits, bounds, sources, align, streams, duration, reattach, daemons })
 }
 
 /// Attaches, lets traffic begin, runs to the end.

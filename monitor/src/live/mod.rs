@@ -10,7 +10,7 @@ pub use board::{Board, Snapshot};
 pub use control::Control;
 pub use thread::{Live, Outcome, spawn};
 pub use turns::{Loop, LoopCounts};
-pub use waits::Waiting;
+pub use waits::{Waiting, Waits};
 
 use monitor_core::event::{Outlet, QueueCounts};
 

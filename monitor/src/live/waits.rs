@@ -7,7 +7,10 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use super::Control;
 use crate::{
     reader::{LeftToBlock, Plan, Predictor, ReaderError, Ring, Sleep},
-    sys::clock::monotonic_ns,
+    sys::{
+        clock::monotonic_ns,
+        sched::{self, CpuList},
+    },
 };
 
 /// The longest wait: how late a stream's state may be told when nothing arrives.
@@ -53,6 +56,35 @@ impl fmt::Display for Waiting {
             Self::Predict => "predict",
             Self::Spin => "spin",
         })
+    }
+}
+
+/// How a thread waits, where, and why not otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Waits {
+    /// How.
+    pub waiting: Waiting,
+    /// The CPUs that the thread is to stay on, where it is not bound to one.
+    pub keep_to: Option<CpuList>,
+    /// Why it does not wait as was asked for, if so: a sentence.
+    pub refused: Option<String>,
+}
+
+impl Waits {
+    /// Sleeps instead, for this reason.
+    pub fn refuse(&mut self, reason: &str) {
+        self.refused = Some(format!("wait {} is not used, but block: {reason}", self.waiting));
+        (self.waiting, self.keep_to) = (Waiting::Block, None);
+    }
+
+    /// Keeps the calling thread where it may look without sleeping.
+    pub(super) fn settle_here(&mut self) {
+        let Some(cpus) = self.keep_to.take() else { return };
+        if let Err(error) = sched::keep_to(&cpus) {
+            self.refuse(&format!(
+                "the thread cannot be kept on CPUs {cpus}, off those that serve the card ({error})"
+            ));
+        }
     }
 }
 
