@@ -2,12 +2,14 @@
 
 mod board;
 mod control;
+mod share;
 mod thread;
 mod turns;
 mod waits;
 
 pub use board::{Board, Snapshot};
 pub use control::Control;
+pub use share::Share;
 pub use thread::{Live, Outcome, spawn};
 pub use turns::{Loop, LoopCounts};
 pub use waits::{Waiting, Waits};

@@ -12,7 +12,7 @@ use monitor_core::{
 
 use rtrb::Consumer;
 
-use super::{Board, Control, LiveOutlet, Snapshot, Waiting, Waits, waits::Waiter};
+use super::{Board, Control, LiveOutlet, Snapshot, Waits, waits::Waiter};
 use crate::{
     clock::ClockMap,
     reader::{Drained, LeftToBlock, ReaderError, Records, Ring},
@@ -99,13 +99,13 @@ impl<O: LiveOutlet> Loop<O> {
             counts,
             published_ns: 0,
             answers: None,
-            waiter: Waiter::new(Waiting::default()),
+            waiter: Waiter::new(&Waits::default()),
         }
     }
 
     /// Waits in another way from now on.
     pub(super) fn wait_by(&mut self, waits: &Waits) {
-        self.waiter = Waiter::new(waits.waiting);
+        self.waiter = Waiter::new(waits);
     }
 
     /// With configurations that come while it runs. The pipeline must have kept a place for each of them.

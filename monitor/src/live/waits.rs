@@ -4,7 +4,7 @@ use std::{fmt, hint, str::FromStr};
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use super::Control;
+use super::{Control, Share};
 use crate::{
     reader::{LeftToBlock, Plan, Predictor, ReaderError, Ring, Sleep},
     sys::{
@@ -15,8 +15,6 @@ use crate::{
 
 /// The longest wait: how late a stream's state may be told when nothing arrives.
 const LONGEST_NS: u64 = 100_000_000;
-/// The share of a CPU that `predict` may take, in thousandths.
-const PERMILLE: u16 = 100;
 
 /// How to wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,7 +22,7 @@ pub enum Waiting {
     /// Sleep; a record in the ring wakes.
     #[default]
     Block,
-    /// Sleep until just before the next frame is due, then look without sleeping, within a tenth of a CPU.
+    /// Sleep until just before the next frame is due, then look without sleeping, within a share of a CPU.
     Predict,
     /// Look without sleeping: a whole CPU.
     Spin,
@@ -64,6 +62,8 @@ impl fmt::Display for Waiting {
 pub struct Waits {
     /// How.
     pub waiting: Waiting,
+    /// What `predict` may take of a CPU.
+    pub cap: Share,
     /// The CPUs that the thread is to stay on, where it is not bound to one.
     pub keep_to: Option<CpuList>,
     /// Why it does not wait as was asked for, if so: a sentence.
@@ -104,9 +104,9 @@ pub(super) struct Waiter {
 
 impl Waiter {
     /// All that it needs is allocated here.
-    pub(super) fn new(waiting: Waiting) -> Self {
-        let now = monotonic_ns();
-        let predictor = (waiting == Waiting::Predict).then(|| Predictor::new(now, PERMILLE));
+    pub(super) fn new(waits: &Waits) -> Self {
+        let (now, waiting) = (monotonic_ns(), waits.waiting);
+        let predictor = (waiting == Waiting::Predict).then(|| Predictor::new(now, waits.cap.permille()));
         Self { waiting, predictor, awake_since: now, woken: 0, packets: 0, met: 0 }
     }
 
