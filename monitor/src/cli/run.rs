@@ -38,8 +38,8 @@ pub(super) struct Arguments {
     /// The real-time thread's priority under `SCHED_FIFO`, 1 to 99 (50 where none is given)
     #[arg(long, value_name = "N")]
     priority: Option<u8>,
-    /// How the real-time thread waits for the next frame: block (the default) sleeps until there is one; predict learns
-    /// when frames come and is awake just before, within --wait-cap; spin never sleeps and takes a whole CPU
+    /// How the real-time thread waits for the next frame: predict (the default) learns when frames come and is awake just
+    /// before, within --wait-cap; block sleeps until there is one; spin never sleeps and takes a whole CPU
     #[arg(long, value_name = "block|predict|spin")]
     wait: Option<Waiting>,
     /// What predict may take of a CPU, 0.1% to 100% (10% where none is given): beyond it the streams that cost most are

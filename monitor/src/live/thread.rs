@@ -97,7 +97,7 @@ pub fn spawn<O: LiveOutlet + Send + 'static>(
         thread::Builder::new().name("pmu-realtime".to_owned()).stack_size(STACK).spawn(move || {
             let granted = rt::apply_to_current_thread(&request);
             let rt = granted.unwrap_or_else(|error| unreachable!("checked before the thread began: {error}"));
-            waits.settle_here();
+            waits.settle_here(&rt);
             work.wait_by(&waits);
             let _touched = rt::prefault_stack(STACK_PREFAULT);
             let (begun, used) = (monotonic_ns(), cpu_ns());

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use super::{Control, Share};
 use crate::{
     reader::{LeftToBlock, Plan, Predictor, ReaderError, Ring, Sleep},
+    rt,
     sys::{
         clock::monotonic_ns,
         sched::{self, CpuList},
@@ -20,9 +21,9 @@ const LONGEST_NS: u64 = 100_000_000;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Waiting {
     /// Sleep; a record in the ring wakes.
-    #[default]
     Block,
     /// Sleep until just before the next frame is due, then look without sleeping, within a share of a CPU.
+    #[default]
     Predict,
     /// Look without sleeping: a whole CPU.
     Spin,
@@ -77,8 +78,12 @@ impl Waits {
         (self.waiting, self.keep_to) = (Waiting::Block, None);
     }
 
-    /// Keeps the calling thread where it may look without sleeping.
-    pub(super) fn settle_here(&mut self) {
+    /// Keeps the calling thread where it may look without sleeping, with what it was granted.
+    pub(super) fn settle_here(&mut self, granted: &rt::Outcome) {
+        if self.waiting == Waiting::Predict && !granted.is_real_time() {
+            // Whatever else runs would keep it from being awake in time, and it would wait for nothing at others' cost.
+            self.refuse("the thread has no real-time policy, and would not be awake in time");
+        }
         let Some(cpus) = self.keep_to.take() else { return };
         if let Err(error) = sched::keep_to(&cpus) {
             self.refuse(&format!(
