@@ -44,6 +44,14 @@ impl Hasher for Fold {
         self.mix(word.into());
     }
 
+    fn write_u32(&mut self, word: u32) {
+        self.mix(word.into());
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.mix(word);
+    }
+
     fn write_usize(&mut self, word: usize) {
         self.mix(word as u64);
     }

@@ -4,9 +4,7 @@ use std::io::Read;
 
 use monitor_core::packet::{Direction, InterfaceId, LinkType};
 use monitor_core::time::Nanos;
-use pcap_parser::pcap::{
-    LegacyPcapBlock, parse_pcap_frame, parse_pcap_frame_be, parse_pcap_frame_modified, parse_pcap_header,
-};
+use pcap_parser::pcap::parse_pcap_header;
 
 use super::{CaptureCounts, CaptureError, Found, MAX_PACKET, link_type, source::Source};
 
@@ -21,8 +19,9 @@ const LINK_TYPE_MASK: i32 = 0xFFFF;
 
 const NANOSECONDS: i64 = 1_000_000_000;
 
-/// How a packet's header and bytes are parsed, by the file's byte order.
-type Parse = for<'a> fn(&'a [u8]) -> Option<LegacyPcapBlock<'a>>;
+/// What every packet's header begins with: seconds, fraction, captured length, length on the wire. What
+/// Kuznetzov's extension adds stands behind.
+type Words = [u32; 4];
 
 /// A pcap file's header.
 pub(super) struct Pcap {
@@ -30,7 +29,6 @@ pub(super) struct Pcap {
     ns_per_fraction: i64,
     header_bytes: usize,
     big_endian: bool,
-    parse: Parse,
 }
 
 /// Whether a file begins with one of pcap's magic numbers.
@@ -50,17 +48,11 @@ impl Pcap {
     pub(super) fn from_header(first: &[u8]) -> Option<Self> {
         let (_, header) = parse_pcap_header(first).ok()?;
         let (big_endian, modified) = (header.is_bigendian(), header.is_modified_format());
-        let parse: Parse = match (modified, big_endian) {
-            (true, _) => |bytes| Some(parse_pcap_frame_modified(bytes).ok()?.1),
-            (false, true) => |bytes| Some(parse_pcap_frame_be(bytes).ok()?.1),
-            (false, false) => |bytes| Some(parse_pcap_frame(bytes).ok()?.1),
-        };
         Some(Self {
             link: u16::try_from(header.network.0 & LINK_TYPE_MASK).unwrap_or(u16::MAX),
             ns_per_fraction: if header.is_nanosecond_precision() { 1 } else { 1_000 },
             header_bytes: if modified { MODIFIED_PACKET_HEADER_BYTES } else { PACKET_HEADER_BYTES },
             big_endian,
-            parse,
         })
     }
 
@@ -80,7 +72,9 @@ impl Pcap {
         if !whole {
             return Ok(end(source, counts));
         }
-        let captured = self.captured_length(source.data());
+        let words = self.words(source.data());
+        let [.., captured, _] = words;
+        let captured = captured as usize;
         if captured > MAX_PACKET {
             let what = format!("a packet of {captured} bytes");
             return Err(CaptureError::Damaged { name: name.to_owned(), offset: source.offset(), what });
@@ -91,35 +85,29 @@ impl Pcap {
             return Ok(end(source, counts));
         }
         let link = self.check_link(name)?;
-        let offset = source.offset();
         source.take(length);
-        match (self.parse)(source.taken()) {
-            Some(packet) => Ok(Some(self.found(&packet, link))),
-            None => Err(CaptureError::Damaged {
-                name: name.to_owned(),
-                offset,
-                what: "a packet that cannot be read".to_owned(),
-            }),
-        }
+        Ok(Some(self.found(words, link)))
     }
 
-    /// The captured length, before the packet is there as a whole: third word of its header.
-    fn captured_length(&self, header: &[u8]) -> usize {
-        let word = header.get(8..12).and_then(|word| <[u8; 4]>::try_from(word).ok()).unwrap_or_default();
-        let length = if self.big_endian { u32::from_be_bytes(word) } else { u32::from_le_bytes(word) };
-        length as usize
+    /// A packet's header, of which at least these words are there.
+    fn words(&self, header: &[u8]) -> Words {
+        let read = if self.big_endian { u32::from_be_bytes } else { u32::from_le_bytes };
+        header.first_chunk::<16>().map_or([0; 4], |bytes| {
+            let (words, _) = bytes.as_chunks::<4>();
+            std::array::from_fn(|at| read(words[at]))
+        })
     }
 
-    fn found(&self, packet: &LegacyPcapBlock<'_>, link: LinkType) -> Found {
-        let (seconds, fraction) = (i64::from(packet.ts_sec), i64::from(packet.ts_usec));
+    fn found(&self, words: Words, link: LinkType) -> Found {
+        let [seconds, fraction, captured, length] = words;
         Found {
-            arrival: Nanos(seconds * NANOSECONDS + fraction * self.ns_per_fraction),
+            arrival: Nanos(i64::from(seconds) * NANOSECONDS + i64::from(fraction) * self.ns_per_fraction),
             interface: InterfaceId(0),
             direction: Direction::Unknown,
             link,
-            wire_length: packet.origlen.max(packet.caplen),
+            wire_length: length.max(captured),
             at: self.header_bytes,
-            length: packet.data.len(),
+            length: captured as usize,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, Read};
 
 /// One read's worth. Large enough that what must be moved to the front before the next read is small beside it.
-const CHUNK: usize = 1 << 20;
+const CHUNK: usize = 1 << 17;
 
 /// Bytes of a file: some taken, some buffered, some still unread.
 pub(super) struct Source<R> {

@@ -5,6 +5,7 @@
 
 mod c37118;
 mod instant;
+mod text;
 
 use std::io::{self, Write};
 
@@ -13,6 +14,7 @@ use serde::Serialize;
 
 use super::Sink;
 use crate::hub::{Item, Summary, Window};
+use text::Text;
 
 /// Which lines are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,12 +34,13 @@ pub struct Lines {
 pub struct Json<W> {
     out: W,
     lines: Lines,
+    text: Text,
 }
 
 impl<W: Write> Json<W> {
     /// To that output.
-    pub const fn new(out: W, lines: Lines) -> Self {
-        Self { out, lines }
+    pub fn new(out: W, lines: Lines) -> Self {
+        Self { out, lines, text: Text::default() }
     }
 
     fn line(&mut self, value: &impl Serialize) -> io::Result<()> {
@@ -62,7 +65,10 @@ impl<W: Write + Send> Sink for Json<W> {
     fn take(&mut self, item: &Item<'_>) -> io::Result<()> {
         match item.event.kind {
             EventKind::Frame(frame, outcome) if self.lines.frames => {
-                c37118::Line::new(item, frame, outcome).map_or(Ok(()), |line| self.line(&line))
+                let Some(line) = c37118::Line::new(item, frame, outcome) else { return Ok(()) };
+                self.text.clear();
+                line.write(&mut self.text)?;
+                self.text.write_to(&mut self.out)
             }
             EventKind::Instant(instant) if self.lines.instants => {
                 self.line(&instant::Line::new(item, &instant))

@@ -108,7 +108,7 @@ impl Judge {
         for misfit in misfits.clone() {
             self.tell_news(carrier, id, ConfigNews::Misfit(misfit), out);
         }
-        if misfits.count() == 0 && self.configs.current(source).is_none() {
+        if misfits.count() == 0 && self.configs.current_id(source).is_none() {
             let arrival = carrier.seen.arrival;
             let overdue =
                 self.streams.get_mut(id).is_some_and(|(_, stream)| stream.lacks_config_since(arrival));
@@ -120,7 +120,7 @@ impl Judge {
 
     /// Tells of the configuration in use where it did not come over the wire and nobody could be told before.
     fn tell_adopted<O: Outlet>(&mut self, carrier: &Carrier, id: StreamId, source: SourceId, out: &mut O) {
-        let Some((config, _)) = self.configs.current(source) else { return };
+        let Some(config) = self.configs.current_id(source) else { return };
         if self.configs.is_announced(config) {
             return;
         }

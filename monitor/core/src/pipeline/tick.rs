@@ -34,7 +34,7 @@ impl Judge {
         if !out.wants(Class::StreamState) {
             return;
         }
-        let config = self.configs.current(stream.source()).map(|(config, _)| config);
+        let config = self.configs.current_id(stream.source());
         let event = |kind| Event {
             arrival: now,
             first_arrival: now,

@@ -199,6 +199,12 @@ impl Configs {
         Some((ConfigId { slot, generation: at.generation }, self.layouts.get(slot)))
     }
 
+    /// Its number alone.
+    pub(crate) fn current_id(&self, source: SourceId) -> Option<ConfigId> {
+        let (slot, at) = self.in_use(source)?;
+        Some(ConfigId { slot, generation: at.generation })
+    }
+
     /// What the configuration in a slot says.
     pub(crate) fn content(&self, config: ConfigId) -> Option<Content> {
         self.slots.get(usize::from(config.slot))?.content

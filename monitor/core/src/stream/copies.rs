@@ -112,9 +112,10 @@ fn place(record: &Record<'_>, packet: &Packet<'_>, datagram: &Datagram<'_>) -> u
     place.write_u64(u64::from(record.interface.0) << 16 | direction << 8 | u64::from(datagram.hop_limit));
     place.write_u64(tag(packet.vlan) << 32 ^ tag(packet.inner_vlan));
     if let Some([source, destination]) = packet.macs {
-        place.write(&[0, 0]);
-        place.write(&source);
-        place.write(&destination);
+        let [a, b, c, d, e, f] = source;
+        place.write_u64(u64::from_be_bytes([0, 0, a, b, c, d, e, f]));
+        let [a, b, c, d, e, f] = destination;
+        place.write_u64(u64::from_be_bytes([0, 0, a, b, c, d, e, f]));
     }
     half(place.finish())
 }

@@ -3,14 +3,16 @@
 mod config;
 
 use std::fmt::{self, Display};
+use std::io;
 
 use monitor_core::event::{Addresses, FrameEvent, Outcome, Stages};
 use monitor_core::protocol::c37118::{
     CommandView, ConfigView, DataView, FrameHeader, FrameKind, FrameView, HeaderView, Phasor, PhasorUnit,
     PmuView,
 };
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::ser::{Serialize, Serializer};
 
+use super::text::{Text, key};
 use crate::capture::UNKNOWN_ARRIVAL;
 use crate::hub::{Config, Item, PmuNames};
 
@@ -57,13 +59,14 @@ impl<'a> Body<'a> {
         })
     }
 
-    const fn kind(&self) -> &'static str {
+    /// How its line begins.
+    const fn begin(&self) -> &'static str {
         match self {
-            Self::Data { .. } => "c37118.data",
-            Self::Config { .. } => "c37118.config",
-            Self::Header(_) => "c37118.header",
-            Self::Command(_) => "c37118.command",
-            Self::Invalid(_) => "c37118.invalid",
+            Self::Data { .. } => "{\"kind\":\"c37118.data\"",
+            Self::Config { .. } => "{\"kind\":\"c37118.config\"",
+            Self::Header(_) => "{\"kind\":\"c37118.header\"",
+            Self::Command(_) => "{\"kind\":\"c37118.command\"",
+            Self::Invalid(_) => "{\"kind\":\"c37118.invalid\"",
         }
     }
 }
@@ -81,84 +84,155 @@ fn values<'a>(
     Ok((view, config))
 }
 
-impl Serialize for Line<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("kind", self.body.kind())?;
-        self.common(&mut map)?;
-        map.serialize_entry("idcode", &self.frame.idcode)?;
+impl Line<'_> {
+    /// Writes it behind nothing.
+    pub(super) fn write(&self, text: &mut Text) -> io::Result<()> {
+        text.raw(self.body.begin());
+        self.common(text)?;
+        text.raw(key!("idcode"));
+        text.value(&self.frame.idcode)?;
         match &self.body {
-            Body::Data { header, values } => self.data(&mut map, header, values)?,
-            Body::Config { kind, view } => config::entries(&mut map, *kind, view)?,
-            Body::Header(view) => map.serialize_entry("text", &Shown(view.text()))?,
+            Body::Data { header, values } => self.data(text, header, values)?,
+            Body::Config { kind, view } => text.entries(&config::Entries { kind: *kind, view })?,
+            Body::Header(view) => {
+                text.raw(key!("text"));
+                text.value(&Shown(view.text()))?;
+            }
             Body::Command(view) => {
-                map.serialize_entry("command", &view.command().word())?;
-                map.serialize_entry("name", view.command().name())?;
+                text.raw(key!("command"));
+                text.value(&view.command().word())?;
+                text.raw(key!("name"));
+                text.value(view.command().name())?;
                 if !view.extended().is_empty() {
-                    map.serialize_entry("extended_hex", &Shown(Hex(view.extended())))?;
+                    text.raw(key!("extended_hex"));
+                    text.value(&Shown(Hex(view.extended())))?;
                 }
             }
-            Body::Invalid(error) => map.serialize_entry("error", error)?,
+            Body::Invalid(error) => {
+                text.raw(key!("error"));
+                text.value(error)?;
+            }
         }
-        map.end()
+        text.raw("}");
+        Ok(())
     }
-}
 
-impl Line<'_> {
-    fn common<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+    fn common(&self, text: &mut Text) -> io::Result<()> {
         let event = self.item.event;
         let arrival = (event.arrival != UNKNOWN_ARRIVAL).then_some(event.arrival.0);
-        map.serialize_entry("arrival_ns", &arrival)?;
+        text.raw(key!("arrival_ns"));
+        text.value(&arrival)?;
         if event.first_arrival != event.arrival {
-            map.serialize_entry("first_arrival_ns", &event.first_arrival.0)?;
+            text.raw(key!("first_arrival_ns"));
+            text.value(&event.first_arrival.0)?;
         }
-        map.serialize_entry("transport", self.frame.transport.name())?;
+        text.raw(key!("transport"));
+        text.value(self.frame.transport.name())?;
         match self.frame.addresses {
             Addresses::Ip { source, destination } => {
-                map.serialize_entry("src", &Shown(source))?;
-                map.serialize_entry("dst", &Shown(destination))?;
+                text.raw(key!("src"));
+                text.address(source)?;
+                text.raw(key!("dst"));
+                text.address(destination)?;
             }
             Addresses::Ethernet { source, destination } => {
-                map.serialize_entry("src", &Shown(Mac(source)))?;
-                map.serialize_entry("dst", &Shown(Mac(destination)))?;
+                text.raw(key!("src"));
+                text.value(&Shown(Mac(source)))?;
+                text.raw(key!("dst"));
+                text.value(&Shown(Mac(destination)))?;
             }
         }
         if let Some(interface) = self.item.interface {
-            map.serialize_entry("iface", &**interface)?;
+            text.raw(key!("iface"));
+            text.value(&**interface)?;
         }
         if event.stages.iter().next().is_some() {
-            map.serialize_entry("stages_ns", &StageMap(&event.stages))?;
+            text.raw(key!("stages_ns"));
+            text.value(&StageMap(&event.stages))?;
         }
         Ok(())
     }
 
-    fn data<M: SerializeMap>(
+    fn data(
         &self,
-        map: &mut M,
+        text: &mut Text,
         header: &FrameHeader,
         values: &Result<(DataView<'_>, &Config), &'static str>,
-    ) -> Result<(), M::Error> {
+    ) -> io::Result<()> {
         let time = header.time;
         let known = values.as_ref().ok();
         let time_ns = known.map(|(view, _)| view.unix_ns());
         let arrival = self.item.event.arrival;
         let lateness =
             time_ns.filter(|_| arrival != UNKNOWN_ARRIVAL).map(|tag| arrival.0.saturating_sub(tag));
-        map.serialize_entry("soc", &time.soc())?;
-        map.serialize_entry("fraction", &time.fraction())?;
-        map.serialize_entry("time_base", &known.map(|(view, _)| view.stream().time_base.get()))?;
-        map.serialize_entry("time_ns", &time_ns)?;
-        map.serialize_entry("time_quality", &time.quality().bits())?;
-        map.serialize_entry("lateness_ns", &lateness)?;
-        map.serialize_entry("config_source", &known.map(|(_, config)| config.source.name()))?;
+        text.raw(key!("soc"));
+        text.value(&time.soc())?;
+        text.raw(key!("fraction"));
+        text.value(&time.fraction())?;
+        text.raw(key!("time_base"));
+        text.value(&known.map(|(view, _)| view.stream().time_base.get()))?;
+        text.raw(key!("time_ns"));
+        text.value(&time_ns)?;
+        text.raw(key!("time_quality"));
+        text.value(&time.quality().bits())?;
+        text.raw(key!("lateness_ns"));
+        text.value(&lateness)?;
+        text.raw(key!("config_source"));
+        text.value(&known.map(|(_, config)| config.source.name()))?;
+        text.raw(key!("pmus"));
         match values {
-            Ok((view, config)) => map.serialize_entry("pmus", &Pmus(view, config)),
+            Ok((view, config)) => text.sequence(view.pmus().zip(&config.pmus), pmu),
             Err(reason) => {
-                map.serialize_entry("pmus", &None::<()>)?;
-                map.serialize_entry("reason", reason)
+                text.raw(concat!("null", key!("reason")));
+                text.value(reason)
             }
         }
     }
+}
+
+/// One PMU's values.
+fn pmu(text: &mut Text, (view, names): (PmuView<'_>, &PmuNames)) -> io::Result<()> {
+    text.raw("{\"idcode\":");
+    text.value(&view.idcode().0)?;
+    text.raw(key!("station"));
+    text.value(&*names.station)?;
+    text.raw(key!("stat"));
+    text.value(&view.stat().word())?;
+    text.raw(key!("phasors"));
+    let units = view.phasor_scales().iter().map(|scale| scale.unit);
+    text.sequence(names.phasors.iter().zip(units).zip(view.phasors()), phasor)?;
+    text.raw(key!("frequency_hz"));
+    text.value(&view.frequency_hz())?;
+    text.raw(key!("rocof_hz_per_s"));
+    text.value(&view.rocof_hz_per_s())?;
+    text.raw(key!("analogs"));
+    text.sequence(names.analogs.iter().zip(view.analogs()), |text, (name, value)| {
+        text.raw("{\"name\":");
+        text.value(&**name)?;
+        text.raw(key!("value"));
+        text.value(&value)?;
+        text.raw("}");
+        Ok(())
+    })?;
+    text.raw(key!("digitals"));
+    text.sequence(view.digitals(), |text, word| text.value(&word))?;
+    text.raw("}");
+    Ok(())
+}
+
+type NamedPhasor<'a> = ((&'a Box<str>, PhasorUnit), Option<Phasor>);
+
+fn phasor(text: &mut Text, ((name, unit), phasor): NamedPhasor<'_>) -> io::Result<()> {
+    text.raw("{\"name\":");
+    text.value(&**name)?;
+    text.raw(key!("unit"));
+    text.value(unit.symbol())?;
+    text.raw(key!("magnitude"));
+    text.value(&phasor.map(|phasor| phasor.magnitude))?;
+    text.raw(key!("angle_rad"));
+    text.value(&phasor.map(|phasor| phasor.angle_rad))?;
+    text.raw("}");
+    Ok(())
 }
 
 /// Written by its `Display`.
@@ -194,88 +268,5 @@ struct StageMap<'a>(&'a Stages);
 impl Serialize for StageMap<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(stage, ns)| (stage.name(), ns)))
-    }
-}
-
-struct Pmus<'a>(&'a DataView<'a>, &'a Config);
-
-impl Serialize for Pmus<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(view, config) = self;
-        serializer.collect_seq(view.pmus().zip(&config.pmus).map(|(view, names)| Pmu { view, names }))
-    }
-}
-
-struct Pmu<'a> {
-    view: PmuView<'a>,
-    names: &'a PmuNames,
-}
-
-impl Serialize for Pmu<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { view, names } = self;
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("idcode", &view.idcode().0)?;
-        map.serialize_entry("station", &*names.station)?;
-        map.serialize_entry("stat", &view.stat().word())?;
-        map.serialize_entry("phasors", &Phasors(self))?;
-        map.serialize_entry("frequency_hz", &view.frequency_hz())?;
-        map.serialize_entry("rocof_hz_per_s", &view.rocof_hz_per_s())?;
-        map.serialize_entry("analogs", &Analogs(self))?;
-        map.serialize_entry("digitals", &Digitals(view))?;
-        map.end()
-    }
-}
-
-struct Phasors<'a>(&'a Pmu<'a>);
-
-impl Serialize for Phasors<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Pmu { view, names } = self.0;
-        let units = view.phasor_scales().iter().map(|scale| scale.unit);
-        let rows = names.phasors.iter().zip(units).zip(view.phasors());
-        serializer.collect_seq(rows.map(|((name, unit), phasor)| PhasorValue { name, unit, phasor }))
-    }
-}
-
-struct PhasorValue<'a> {
-    name: &'a str,
-    unit: PhasorUnit,
-    phasor: Option<Phasor>,
-}
-
-impl Serialize for PhasorValue<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { name, unit, phasor } = self;
-        let mut map = serializer.serialize_map(Some(4))?;
-        map.serialize_entry("name", name)?;
-        map.serialize_entry("unit", unit.symbol())?;
-        map.serialize_entry("magnitude", &phasor.map(|phasor| phasor.magnitude))?;
-        map.serialize_entry("angle_rad", &phasor.map(|phasor| phasor.angle_rad))?;
-        map.end()
-    }
-}
-
-struct Analogs<'a>(&'a Pmu<'a>);
-
-impl Serialize for Analogs<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Pmu { view, names } = self.0;
-        let rows = names.analogs.iter().zip(view.analogs());
-        serializer.collect_seq(rows.map(|(name, value)| AnalogValue { name, value }))
-    }
-}
-
-#[derive(serde::Serialize)]
-struct AnalogValue<'a> {
-    name: &'a str,
-    value: Option<f64>,
-}
-
-struct Digitals<'a>(&'a PmuView<'a>);
-
-impl Serialize for Digitals<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.digitals())
     }
 }

@@ -10,30 +10,36 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 const PHUNIT_STEP: f64 = 1e-5;
 
 /// All but what every line has.
-pub(super) fn entries<M: SerializeMap>(
-    map: &mut M,
-    kind: FrameKind,
-    view: &Result<ConfigView<'_>, &'static str>,
-) -> Result<(), M::Error> {
-    let version = match kind {
-        FrameKind::Config1 => 1_u8,
-        FrameKind::Config3 => 3,
-        _ => 2,
-    };
-    map.serialize_entry("version", &version)?;
-    let known = view.as_ref().ok();
-    map.serialize_entry("time_base", &known.map(|view| view.time_base().get()))?;
-    map.serialize_entry("data_rate", &known.map(|view| view.data_rate().map(DataRate::word)))?;
-    if known.is_some_and(|view| view.data_rate().is_none()) {
-        // It lays DATA out all the same.
-        map.serialize_entry("fault", "data_rate")?;
-    }
-    match view {
-        Ok(view) => map.serialize_entry("pmus", &PmuConfigs(view)),
-        Err(reason) => {
-            map.serialize_entry("pmus", &None::<()>)?;
-            map.serialize_entry("reason", reason)
+pub(super) struct Entries<'a> {
+    pub(super) kind: FrameKind,
+    pub(super) view: &'a Result<ConfigView<'a>, &'static str>,
+}
+
+impl Serialize for Entries<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { kind, view } = self;
+        let mut map = serializer.serialize_map(None)?;
+        let version = match kind {
+            FrameKind::Config1 => 1_u8,
+            FrameKind::Config3 => 3,
+            _ => 2,
+        };
+        map.serialize_entry("version", &version)?;
+        let known = view.as_ref().ok();
+        map.serialize_entry("time_base", &known.map(|view| view.time_base().get()))?;
+        map.serialize_entry("data_rate", &known.map(|view| view.data_rate().map(DataRate::word)))?;
+        if known.is_some_and(|view| view.data_rate().is_none()) {
+            // It lays DATA out all the same.
+            map.serialize_entry("fault", "data_rate")?;
         }
+        match view {
+            Ok(view) => map.serialize_entry("pmus", &PmuConfigs(view))?,
+            Err(reason) => {
+                map.serialize_entry("pmus", &None::<()>)?;
+                map.serialize_entry("reason", reason)?;
+            }
+        }
+        map.end()
     }
 }
 
