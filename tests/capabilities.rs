@@ -215,6 +215,10 @@ fn without_real_time_the_run_goes_on() {
     assert_eq!(watched.summary["rt"]["policy"], "SCHED_OTHER");
     assert_eq!(watched.summary["rt"]["memory_locked"], true);
     assert!(watched.said.contains("CAP_SYS_NICE is missing"), "{}", watched.said);
+    assert_eq!(watched.summary["rt"]["wait"], "block");
+    let reason = watched.summary["rt"]["wait_refused"].as_str().unwrap();
+    assert!(reason.starts_with("wait predict is not used"), "{reason}");
+    assert!(watched.said.contains(reason), "{}", watched.said);
 }
 
 fn without_locked_memory_the_run_goes_on() {

@@ -1,6 +1,7 @@
 //! The command line: one file for each verb, which parses its arguments, calls the library and prints.
 
 mod attach;
+mod bench;
 pub mod complete;
 mod completions;
 mod decode;
@@ -43,6 +44,7 @@ enum Verb {
     Simulate(simulate::Arguments),
     Doctor(doctor::Arguments),
     Tune(tune::Arguments),
+    Bench(bench::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
 }
@@ -66,6 +68,7 @@ pub fn main() -> ExitCode {
         Verb::Simulate(arguments) => simulate::run(&arguments),
         Verb::Doctor(arguments) => doctor::run(&arguments),
         Verb::Tune(arguments) => tune::run(&arguments),
+        Verb::Bench(arguments) => bench::run(&arguments),
         Verb::Completions(arguments) => completions::run(&arguments),
         Verb::Man(arguments) => man::run(&arguments),
     };

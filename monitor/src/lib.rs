@@ -5,6 +5,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod doctor;
+pub mod hostbench;
 pub mod hub;
 pub mod live;
 pub mod netns;

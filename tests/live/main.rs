@@ -5,6 +5,7 @@
 mod support;
 
 mod align;
+mod beside_aya;
 mod broken;
 mod clsact;
 mod connections;
@@ -66,6 +67,7 @@ fn main() -> ExitCode {
         flood::trials(),
         waits::trials(),
         wakeups::trials(),
+        beside_aya::trials(),
         offsets::trials(),
         streams::trials(),
         switches::trials(),

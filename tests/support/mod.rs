@@ -46,6 +46,8 @@ pub(crate) enum Need {
     Ptp4l,
     /// chronyd (chrony), as another.
     Chronyd,
+    /// cyclictest (rt-tests), as another measurement of task latency.
+    Cyclictest,
     /// The fuzz targets, built.
     FuzzTargets,
     /// A virtual machine with Debian 12's PREEMPT_RT kernel, made ready.
@@ -73,7 +75,7 @@ type Found = Result<(), String>;
 type Check = fn() -> Found;
 
 /// How each need is looked for; what was found is kept for the rest of the process.
-static CHECKS: [(Need, Check, OnceLock<Found>); 21] = [
+static CHECKS: [(Need, Check, OnceLock<Found>); 22] = [
     (Need::Root, root, OnceLock::new()),
     (Need::Bpf, bpf, OnceLock::new()),
     (Need::Bpffs, bpffs, OnceLock::new()),
@@ -90,6 +92,7 @@ static CHECKS: [(Need, Check, OnceLock<Found>); 21] = [
     (Need::Bpftool, bpftool, OnceLock::new()),
     (Need::Ptp4l, ptp4l, OnceLock::new()),
     (Need::Chronyd, chronyd, OnceLock::new()),
+    (Need::Cyclictest, cyclictest, OnceLock::new()),
     (Need::FuzzTargets, fuzz_targets, OnceLock::new()),
     (Need::Rt61, || machine("6.1-rt"), OnceLock::new()),
     (Need::Rt612, || machine("6.12-rt"), OnceLock::new()),
@@ -219,6 +222,10 @@ fn ptp4l() -> Found {
 
 fn chronyd() -> Found {
     demand(on_path("chronyd"), "chronyd (chrony)")
+}
+
+fn cyclictest() -> Found {
+    demand(on_path("cyclictest"), "cyclictest (rt-tests)")
 }
 
 /// Made ready from this build by `cargo xtask test`, which also says here why one could not be.

@@ -7,7 +7,7 @@ use clap::Args;
 use super::show::Show;
 use super::{Outcome, complete, run, signals, sources};
 use crate::config::{Align, Duration, InstanceName, RunOptions};
-use crate::live::Waiting;
+use crate::live::{Share, Waiting};
 use crate::session::Session;
 
 /// Follow an attached instance: read what it keeps, until Ctrl-C
@@ -25,10 +25,14 @@ pub(super) struct Arguments {
     /// The real-time thread's priority under `SCHED_FIFO`, 1 to 99 (50 where none is given)
     #[arg(long, value_name = "N")]
     priority: Option<u8>,
-    /// How the real-time thread waits for the next frame: block (the default) sleeps until there is one; predict learns
-    /// when frames come and is awake just before, within a tenth of a CPU; spin never sleeps and takes a whole CPU
+    /// How the real-time thread waits for the next frame: predict (the default) learns when frames come and is awake just
+    /// before, within --wait-cap; block sleeps until there is one; spin never sleeps and takes a whole CPU
     #[arg(long, value_name = "block|predict|spin")]
     wait: Option<Waiting>,
+    /// What predict may take of a CPU, 0.1% to 100% (10% where none is given): beyond it the streams that cost most are
+    /// not waited for awake
+    #[arg(long, value_name = "PERCENT")]
+    wait_cap: Option<Share>,
     /// Go on where an interface goes away, and attach to it again when one of its name comes back
     #[arg(long)]
     reattach: bool,
@@ -81,6 +85,7 @@ impl Arguments {
             cpu: self.cpu,
             priority: self.priority,
             wait: self.wait,
+            wait_cap: self.wait_cap,
             reattach: self.reattach,
             align: self.align,
             duration: self.duration,

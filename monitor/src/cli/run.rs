@@ -10,7 +10,7 @@ use clap::Args;
 use super::show::Show;
 use super::{Outcome, attach, complete, demo, exit, output, signals, sources};
 use crate::config::{Align, Duration, OptionDoc, Port, RunOptions, StreamRules, ports};
-use crate::live::Waiting;
+use crate::live::{Share, Waiting, Waits};
 use crate::netns::Netns;
 use crate::probe::Hook;
 use crate::rt;
@@ -38,10 +38,14 @@ pub(super) struct Arguments {
     /// The real-time thread's priority under `SCHED_FIFO`, 1 to 99 (50 where none is given)
     #[arg(long, value_name = "N")]
     priority: Option<u8>,
-    /// How the real-time thread waits for the next frame: block (the default) sleeps until there is one; predict learns
-    /// when frames come and is awake just before, within a tenth of a CPU; spin never sleeps and takes a whole CPU
+    /// How the real-time thread waits for the next frame: predict (the default) learns when frames come and is awake just
+    /// before, within --wait-cap; block sleeps until there is one; spin never sleeps and takes a whole CPU
     #[arg(long, value_name = "block|predict|spin")]
     wait: Option<Waiting>,
+    /// What predict may take of a CPU, 0.1% to 100% (10% where none is given): beyond it the streams that cost most are
+    /// not waited for awake
+    #[arg(long, value_name = "PERCENT")]
+    wait_cap: Option<Share>,
     /// Take in what is addressed to others: for mirror ports and TAPs; undone at exit
     #[arg(long)]
     promiscuous: bool,
@@ -86,6 +90,7 @@ impl Arguments {
             cpu: self.cpu,
             priority: self.priority,
             wait: self.wait,
+            wait_cap: self.wait_cap,
             promiscuous: self.promiscuous,
             reattach: self.reattach,
             align: self.align,
@@ -201,8 +206,12 @@ pub(super) fn reading(options: &RunOptions, rt: rt::Request, sources: Sources) -
     let align = options.align.map(|align| align.0);
     let (reattach, daemons) = (options.reattach, options.clock.clone());
     let streams = StreamRules::new(&options.stream)?;
-    let waiting = options.wait.unwrap_or_default();
-    Ok(Reading { rt, waiting, bounds, sources, align, streams, duration, reattach, daemons })
+    let waits = Waits {
+        waiting: options.wait.unwrap_or_default(),
+        cap: options.wait_cap.unwrap_or_default(),
+        ..Waits::default()
+    };
+    Ok(Reading { rt, waits, bounds, sources, align, streams, duration, reattach, daemons })
 }
 
 /// Attaches, lets traffic begin, runs to the end.

@@ -7,6 +7,7 @@ use monitor_core::pipeline::Ports;
 
 use super::{Outcome, exit, output};
 use crate::config::RunOptions;
+use crate::live::Waits;
 use crate::rt;
 use crate::session::{Notices, Session, SessionError};
 use crate::sink::{Json, Lines, Sink, Text};
@@ -64,11 +65,12 @@ impl<'a> Show<'a> {
         let session = session.map_err(|error| error.to_string())?;
         let info = info(what, &session);
         let mut traffic = Ok(());
-        let started = |granted: &rt::Outcome| {
+        let started = |granted: &rt::Outcome, waits: &Waits| {
             if self.options.json {
                 granted.refusals.iter().for_each(|refusal| tracing::warn!("{refusal}"));
+                waits.refused.iter().for_each(|refusal| tracing::warn!("{refusal}"));
             }
-            let _ = self.info.set(info.with_rt(granted));
+            let _ = self.info.set(info.with_rt(granted).with_waits(waits));
             traffic = begin();
             if traffic.is_err() {
                 stop.store(true, Ordering::Relaxed);
@@ -93,11 +95,5 @@ fn info(what: &str, session: &Session) -> RunInfo {
             format!("C37.118 on port{} {numbers}", if ports.len() == 1 { "" } else { "s" })
         }
     };
-    RunInfo {
-        what: what.to_owned(),
-        expects,
-        hook: session.hook().to_string(),
-        wait: session.waiting().to_string(),
-        ..RunInfo::default()
-    }
+    RunInfo { what: what.to_owned(), expects, hook: session.hook().to_string(), ..RunInfo::default() }
 }

@@ -6,7 +6,7 @@ use std::{fs, io};
 use serde::Deserialize;
 
 use crate::clock::Daemons;
-use crate::live::Waiting;
+use crate::live::{Share, Waiting};
 use crate::probe::Hook;
 
 use super::{Align, BoundsTable, CONVENTIONAL_PORTS, Duration, InstanceName, Port, StreamTable};
@@ -53,6 +53,8 @@ pub struct RunOptions {
     pub priority: Option<u8>,
     /// How the real-time thread waits.
     pub wait: Option<Waiting>,
+    /// What it may take of a CPU to be awake in time.
+    pub wait_cap: Option<Share>,
     /// Take in what is addressed to others.
     pub promiscuous: bool,
     /// Attach again to interfaces that have gone and come back.
@@ -117,6 +119,7 @@ impl RunOptions {
         }
         self.priority.get_or_insert(rt::Request::default().priority);
         self.wait.get_or_insert_default();
+        self.wait_cap.get_or_insert_default();
         self.bounds = self.bounds.effective();
         self
     }
@@ -133,6 +136,7 @@ impl RunOptions {
             cpu: given.cpu.or(self.cpu),
             priority: given.priority.or(self.priority),
             wait: given.wait.or(self.wait),
+            wait_cap: given.wait_cap.or(self.wait_cap),
             promiscuous: given.promiscuous || self.promiscuous,
             reattach: given.reattach || self.reattach,
             align: given.align.or(self.align),
@@ -172,6 +176,8 @@ mod tests {
             port = [4712, "any"]
             cpu = 1
             priority = 60
+            wait = "spin"
+            wait-cap = "2.5%"
             promiscuous = true
             reattach = true
             align = "absolute:250ms"
@@ -191,6 +197,7 @@ mod tests {
         assert_eq!(options.iface, ["eth1", "eth2"]);
         assert_eq!(options.port, [Port::Number(4712), Port::Any]);
         assert_eq!((options.cpu, options.priority), (Some(1), Some(60)));
+        assert_eq!((options.wait, options.wait_cap), (Some(Waiting::Spin), "2.5%".parse().ok()));
         assert_eq!(options.bounds.of_kernel().map(|sizes| sizes.ring_bytes), Ok(8 << 20));
         assert_eq!(options.clock.ptp4l_socket.as_deref(), Some(Path::new("/run/ptp4l-a")));
     }
@@ -210,6 +217,9 @@ mod tests {
             ("cpu = \"one\"", "cpu"),
             ("json = true\ncpu = \"one\"", "line 2, column 7"),
             ("priority = 300", "line 1, column 12"),
+            ("wait = \"doze\"", "'doze'"),
+            ("wait-cap = \"ten\"", "'ten'"),
+            ("wait-cap = 10", "wait-cap"),
             ("iface = ", "line 1"),
         ] {
             let error = RunOptions::parse(text).expect_err(text).to_string();

@@ -112,6 +112,7 @@ impl RunOptions {
             cpu,
             priority,
             wait,
+            wait_cap,
             promiscuous,
             reattach,
             align,
@@ -139,6 +140,7 @@ impl RunOptions {
             ("cpu", cpu.and_then(|cpu| i64::try_from(cpu).ok()).map(Value::from)),
             ("priority", priority.map(|priority| i64::from(priority).into())),
             ("wait", wait.map(|wait| wait.to_string().into())),
+            ("wait-cap", wait_cap.map(|share| share.to_string().into())),
             ("promiscuous", Some((*promiscuous).into())),
             ("reattach", Some((*reattach).into())),
             ("align", align.map(|align| align.to_string().into())),
@@ -206,6 +208,8 @@ mod tests {
         port = [4722, "any"]
         cpu = 1
         priority = 60
+        wait = "spin"
+        wait-cap = "2.5%"
         promiscuous = true
         reattach = true
         align = "absolute:250ms"

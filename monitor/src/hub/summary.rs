@@ -311,6 +311,8 @@ pub struct RtSummary {
     pub memory_locked: bool,
     /// `block`, `predict` or `spin`.
     pub wait: String,
+    /// Why it is `block` where another was asked for; none where it is as asked.
+    pub wait_refused: Option<String>,
     /// Its share of one CPU.
     pub cpu_percent: Option<f64>,
     /// How often it went to sleep.

@@ -2,15 +2,17 @@
 
 mod board;
 mod control;
+mod share;
 mod thread;
 mod turns;
 mod waits;
 
 pub use board::{Board, Snapshot};
 pub use control::Control;
+pub use share::Share;
 pub use thread::{Live, Outcome, spawn};
 pub use turns::{Loop, LoopCounts};
-pub use waits::Waiting;
+pub use waits::{Waiting, Waits};
 
 use monitor_core::event::{Outlet, QueueCounts};
 

@@ -8,7 +8,7 @@ use std::{
 
 use monitor_core::pipeline::Pipeline;
 
-use super::{Control, LiveOutlet, Loop, LoopCounts};
+use super::{Control, LiveOutlet, Loop, LoopCounts, Waits};
 use crate::{
     reader::{LeftToBlock, ReaderError, Ring},
     rt,
@@ -32,6 +32,8 @@ pub struct Outcome<O> {
     pub ring: Ring,
     /// What the host granted.
     pub rt: rt::Outcome,
+    /// How it waited.
+    pub waits: Waits,
     /// Share of a CPU that the thread used, in percent.
     pub cpu_percent: f64,
     /// What woke it in spite of prediction; none where nothing was predicted.
@@ -45,6 +47,7 @@ pub struct Live<O> {
     thread: JoinHandle<Outcome<O>>,
     control: Arc<Control>,
     rt: rt::Outcome,
+    waits: Waits,
 }
 
 impl<O> Live<O> {
@@ -52,6 +55,12 @@ impl<O> Live<O> {
     #[must_use]
     pub const fn rt(&self) -> &rt::Outcome {
         &self.rt
+    }
+
+    /// How it waits.
+    #[must_use]
+    pub const fn waits(&self) -> &Waits {
+        &self.waits
     }
 
     /// Whether it has ended by itself.
@@ -76,7 +85,11 @@ impl<O> Live<O> {
 ///
 /// # Errors
 /// Where a request is impossible (priority, CPU) or no thread can be had.
-pub fn spawn<O: LiveOutlet + Send + 'static>(mut work: Loop<O>, request: rt::Request) -> io::Result<Live<O>> {
+pub fn spawn<O: LiveOutlet + Send + 'static>(
+    mut work: Loop<O>,
+    request: rt::Request,
+    mut waits: Waits,
+) -> io::Result<Live<O>> {
     request.check().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
     let control = Arc::clone(&work.control);
     let (ready, started) = std::sync::mpsc::sync_channel(1);
@@ -84,19 +97,22 @@ pub fn spawn<O: LiveOutlet + Send + 'static>(mut work: Loop<O>, request: rt::Req
         thread::Builder::new().name("pmu-realtime".to_owned()).stack_size(STACK).spawn(move || {
             let granted = rt::apply_to_current_thread(&request);
             let rt = granted.unwrap_or_else(|error| unreachable!("checked before the thread began: {error}"));
+            waits.settle_here(&rt);
+            work.wait_by(&waits);
             let _touched = rt::prefault_stack(STACK_PREFAULT);
             let (begun, used) = (monotonic_ns(), cpu_ns());
-            let _ = ready.send(rt.clone());
+            let _ = ready.send((rt.clone(), waits.clone()));
             let failed = work.run().err();
             let elapsed = monotonic_ns().saturating_sub(begun).max(1);
             let cpu_percent = percent(cpu_ns().saturating_sub(used), elapsed);
             let counts = work.counts();
             let left_to_block = work.left_to_block();
             let Loop { ring, pipeline, outlet, .. } = work;
-            Outcome { pipeline, outlet, counts, ring, rt, cpu_percent, left_to_block, failed }
+            Outcome { pipeline, outlet, counts, ring, rt, waits, cpu_percent, left_to_block, failed }
         })?;
-    let rt = started.recv().map_err(|_| io::Error::other("the real-time thread ended before it began"))?;
-    Ok(Live { thread, control, rt })
+    let (rt, waits) =
+        started.recv().map_err(|_| io::Error::other("the real-time thread ended before it began"))?;
+    Ok(Live { thread, control, rt, waits })
 }
 
 fn cpu_ns() -> u64 {

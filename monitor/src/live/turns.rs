@@ -12,7 +12,7 @@ use monitor_core::{
 
 use rtrb::Consumer;
 
-use super::{Board, Control, LiveOutlet, Snapshot, Waiting, waits::Waiter};
+use super::{Board, Control, LiveOutlet, Snapshot, Waits, waits::Waiter};
 use crate::{
     clock::ClockMap,
     reader::{Drained, LeftToBlock, ReaderError, Records, Ring},
@@ -99,15 +99,13 @@ impl<O: LiveOutlet> Loop<O> {
             counts,
             published_ns: 0,
             answers: None,
-            waiter: Waiter::new(Waiting::default()),
+            waiter: Waiter::new(&Waits::default()),
         }
     }
 
-    /// With another way to wait.
-    #[must_use]
-    pub fn waiting(mut self, waiting: Waiting) -> Self {
-        self.waiter = Waiter::new(waiting);
-        self
+    /// Waits in another way from now on.
+    pub(super) fn wait_by(&mut self, waits: &Waits) {
+        self.waiter = Waiter::new(waits);
     }
 
     /// With configurations that come while it runs. The pipeline must have kept a place for each of them.

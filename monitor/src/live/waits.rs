@@ -4,24 +4,26 @@ use std::{fmt, hint, str::FromStr};
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use super::Control;
+use super::{Control, Share};
 use crate::{
     reader::{LeftToBlock, Plan, Predictor, ReaderError, Ring, Sleep},
-    sys::clock::monotonic_ns,
+    rt,
+    sys::{
+        clock::monotonic_ns,
+        sched::{self, CpuList},
+    },
 };
 
 /// The longest wait: how late a stream's state may be told when nothing arrives.
 const LONGEST_NS: u64 = 100_000_000;
-/// The share of a CPU that `predict` may take, in thousandths.
-const PERMILLE: u16 = 100;
 
 /// How to wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Waiting {
     /// Sleep; a record in the ring wakes.
-    #[default]
     Block,
-    /// Sleep until just before the next frame is due, then look without sleeping, within a tenth of a CPU.
+    /// Sleep until just before the next frame is due, then look without sleeping, within a share of a CPU.
+    #[default]
     Predict,
     /// Look without sleeping: a whole CPU.
     Spin,
@@ -56,6 +58,41 @@ impl fmt::Display for Waiting {
     }
 }
 
+/// How a thread waits, where, and why not otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Waits {
+    /// How.
+    pub waiting: Waiting,
+    /// What `predict` may take of a CPU.
+    pub cap: Share,
+    /// The CPUs that the thread is to stay on, where it is not bound to one.
+    pub keep_to: Option<CpuList>,
+    /// Why it does not wait as was asked for, if so: a sentence.
+    pub refused: Option<String>,
+}
+
+impl Waits {
+    /// Sleeps instead, for this reason.
+    pub fn refuse(&mut self, reason: &str) {
+        self.refused = Some(format!("wait {} is not used, but block: {reason}", self.waiting));
+        (self.waiting, self.keep_to) = (Waiting::Block, None);
+    }
+
+    /// Keeps the calling thread where it may look without sleeping, with what it was granted.
+    pub(super) fn settle_here(&mut self, granted: &rt::Outcome) {
+        if self.waiting == Waiting::Predict && !granted.is_real_time() {
+            // Whatever else runs would keep it from being awake in time, and it would wait for nothing at others' cost.
+            self.refuse("the thread has no real-time policy, and would not be awake in time");
+        }
+        let Some(cpus) = self.keep_to.take() else { return };
+        if let Err(error) = sched::keep_to(&cpus) {
+            self.refuse(&format!(
+                "the thread cannot be kept on CPUs {cpus}, off those that serve the card ({error})"
+            ));
+        }
+    }
+}
+
 /// The waits of a thread, and what came of them.
 pub(super) struct Waiter {
     waiting: Waiting,
@@ -72,9 +109,9 @@ pub(super) struct Waiter {
 
 impl Waiter {
     /// All that it needs is allocated here.
-    pub(super) fn new(waiting: Waiting) -> Self {
-        let now = monotonic_ns();
-        let predictor = (waiting == Waiting::Predict).then(|| Predictor::new(now, PERMILLE));
+    pub(super) fn new(waits: &Waits) -> Self {
+        let (now, waiting) = (monotonic_ns(), waits.waiting);
+        let predictor = (waiting == Waiting::Predict).then(|| Predictor::new(now, waits.cap.permille()));
         Self { waiting, predictor, awake_since: now, woken: 0, packets: 0, met: 0 }
     }
 

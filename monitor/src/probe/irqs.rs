@@ -8,7 +8,13 @@ use std::{
 /// The lines of `/sys/class/net/NAME`'s device: its MSI vectors, else its legacy line. Empty for an interface without
 /// hardware, and where the device does not say (virtio over MMIO): the stage is then absent.
 pub(super) fn of_interface(name: &str) -> Vec<u32> {
-    fs::canonicalize(format!("/sys/class/net/{name}/device")).map(|device| lines(&device)).unwrap_or_default()
+    below(Path::new("/"), name)
+}
+
+/// The same where `/sys` lies below a root.
+pub(super) fn below(root: &Path, name: &str) -> Vec<u32> {
+    let device = root.join("sys/class/net").join(name).join("device");
+    fs::canonicalize(device).map(|device| lines(&device)).unwrap_or_default()
 }
 
 /// A virtio device's vectors stand at the PCI function above it.

@@ -4,6 +4,7 @@
 mod assembly;
 mod interfaces;
 mod predict;
+mod protocol;
 mod records;
 mod ring;
 mod view;

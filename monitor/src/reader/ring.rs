@@ -1,7 +1,8 @@
 //! The BPF ring through its own mapping: no copy, one system call for each sleep and none otherwise.
 //!
-//! Layout and orderings are those of the kernel's kernel/bpf/ringbuf.c: a page with the consumer's position, a page
-//! with the producer's, then the data area, mapped twice in a row so that no record is ever split.
+//! The layout is that of the kernel's kernel/bpf/ringbuf.c: a page with the consumer's position, a page with the
+//! producer's, then the data area, mapped twice in a row so that no record is ever split. In what order it is touched is
+//! the module `protocol`.
 #![expect(unsafe_code, reason = "reads what the kernel writes, through raw pointers into shared mappings")]
 
 use std::{
@@ -14,7 +15,10 @@ use std::{
 
 use monitor_common::{ReaderPage, Taken};
 
-use super::ReaderError;
+use super::{
+    ReaderError,
+    protocol::{self, Shared, Word},
+};
 use crate::sys::{
     clock::monotonic_ns,
     mapping::{Mapping, Protection},
@@ -104,7 +108,7 @@ impl Ring {
         // A reader killed between its commit and its position has taken what it committed.
         let published = ring.consumer_position().load(Ordering::Relaxed);
         ring.position = published.max(ring.current().position);
-        ring.consumer_position().store(ring.position, Ordering::Release);
+        protocol::give_back(&ring, ring.position);
         ring.sleeps = ring.last_sleep();
         ring.prefault(page_size, bytes);
         Ok(ring)
@@ -122,9 +126,7 @@ impl Ring {
     /// call. They stay in the ring until [`Ring::commit`].
     pub fn drain(&mut self, most: usize, mut look: impl FnMut(&[u8])) -> Drained {
         let mut drained = Drained::default();
-        // Acquire: pairs with the kernel's smp_store_release of the producer's position in __bpf_ringbuf_reserve, so
-        // that the headers up to it are there.
-        let end = self.producer_position().load(Ordering::Acquire);
+        let end = self.produced();
         for _ in 0..most {
             if self.position >= end {
                 break;
@@ -146,16 +148,14 @@ impl Ring {
 
     /// Length word of the record at the reader's position; none while it is being written.
     fn head(&mut self) -> Option<u32> {
-        // Acquire: pairs with the xchg in the kernel's bpf_ringbuf_commit, so that the record's bytes are there once
-        // its busy bit is gone.
-        let length = self.length_word(self.position).load(Ordering::Acquire);
+        let length = protocol::length(self, self.position);
         if length & BUSY == 0 {
             return Some(length);
         }
         self.busy_heads += 1;
         let start = monotonic_ns();
         while monotonic_ns() - start < BUSY_SPIN_NS {
-            let length = self.length_word(self.position).load(Ordering::Acquire);
+            let length = protocol::length(self, self.position);
             if length & BUSY == 0 {
                 return Some(length);
             }
@@ -167,13 +167,13 @@ impl Ring {
     /// Whether a record waits, finished or not.
     #[must_use]
     pub fn has_records(&self) -> bool {
-        self.producer_position().load(Ordering::Acquire) > self.position
+        self.produced() > self.position
     }
 
     /// Where the producer is: bytes since the ring was made.
     #[must_use]
     pub fn produced(&self) -> u64 {
-        self.producer_position().load(Ordering::Acquire)
+        protocol::produced(self)
     }
 
     /// Whether everything before a position of the producer's has been taken.
@@ -185,10 +185,10 @@ impl Ring {
     /// Records between the reader and the producer: those that are not thrown away.
     #[must_use]
     pub fn pending(&self) -> u64 {
-        let end = self.producer_position().load(Ordering::Acquire);
+        let end = self.produced();
         let (mut at, mut records) = (self.position, 0);
         while at < end {
-            let length = self.length_word(at).load(Ordering::Acquire);
+            let length = protocol::length(self, at);
             records += u64::from(length & DISCARD == 0);
             at += (u64::from(length & !(BUSY | DISCARD)) + HEADER as u64).next_multiple_of(8);
         }
@@ -197,10 +197,6 @@ impl Ring {
 
     /// Sleeps until the ring has a record, one of `others` is readable, or the time is over.
     ///
-    /// The flag goes up first, then a full fence, then one more look. The probe does the mirror image: submits (an
-    /// atomic exchange, a full barrier), then looks at the flag. Whatever the interleaving, one of the two sees what
-    /// the other wrote: either the look finds the record, or the probe finds the flag and wakes.
-    ///
     /// # Errors
     /// What ppoll says.
     pub fn sleep(&mut self, others: &[BorrowedFd<'_>], timeout_ns: u64) -> Result<Sleep, ReaderError> {
@@ -208,12 +204,8 @@ impl Ring {
             return self.rest_on_busy_head();
         }
         self.sleeps += 1;
-        self.flag().store(self.sleeps, Ordering::Relaxed);
-        // SeqCst: pairs with the xchg in bpf_ringbuf_commit, see above.
-        fence(Ordering::SeqCst);
-        let woken = if self.has_records() { Ok(Sleep::NotNeeded) } else { self.poll(others, timeout_ns) };
-        self.flag().store(0, Ordering::Relaxed);
-        woken
+        let slept = protocol::sleep(self, self.position, self.sleeps, || self.poll(others, timeout_ns));
+        slept.unwrap_or(Ok(Sleep::NotNeeded))
     }
 
     fn poll(&self, others: &[BorrowedFd<'_>], timeout_ns: u64) -> Result<Sleep, ReaderError> {
@@ -231,7 +223,7 @@ impl Ring {
     /// There are records, but perhaps the first is still being written by a thread that this one keeps from running:
     /// poll would return at once, so the sleep is one that only time ends.
     fn rest_on_busy_head(&mut self) -> Result<Sleep, ReaderError> {
-        if self.length_word(self.position).load(Ordering::Acquire) & BUSY != 0 {
+        if protocol::length(self, self.position) & BUSY != 0 {
             poll::poll(&[], Some(BUSY_SLEEP_NS))?;
         }
         Ok(Sleep::NotNeeded)
@@ -265,10 +257,8 @@ impl Ring {
         // Release: pairs with the Acquire load in `current`, by the reader that comes after a kill: whoever sees the
         // number sees the slot that it names.
         self.commits().store(commits + 1, Ordering::Release);
-        // Release: pairs with the kernel's smp_load_acquire of the consumer's position: it may write over what was
-        // read only after the reads are done. And after the commit above, since a position without its counts would
-        // lose them.
-        self.consumer_position().store(self.position, Ordering::Release);
+        // After the commit above: a position without its counts would lose them.
+        protocol::give_back(self, self.position);
     }
 
     fn write_slot(&self, commits: u64, taken: Taken) {
@@ -355,5 +345,27 @@ impl Ring {
         // SAFETY: the first word of a page that stays mapped as long as `self`, which callers' lifetimes are tied to;
         // the kernel reads and writes it atomically. Pages mapped read-only are only loaded from.
         unsafe { AtomicU64::from_ptr(start.cast_mut().cast()) }
+    }
+}
+
+impl Shared for Ring {
+    fn produced(&self) -> impl Word<u64> {
+        self.producer_position()
+    }
+
+    fn consumed(&self) -> impl Word<u64> {
+        self.consumer_position()
+    }
+
+    fn length(&self, position: u64) -> impl Word<u32> {
+        self.length_word(position)
+    }
+
+    fn sleeping(&self) -> impl Word<u64> {
+        self.flag()
+    }
+
+    fn fence(&self, order: Ordering) {
+        fence(order);
     }
 }

@@ -3,6 +3,7 @@
 //! The thread that calls [`Session::run`] does what nobody else may: it is the module `caretaker`.
 
 mod caretaker;
+mod choice;
 mod configurations;
 mod discovery;
 mod links;
@@ -37,7 +38,7 @@ use crate::{
         Fanout, Hub, InterfaceNames, OnEnd, Registry, Summary, is_closed,
         queue::{self, QueueBounds, QueueSender},
     },
-    live::{Board, Control, Loop, LoopCounts, Waiting},
+    live::{Board, Control, Loop, LoopCounts, Waits},
     netns::{self, LinkWatch, Netns, Promiscuous},
     probe::{
         Hook, Interface, Kernel, Matching, Options, Probe, ProbeError, SelfTest, Sizes,
@@ -106,8 +107,8 @@ pub struct Plan {
 pub struct Reading {
     /// Real-time settings.
     pub rt: rt::Request,
-    /// How the real-time thread waits.
-    pub waiting: Waiting,
+    /// How the real-time thread is to wait.
+    pub waits: Waits,
     /// Bounds of the pipeline.
     pub bounds: Bounds,
     /// Configurations that do not come over the wire.
@@ -155,7 +156,7 @@ pub struct Session {
     reattach: bool,
     here: Arc<Netns>,
     request: rt::Request,
-    waiting: Waiting,
+    waits: Waits,
     duration: Option<Duration>,
     output_ended: Arc<AtomicBool>,
     names: Vec<StreamName>,
@@ -262,8 +263,9 @@ impl Session {
         let (requests, answers) = Requests::new(requests);
         let work =
             Loop::new(ring, records, pipeline, outlet, Arc::clone(&clock), control, Arc::clone(&board))
-                .with_answers(answers)
-                .waiting(reading.waiting);
+                .with_answers(answers);
+        let here = Arc::new(Netns::current()?);
+        let waits = choice::settle(reading.waits.clone(), &reading.rt, &interfaces, here.inode());
         Ok(Self {
             source,
             hook: Hook::default(),
@@ -283,10 +285,10 @@ impl Session {
             known,
             promiscuous: None,
             reattach: reading.reattach,
-            here: Arc::new(Netns::current()?),
+            here,
             requests,
             request: reading.rt,
-            waiting: reading.waiting,
+            waits,
             duration: reading.duration,
             output_ended,
             names,
@@ -305,12 +307,6 @@ impl Session {
         self.hook
     }
 
-    /// How the real-time thread waits.
-    #[must_use]
-    pub const fn waiting(&self) -> Waiting {
-        self.waiting
-    }
-
     /// The interfaces that are watched.
     #[must_use]
     pub fn interfaces(&self) -> &[Interface] {
@@ -319,11 +315,15 @@ impl Session {
 
     /// Runs until `stop` is set, the time is over, the output has gone, or no interface is left. Then detaches, reads
     /// what is left in the ring, and gives the sinks the summary. `started` is told what the host granted the real-time
-    /// thread, before anything is printed.
+    /// thread, and how it waits, before anything is printed.
     ///
     /// # Errors
     /// Where a thread cannot be had; whatever happens, nothing is left attached.
-    pub fn run(self, stop: &AtomicBool, started: impl FnOnce(&rt::Outcome)) -> Result<Report, SessionError> {
+    pub fn run(
+        self,
+        stop: &AtomicBool,
+        started: impl FnOnce(&rt::Outcome, &Waits),
+    ) -> Result<Report, SessionError> {
         let Self {
             mut source,
             interfaces,
@@ -336,7 +336,7 @@ impl Session {
             notices,
             before,
             requests,
-            waiting,
+            waits,
             names: stream_names,
             ..
         } = self;
@@ -346,8 +346,9 @@ impl Session {
         let watch = Watch::start(Arc::clone(&clock), self.measured, self.daemons, move |news| say.say(news))
             .map_err(system("starting to watch the clock"))?;
         let begun = monotonic_ns();
-        let live = crate::live::spawn(work, self.request).map_err(system("starting the real-time thread"))?;
-        started(live.rt());
+        let live =
+            crate::live::spawn(work, self.request, waits).map_err(system("starting the real-time thread"))?;
+        started(live.rt(), live.waits());
         let names = interfaces.iter().map(|one| (one.id, one.name.clone()));
         let told = InterfaceNames::default();
         let registry = Registry::new(names).hearing(told.clone()).naming(stream_names);
@@ -397,7 +398,7 @@ impl Session {
         }
         let lanes = crate::live::LiveOutlet::counts(&outcome.outlet);
         // Without its sender the queue is closed, which ends the hub once it has passed on all that was in it.
-        let ran = totals::rt(&outcome, waiting);
+        let ran = totals::rt(&outcome);
         drop(outcome.outlet);
         let (registry, fanout) = hub
             .join()

@@ -8,7 +8,7 @@ use monitor_core::event::QueueCounts;
 use crate::{
     clock::{ClockReport, Keeper},
     hub::{ClockSummary, Counters, EventCounters, LeftToBlock, PacketCounters, RtSummary},
-    live::{Board, LoopCounts, Outcome, Waiting},
+    live::{Board, LoopCounts, Outcome},
     probe::{Kernel, ProbeError},
     reader::{self, Ring},
 };
@@ -108,14 +108,15 @@ pub(super) fn clock(report: ClockReport) -> ClockSummary {
 }
 
 /// The real-time thread as the summary shows it.
-pub(super) fn rt<O>(outcome: &Outcome<O>, waiting: Waiting) -> RtSummary {
-    let Outcome { rt: granted, counts, cpu_percent, left_to_block, .. } = outcome;
+pub(super) fn rt<O>(outcome: &Outcome<O>) -> RtSummary {
+    let Outcome { rt: granted, waits, counts, cpu_percent, left_to_block, .. } = outcome;
     RtSummary {
         policy: granted.policy.name().to_owned(),
         priority: granted.is_real_time().then(|| granted.policy.priority()),
         cpu: granted.cpu.and_then(|cpu| u32::try_from(cpu).ok()),
         memory_locked: granted.memory_locked,
-        wait: waiting.to_string(),
+        wait: waits.waiting.to_string(),
+        wait_refused: waits.refused.clone(),
         cpu_percent: Some(*cpu_percent),
         sleeps: Some(counts.sleeps),
         packets: Some(counts.packets),

@@ -120,6 +120,21 @@ pub fn set_policy_of(tid: u32, policy: Policy) -> io::Result<()> {
 const MASK_CPUS: usize = 8192;
 const WORD_CPUS: usize = u64::BITS as usize;
 
+/// Keeps the calling thread on these CPUs.
+///
+/// # Errors
+/// `EINVAL` where none of them exists, is online, and lies inside the thread's cpuset.
+pub fn keep_to(cpus: &CpuList) -> io::Result<()> {
+    let mut mask = [0_u64; MASK_CPUS / WORD_CPUS];
+    for cpu in cpus.iter() {
+        if let Some(word) = mask.get_mut(cpu / WORD_CPUS) {
+            *word |= 1 << (cpu % WORD_CPUS);
+        }
+    }
+    // SAFETY: the kernel reads as many bytes as it is told, all inside the mask; 0 is the calling thread.
+    checked(unsafe { libc::sched_setaffinity(0, size_of_val(&mask), mask.as_ptr().cast()) }).map(drop)
+}
+
 /// Binds the calling thread to one CPU.
 ///
 /// # Errors
@@ -196,6 +211,12 @@ impl CpuList {
             cpus.extend(first..=last);
         }
         Some(Self(cpus))
+    }
+
+    /// Those of them for which it is so.
+    #[must_use]
+    pub fn only(&self, is_so: impl Fn(usize) -> bool) -> Self {
+        Self(self.iter().filter(|&cpu| is_so(cpu)).collect())
     }
 
     /// Whether `cpu` is in the list.
@@ -302,6 +323,10 @@ mod tests {
             set_affinity(cpu).unwrap();
             assert_eq!(affinity().unwrap(), CpuList(vec![cpu]));
             assert_eq!(current_cpu().unwrap(), cpu);
+            let (one, none) = (CpuList(vec![cpu, MASK_CPUS]), CpuList(Vec::new()));
+            keep_to(&one).unwrap();
+            assert_eq!(affinity().unwrap(), CpuList(vec![cpu]));
+            assert_eq!(keep_to(&none).unwrap_err().raw_os_error(), Some(libc::EINVAL));
             for impossible in [MASK_CPUS - 1, MASK_CPUS, usize::MAX] {
                 assert_eq!(set_affinity(impossible).unwrap_err().raw_os_error(), Some(libc::EINVAL));
             }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use crate::hub::{RtSummary, Summary};
+use crate::live::Waits;
 use crate::rt;
 use crate::sink::{summary_table, words};
 
@@ -21,7 +22,7 @@ pub struct RunInfo {
     pub real_time: bool,
     /// What the thread was given: `SCHED_FIFO 50, CPU 1, memory locked`.
     pub granted: String,
-    /// What it was refused, each a sentence with its remedy; the refused scheduling policy first.
+    /// What it was refused, each a sentence with its remedy; the refused scheduling policy first, the wait last.
     pub rt_lines: Vec<String>,
     /// What else should be known from the start, each a sentence.
     pub warnings: Vec<String>,
@@ -44,6 +45,14 @@ impl RunInfo {
             rt_lines: refusals.into_iter().map(ToString::to_string).collect(),
             ..self
         }
+    }
+
+    /// Fills in how the thread waits, and why not as it was asked to.
+    #[must_use]
+    pub fn with_waits(mut self, waits: &Waits) -> Self {
+        self.wait = waits.waiting.to_string();
+        self.rt_lines.extend(waits.refused.clone());
+        self
     }
 
     /// The real-time state in one sentence; with the reason and its remedy where there is none.

@@ -13,7 +13,7 @@ use crate::project::Project;
 pub(super) use unpacked::directories;
 
 /// Each program with the package that has it.
-const PROGRAMS: [(&str, &str); 13] = [
+const PROGRAMS: [(&str, &str); 14] = [
     ("ip", "iproute2"),
     ("tc", "iproute2"),
     ("ethtool", "ethtool"),
@@ -25,6 +25,7 @@ const PROGRAMS: [(&str, &str); 13] = [
     ("setpriv", "util-linux"),
     ("setcap", "libcap2-bin"),
     ("ps", "procps"),
+    ("cyclictest", "rt-tests"),
     ("c++", "g++"),
     ("qemu-system-x86_64", "qemu-system-x86"),
 ];

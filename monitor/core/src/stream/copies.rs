@@ -112,12 +112,17 @@ fn place(record: &Record<'_>, packet: &Packet<'_>, datagram: &Datagram<'_>) -> u
     place.write_u64(u64::from(record.interface.0) << 16 | direction << 8 | u64::from(datagram.hop_limit));
     place.write_u64(tag(packet.vlan) << 32 ^ tag(packet.inner_vlan));
     if let Some([source, destination]) = packet.macs {
-        let [a, b, c, d, e, f] = source;
-        place.write_u64(u64::from_be_bytes([0, 0, a, b, c, d, e, f]));
-        let [a, b, c, d, e, f] = destination;
-        place.write_u64(u64::from_be_bytes([0, 0, a, b, c, d, e, f]));
+        place.write_u64(mac(source));
+        place.write_u64(mac(destination));
     }
     half(place.finish())
+}
+
+/// As a number.
+fn mac(address: [u8; 6]) -> u64 {
+    let mut bytes = [0; 8];
+    bytes[2..].copy_from_slice(&address);
+    u64::from_be_bytes(bytes)
 }
 
 fn half(digest: u64) -> u32 {

@@ -109,6 +109,7 @@ fn a_real_time_run_says_with_what() {
         cpu: Some(1),
         memory_locked: true,
         wait: "block".to_owned(),
+        wait_refused: None,
         cpu_percent: None,
         sleeps: Some(40),
         packets: Some(500),
