@@ -53,9 +53,16 @@ const fn contended(test: Test) -> Test {
 }
 
 static TESTS: &[Test] = &[
+    Test {
+        target: "doctor",
+        name: "preempt_rt_is_named_as_the_kernel_names_it",
+        contended: false,
+        on: On::Every,
+        when: When::Always,
+    },
     contended(live("contending_cpus_lose_no_count", On::Every, When::Always)),
     contended(live("broken_frames_cost_themselves_alone", On::Every, When::Always)),
-    contended(live("at_xdp_everything_adds_up_while_pmus_stream", On::Every, When::Always)),
+    live("at_xdp_everything_adds_up_while_pmus_stream", On::Every, When::Always),
     live("each_sleep_is_ended_by_one_wake_up", On::Every, When::Always),
     live("the_kernels_offsets_pass_the_self_test", On::Every, When::Full),
     live("what_the_ring_refuses_is_what_is_missing", On::Every, When::Full),

@@ -10,7 +10,8 @@ export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/busybo
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
-mount -t tmpfs tmpfs /tmp
+# /tmp is a directory of this root, which lies in memory: mounted over, it would hide a project that lies there.
+chmod 1777 /tmp
 mount -t bpf bpf /sys/fs/bpf
 for module in /modules/*.ko; do
     insmod "$module" || echo "vm: cannot load $module"
