@@ -309,6 +309,10 @@ pub struct RtSummary {
     pub cpu: Option<u32>,
     /// Whether memory is locked.
     pub memory_locked: bool,
+    /// Whether `/dev/cpu_dma_latency` is held at 0, so that no CPU dozes: `held`, `refused` or `left_alone`.
+    pub cpu_dma_latency: &'static str,
+    /// What the host refused of what was asked for, each a sentence with its remedy; empty where it was all granted.
+    pub refused: Vec<String>,
     /// `block`, `predict` or `spin`.
     pub wait: String,
     /// Why it is `block` where another was asked for; none where it is as asked.

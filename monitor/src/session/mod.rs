@@ -107,6 +107,8 @@ pub struct Plan {
 pub struct Reading {
     /// Real-time settings.
     pub rt: rt::Request,
+    /// Whether CPUs may go into idle states that take long to leave.
+    pub idle_allowed: bool,
     /// How the real-time thread is to wait.
     pub waits: Waits,
     /// Bounds of the pipeline.
@@ -156,6 +158,7 @@ pub struct Session {
     reattach: bool,
     here: Arc<Netns>,
     request: rt::Request,
+    idle_allowed: bool,
     waits: Waits,
     duration: Option<Duration>,
     output_ended: Arc<AtomicBool>,
@@ -288,6 +291,7 @@ impl Session {
             here,
             requests,
             request: reading.rt,
+            idle_allowed: reading.idle_allowed,
             waits,
             duration: reading.duration,
             output_ended,
@@ -346,8 +350,8 @@ impl Session {
         let watch = Watch::start(Arc::clone(&clock), self.measured, self.daemons, move |news| say.say(news))
             .map_err(system("starting to watch the clock"))?;
         let begun = monotonic_ns();
-        let live =
-            crate::live::spawn(work, self.request, waits).map_err(system("starting the real-time thread"))?;
+        let live = crate::live::spawn(work, self.request, self.idle_allowed, waits)
+            .map_err(system("starting the real-time thread"))?;
         started(live.rt(), live.waits());
         let names = interfaces.iter().map(|one| (one.id, one.name.clone()));
         let told = InterfaceNames::default();
