@@ -20,6 +20,7 @@ mod hostile;
 mod interfaces;
 mod matching;
 mod offsets;
+mod overruns;
 #[path = "../support/packets.rs"]
 #[expect(dead_code, reason = "benches need other kinds of packet")]
 mod packets;
@@ -66,6 +67,7 @@ fn main() -> ExitCode {
         connections::trials(),
         flood::trials(),
         waits::trials(),
+        overruns::trials(),
         wakeups::trials(),
         beside_aya::trials(),
         offsets::trials(),
