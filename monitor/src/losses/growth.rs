@@ -26,7 +26,13 @@ impl<const N: usize> Growth<N> {
         }
     }
 
-    /// The same where nobody sets them back, and they begin again at 0 after `round`.
+    /// They begin again at 0, as those of an interface that was made anew: whatever they read next has grown.
+    pub(super) fn restart(&mut self) {
+        self.resets += 1;
+        self.last = [0; N];
+    }
+
+    /// As [`Growth::take`] where nobody sets them back, and they begin again at 0 after `round`.
     pub(super) fn take_round(&mut self, now: [u64; N], round: u64) {
         for ((last, grown), now) in self.last.iter_mut().zip(&mut self.grown).zip(now) {
             *grown += if now < *last { now + round - *last } else { now - *last };
@@ -55,6 +61,15 @@ mod tests {
         growth.take([1_003, 7]);
         growth.take([1_004, 9]);
         assert_eq!((growth.grown(), growth.resets()), ([4, 2], 0));
+    }
+
+    #[test]
+    fn what_was_made_anew_counts_from_0_however_far_it_has_come() {
+        let mut growth = Growth::new([10]);
+        growth.take([12]);
+        growth.restart();
+        growth.take([500]);
+        assert_eq!((growth.grown(), growth.resets()), ([502], 1));
     }
 
     #[test]

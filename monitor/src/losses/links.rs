@@ -126,6 +126,11 @@ impl Link {
         Self { name, growth: Growth::new(first.all()) }
     }
 
+    /// It was made anew.
+    pub(super) fn restart(&mut self) {
+        self.growth.restart();
+    }
+
     pub(super) fn take(&mut self, now: LinkCounts) {
         self.growth.take(now.all());
     }

@@ -1,6 +1,6 @@
 //! Reads the host's counters from time to time, and keeps how much they have grown.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -52,15 +52,14 @@ impl Sampler {
         if netns.inode() != key.netns {
             return Err(io::Error::other(format!("{name} is in a network namespace that is not known here")));
         }
-        if !self.sockets.contains_key(&key.netns) {
-            let opened = netns.run(Links::open).and_then(|links| links).map_err(io::Error::other)?;
-            self.sockets.insert(key.netns, opened);
+        if let Entry::Vacant(place) = self.sockets.entry(key.netns) {
+            place.insert(netns.run(Links::open).and_then(|links| links).map_err(io::Error::other)?);
         }
         let known =
             self.links.iter_mut().find(|(of, known, _)| of.as_str() == name && known.netns == key.netns);
-        if let Some((_, known, _)) = known {
-            // Made anew: its counters began at 0, which the next reading finds.
+        if let Some((_, known, link)) = known {
             *known = key;
+            link.restart();
             return Ok(());
         }
         let first = self.counts(key.netns)?.remove(&key.ifindex);

@@ -54,7 +54,9 @@ impl Losses {
         let Some(sampler) = &mut self.sampler else { return };
         let watched = interfaces.iter().map(|one| sampler.watch(&one.netns, one.key, &one.name));
         let failed = watched.filter_map(Result::err).last();
-        failed.iter().for_each(|error| self.say(&error.to_string(), notices));
+        if let Some(error) = failed {
+            self.say(&error.to_string(), notices);
+        }
     }
 
     fn sample(&mut self, notices: &Notices) {
