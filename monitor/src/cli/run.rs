@@ -46,6 +46,10 @@ pub(super) struct Arguments {
     /// not waited for awake
     #[arg(long, value_name = "PERCENT")]
     wait_cap: Option<Share>,
+    /// Let CPUs go into idle states that take long to leave: while it runs, `/dev/cpu_dma_latency` is otherwise held at 0,
+    /// which keeps every CPU of the host awake and costs power
+    #[arg(long)]
+    allow_idle: bool,
     /// Take in what is addressed to others: for mirror ports and TAPs; undone at exit
     #[arg(long)]
     promiscuous: bool,
@@ -91,6 +95,7 @@ impl Arguments {
             priority: self.priority,
             wait: self.wait,
             wait_cap: self.wait_cap,
+            allow_idle: self.allow_idle,
             promiscuous: self.promiscuous,
             reattach: self.reattach,
             align: self.align,
@@ -121,7 +126,10 @@ pub(super) fn overlay(file: Option<&Path>, given: RunOptions) -> Result<RunOptio
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let options = arguments.options()?;
-    let request = request(&options)?;
+    let request = match request(&options) {
+        Ok(request) => request,
+        Err(wrong) => return Ok(usage(&wrong)),
+    };
     if arguments.print_config {
         return print_config(options);
     }
@@ -176,6 +184,10 @@ fn option_docs() -> Vec<OptionDoc> {
     run.get_arguments().chain(attach.get_arguments()).filter_map(doc).collect()
 }
 
+/// What the real-time thread should be given.
+///
+/// # Errors
+/// Wrong usage: a priority or a CPU that there is not.
 pub(super) fn request(options: &RunOptions) -> Result<rt::Request, String> {
     let default = rt::Request::default();
     let request =
@@ -211,7 +223,8 @@ pub(super) fn reading(options: &RunOptions, rt: rt::Request, sources: Sources) -
         cap: options.wait_cap.unwrap_or_default(),
         ..Waits::default()
     };
-    Ok(Reading { rt, waits, bounds, sources, align, streams, duration, reattach, daemons })
+    let idle_allowed = options.allow_idle;
+    Ok(Reading { rt, idle_allowed, waits, bounds, sources, align, streams, duration, reattach, daemons })
 }
 
 /// Attaches, lets traffic begin, runs to the end.

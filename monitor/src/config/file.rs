@@ -55,6 +55,8 @@ pub struct RunOptions {
     pub wait: Option<Waiting>,
     /// What it may take of a CPU to be awake in time.
     pub wait_cap: Option<Share>,
+    /// Leave idle states of the CPUs alone.
+    pub allow_idle: bool,
     /// Take in what is addressed to others.
     pub promiscuous: bool,
     /// Attach again to interfaces that have gone and come back.
@@ -137,6 +139,7 @@ impl RunOptions {
             priority: given.priority.or(self.priority),
             wait: given.wait.or(self.wait),
             wait_cap: given.wait_cap.or(self.wait_cap),
+            allow_idle: given.allow_idle || self.allow_idle,
             promiscuous: given.promiscuous || self.promiscuous,
             reattach: given.reattach || self.reattach,
             align: given.align.or(self.align),
@@ -178,6 +181,7 @@ mod tests {
             priority = 60
             wait = "spin"
             wait-cap = "2.5%"
+            allow-idle = true
             promiscuous = true
             reattach = true
             align = "absolute:250ms"
@@ -197,6 +201,7 @@ mod tests {
         assert_eq!(options.iface, ["eth1", "eth2"]);
         assert_eq!(options.port, [Port::Number(4712), Port::Any]);
         assert_eq!((options.cpu, options.priority), (Some(1), Some(60)));
+        assert!(options.allow_idle);
         assert_eq!((options.wait, options.wait_cap), (Some(Waiting::Spin), "2.5%".parse().ok()));
         assert_eq!(options.bounds.of_kernel().map(|sizes| sizes.ring_bytes), Ok(8 << 20));
         assert_eq!(options.clock.ptp4l_socket.as_deref(), Some(Path::new("/run/ptp4l-a")));

@@ -15,6 +15,7 @@ use super::alignment::{Alignment, AlignmentCounters};
 use super::registry::Registry;
 use super::row::StreamRow;
 use crate::capture::CaptureCounts;
+use crate::losses::HostLosses;
 
 /// Things by name, in a fixed order: a JSON object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -309,6 +310,10 @@ pub struct RtSummary {
     pub cpu: Option<u32>,
     /// Whether memory is locked.
     pub memory_locked: bool,
+    /// Whether `/dev/cpu_dma_latency` is held at 0, so that no CPU dozes: `held`, `refused` or `left_alone`.
+    pub cpu_dma_latency: &'static str,
+    /// What the host refused of what was asked for, each a sentence with its remedy; empty where it was all granted.
+    pub refused: Vec<String>,
     /// `block`, `predict` or `spin`.
     pub wait: String,
     /// Why it is `block` where another was asked for; none where it is as asked.
@@ -415,6 +420,10 @@ pub struct Summary {
     /// The real-time thread; absent for a capture.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rt: Option<RtSummary>,
+    /// What the host itself counted as lost since the start: `interfaces` and `softnet`; absent for a capture, and where
+    /// the host does not tell.
+    #[serde(flatten)]
+    pub host: Option<HostLosses>,
     /// The capture; absent when live.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capture: Option<CaptureSummary>,

@@ -7,6 +7,7 @@ mod choice;
 mod configurations;
 mod discovery;
 mod links;
+mod losses;
 mod notices;
 mod outlet;
 mod source;
@@ -55,6 +56,7 @@ pub use configurations::Sources;
 use configurations::{Configurations, Requests};
 use discovery::Discovery;
 use links::Watching;
+use losses::Losses;
 pub use notices::Notices;
 use source::{Instance, Source};
 
@@ -107,6 +109,8 @@ pub struct Plan {
 pub struct Reading {
     /// Real-time settings.
     pub rt: rt::Request,
+    /// Whether CPUs may go into idle states that take long to leave.
+    pub idle_allowed: bool,
     /// How the real-time thread is to wait.
     pub waits: Waits,
     /// Bounds of the pipeline.
@@ -156,6 +160,7 @@ pub struct Session {
     reattach: bool,
     here: Arc<Netns>,
     request: rt::Request,
+    idle_allowed: bool,
     waits: Waits,
     duration: Option<Duration>,
     output_ended: Arc<AtomicBool>,
@@ -288,6 +293,7 @@ impl Session {
             here,
             requests,
             request: reading.rt,
+            idle_allowed: reading.idle_allowed,
             waits,
             duration: reading.duration,
             output_ended,
@@ -345,9 +351,10 @@ impl Session {
         let say = notices.clone();
         let watch = Watch::start(Arc::clone(&clock), self.measured, self.daemons, move |news| say.say(news))
             .map_err(system("starting to watch the clock"))?;
+        let losses = Losses::start(&interfaces, &notices);
         let begun = monotonic_ns();
-        let live =
-            crate::live::spawn(work, self.request, waits).map_err(system("starting the real-time thread"))?;
+        let live = crate::live::spawn(work, self.request, self.idle_allowed, waits)
+            .map_err(system("starting the real-time thread"))?;
         started(live.rt(), live.waits());
         let names = interfaces.iter().map(|one| (one.id, one.name.clone()));
         let told = InterfaceNames::default();
@@ -377,6 +384,7 @@ impl Session {
             discovery: self.discovery,
             watches: self.watches,
             live: &live,
+            losses,
         };
         let deadline = self.duration.map(|duration| Instant::now() + duration);
         let over = || {
@@ -386,7 +394,7 @@ impl Session {
         };
         let mut failed = caretaker.look_after(over, deadline);
 
-        drop(caretaker);
+        let Caretaker { losses, .. } = caretaker;
         if let Err(error) = source.detach() {
             failed.get_or_insert(error.to_string());
         }
@@ -410,6 +418,7 @@ impl Session {
         summary.duration_ns = Some(duration_ns);
         summary.clock = Some(totals::clock(watch.report()));
         summary.rt = Some(ran);
+        summary.host = losses.finish(&notices);
         let sinks = fanout.counts().collect::<Vec<_>>();
         let (packets, pending) = totals::settled(&kernel, &outcome.ring)?;
         let turns = LoopCounts { pending, ..outcome.counts };

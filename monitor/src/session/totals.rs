@@ -115,6 +115,8 @@ pub(super) fn rt<O>(outcome: &Outcome<O>) -> RtSummary {
         priority: granted.is_real_time().then(|| granted.policy.priority()),
         cpu: granted.cpu.and_then(|cpu| u32::try_from(cpu).ok()),
         memory_locked: granted.memory_locked,
+        cpu_dma_latency: granted.idle.name(),
+        refused: granted.refusals.iter().map(ToString::to_string).collect(),
         wait: waits.waiting.to_string(),
         wait_refused: waits.refused.clone(),
         cpu_percent: Some(*cpu_percent),

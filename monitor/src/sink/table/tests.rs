@@ -108,6 +108,8 @@ fn a_real_time_run_says_with_what() {
         priority: Some(50),
         cpu: Some(1),
         memory_locked: true,
+        cpu_dma_latency: "held",
+        refused: Vec::new(),
         wait: "block".to_owned(),
         wait_refused: None,
         cpu_percent: None,
