@@ -18,6 +18,7 @@ mod flood;
 mod harness;
 mod hostile;
 mod interfaces;
+mod losses;
 mod matching;
 mod offsets;
 mod overruns;
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
     arguments.test_threads.get_or_insert(THREADS);
     let trials = [
         replay::trials(),
+        losses::trials(),
         pyc37::trials(),
         simulated::trials(),
         simulated_tcp::trials(),

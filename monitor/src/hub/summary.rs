@@ -16,6 +16,7 @@ use super::overruns::{OverrunCounters, OverrunSummary};
 use super::registry::Registry;
 use super::row::StreamRow;
 use crate::capture::CaptureCounts;
+use crate::losses::HostLosses;
 
 /// Things by name, in a fixed order: a JSON object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -430,6 +431,10 @@ pub struct Summary {
     /// The real-time thread; absent for a capture.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rt: Option<RtSummary>,
+    /// What the host itself counted as lost since the start: `interfaces` and `softnet`; absent for a capture, and where
+    /// the host does not tell.
+    #[serde(flatten)]
+    pub host: Option<HostLosses>,
     /// The capture; absent when live.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capture: Option<CaptureSummary>,

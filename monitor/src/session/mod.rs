@@ -7,6 +7,7 @@ mod choice;
 mod configurations;
 mod discovery;
 mod links;
+mod losses;
 mod notices;
 mod outlet;
 mod source;
@@ -55,6 +56,7 @@ pub use configurations::Sources;
 use configurations::{Configurations, Requests};
 use discovery::Discovery;
 use links::Watching;
+use losses::Losses;
 pub use notices::Notices;
 use source::{Instance, Source};
 
@@ -354,6 +356,7 @@ impl Session {
         let say = notices.clone();
         let watch = Watch::start(Arc::clone(&clock), self.measured, self.daemons, move |news| say.say(news))
             .map_err(system("starting to watch the clock"))?;
+        let losses = Losses::start(&interfaces, &notices);
         let begun = monotonic_ns();
         let live = crate::live::spawn(work, self.request, self.idle_allowed, waits)
             .map_err(system("starting the real-time thread"))?;
@@ -386,6 +389,7 @@ impl Session {
             discovery: self.discovery,
             watches: self.watches,
             live: &live,
+            losses,
         };
         let deadline = self.duration.map(|duration| Instant::now() + duration);
         let over = || {
@@ -395,7 +399,7 @@ impl Session {
         };
         let mut failed = caretaker.look_after(over, deadline);
 
-        drop(caretaker);
+        let Caretaker { losses, .. } = caretaker;
         if let Err(error) = source.detach() {
             failed.get_or_insert(error.to_string());
         }
@@ -419,6 +423,7 @@ impl Session {
         summary.duration_ns = Some(duration_ns);
         summary.clock = Some(totals::clock(watch.report()));
         summary.rt = Some(ran);
+        summary.host = losses.finish(&notices);
         let sinks = fanout.counts().collect::<Vec<_>>();
         let (packets, pending) = totals::settled(&kernel, &outcome.ring)?;
         let turns = LoopCounts { pending, ..outcome.counts };
