@@ -20,6 +20,7 @@ mod hostile;
 mod interfaces;
 mod losses;
 mod matching;
+mod memory;
 mod offsets;
 mod overruns;
 #[path = "../support/packets.rs"]
@@ -66,6 +67,7 @@ fn main() -> ExitCode {
         segments::trials(),
         hostile::trials(),
         matching::trials(),
+        memory::trials(),
         connections::trials(),
         flood::trials(),
         waits::trials(),
