@@ -21,6 +21,7 @@ mod interfaces;
 mod losses;
 mod matching;
 mod offsets;
+mod overruns;
 #[path = "../support/packets.rs"]
 #[expect(dead_code, reason = "benches need other kinds of packet")]
 mod packets;
@@ -68,6 +69,7 @@ fn main() -> ExitCode {
         connections::trials(),
         flood::trials(),
         waits::trials(),
+        overruns::trials(),
         wakeups::trials(),
         beside_aya::trials(),
         offsets::trials(),

@@ -10,7 +10,7 @@ use clap::Args;
 use super::show::Show;
 use super::{Outcome, attach, complete, demo, exit, output, signals, sources};
 use crate::config::{Align, Duration, OptionDoc, Port, RunOptions, StreamRules, ports};
-use crate::live::{Share, Waiting, Waits};
+use crate::live::{Budget, Share, Waiting, Waits};
 use crate::netns::Netns;
 use crate::probe::Hook;
 use crate::rt;
@@ -46,6 +46,10 @@ pub(super) struct Arguments {
     /// not waited for awake
     #[arg(long, value_name = "PERCENT")]
     wait_cap: Option<Share>,
+    /// How long a turn of the real-time thread may take, 1ns to 1s, or off (50us where none is given): one that takes longer
+    /// is an overrun, told with its cause where that is known
+    #[arg(long, value_name = "TIME|off")]
+    budget: Option<Budget>,
     /// Let CPUs go into idle states that take long to leave: while it runs, `/dev/cpu_dma_latency` is otherwise held at 0,
     /// which keeps every CPU of the host awake and costs power
     #[arg(long)]
@@ -95,6 +99,7 @@ impl Arguments {
             priority: self.priority,
             wait: self.wait,
             wait_cap: self.wait_cap,
+            budget: self.budget,
             allow_idle: self.allow_idle,
             promiscuous: self.promiscuous,
             reattach: self.reattach,
@@ -224,7 +229,20 @@ pub(super) fn reading(options: &RunOptions, rt: rt::Request, sources: Sources) -
         ..Waits::default()
     };
     let idle_allowed = options.allow_idle;
-    Ok(Reading { rt, idle_allowed, waits, bounds, sources, align, streams, duration, reattach, daemons })
+    let budget = options.budget.unwrap_or_default();
+    Ok(Reading {
+        rt,
+        idle_allowed,
+        waits,
+        budget,
+        bounds,
+        sources,
+        align,
+        streams,
+        duration,
+        reattach,
+        daemons,
+    })
 }
 
 /// Attaches, lets traffic begin, runs to the end.

@@ -39,7 +39,7 @@ use crate::{
         Fanout, Hub, InterfaceNames, OnEnd, Registry, Summary, is_closed,
         queue::{self, QueueBounds, QueueSender},
     },
-    live::{Board, Control, Loop, LoopCounts, Waits},
+    live::{Board, Budget, Control, Loop, LoopCounts, Waits},
     netns::{self, LinkWatch, Netns, Promiscuous},
     probe::{
         Hook, Interface, Kernel, Matching, Options, Probe, ProbeError, SelfTest, Sizes,
@@ -113,6 +113,8 @@ pub struct Reading {
     pub idle_allowed: bool,
     /// How the real-time thread is to wait.
     pub waits: Waits,
+    /// How long one of its turns may take.
+    pub budget: Budget,
     /// Bounds of the pipeline.
     pub bounds: Bounds,
     /// Configurations that do not come over the wire.
@@ -162,6 +164,7 @@ pub struct Session {
     request: rt::Request,
     idle_allowed: bool,
     waits: Waits,
+    budget: Budget,
     duration: Option<Duration>,
     output_ended: Arc<AtomicBool>,
     names: Vec<StreamName>,
@@ -268,7 +271,8 @@ impl Session {
         let (requests, answers) = Requests::new(requests);
         let work =
             Loop::new(ring, records, pipeline, outlet, Arc::clone(&clock), control, Arc::clone(&board))
-                .with_answers(answers);
+                .with_answers(answers)
+                .with_budget(reading.budget);
         let here = Arc::new(Netns::current()?);
         let waits = choice::settle(reading.waits.clone(), &reading.rt, &interfaces, here.inode());
         Ok(Self {
@@ -295,6 +299,7 @@ impl Session {
             request: reading.rt,
             idle_allowed: reading.idle_allowed,
             waits,
+            budget: reading.budget,
             duration: reading.duration,
             output_ended,
             names,
@@ -406,7 +411,7 @@ impl Session {
         }
         let lanes = crate::live::LiveOutlet::counts(&outcome.outlet);
         // Without its sender the queue is closed, which ends the hub once it has passed on all that was in it.
-        let ran = totals::rt(&outcome);
+        let ran = totals::rt(&outcome, self.budget);
         drop(outcome.outlet);
         let (registry, fanout) = hub
             .join()
