@@ -43,6 +43,8 @@ pub(super) struct Worker {
     batch: Batch,
     /// Which frames of the batch go now.
     going: Vec<usize>,
+    /// Whether what a stream has missed may go together.
+    together: bool,
     /// No instant at or after this, simulated.
     end_ns: Option<i64>,
     latest_ns: i64,
@@ -86,7 +88,8 @@ enum Event {
 }
 
 impl Worker {
-    pub(super) fn new(sources: Vec<Source>, fleet: Arc<Fleet>, end_ns: Option<i64>) -> Self {
+    /// `together`: what a stream has missed may go together, before what others have missed.
+    pub(super) fn new(sources: Vec<Source>, fleet: Arc<Fleet>, end_ns: Option<i64>, together: bool) -> Self {
         let due = sources.iter().enumerate().map(|(place, source)| Reverse((source.due_ns(), place)));
         Self {
             due: due.collect(),
@@ -96,6 +99,7 @@ impl Worker {
             grid: Grid::new(fleet),
             batch: Batch::default(),
             going: Vec::new(),
+            together,
             end_ns,
             latest_ns: 0,
             failures: Failures::default(),
@@ -145,13 +149,14 @@ impl Worker {
         }
     }
 
-    /// Makes and sends what is due of one stream: an instant, or where that was missed and its link takes them together, all
-    /// that are due by now. A stream's memory and its socket are brought into the caches once for all of them, so that
+    /// Makes and sends what is due of one stream: an instant, or where that was missed and several may go together, all that
+    /// are due by now. A stream's memory and its socket are brought into the caches once for all of them, so that
     /// a sender that falls behind sends at a lower cost, and falls behind no further.
     fn step(&mut self, at_ns: i64, place: usize, late_ns: i64, time: Pace) {
-        let Self { sources, due, held, order, grid, batch, going, end_ns, latest_ns, failures } = self;
+        let Self { sources, due, held, order, grid, batch, going, together, end_ns, latest_ns, failures } =
+            self;
         let Some(source) = sources.get_mut(place) else { return };
-        let most = if source.takes_many() { INSTANTS_AT_ONCE } else { 1 };
+        let most = if *together && source.takes_many() { INSTANTS_AT_ONCE } else { 1 };
         batch.clear();
         going.clear();
         let (mut at_ns, mut late_ns) = (at_ns, late_ns);
