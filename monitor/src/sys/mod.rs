@@ -10,6 +10,7 @@ pub mod bpf;
 pub mod caps;
 pub mod clock;
 pub mod cputime;
+pub mod datagrams;
 pub mod eventfd;
 pub mod ifname;
 pub mod mapping;
