@@ -20,8 +20,12 @@ const BLOCKS: usize = 3;
 pub(crate) fn measure(report: &mut Report) {
     let netns = Netns::create().unwrap_or_else(|error| panic!("{error}"));
     let mut rounds = vec![Round::default(); ROUNDS];
-    let options =
-        Options { matching: Matching::Ports(vec![4713]), sizes: Sizes::of_ring(256 << 10), hook: Hook::Tc };
+    let options = Options {
+        matching: Matching::Ports(vec![4713]),
+        sizes: Sizes::of_ring(256 << 10),
+        hook: Hook::Tc,
+        drops: false,
+    };
     for round in &mut rounds {
         for _ in 0..BLOCKS {
             let without = netns.run(block).unwrap();

@@ -24,8 +24,6 @@ pub const HANDED_MAX: usize = 8192;
 pub struct DropRecord {
     /// When: `CLOCK_MONOTONIC` nanoseconds.
     pub time_ns: u64,
-    /// Address of the code that dropped it.
-    pub location: u64,
     /// Sender's IPv6 address, or IPv4-mapped one (RFC 4291, 2.5.5.2).
     pub source: [u8; 16],
     /// Receiver's.
@@ -50,7 +48,7 @@ pub struct DropRecord {
     pub reserved: [u8; 2],
 }
 
-const _: () = assert!(size_of::<DropRecord>() == 72);
+const _: () = assert!(size_of::<DropRecord>() == 64);
 
 /// One CPU's counts of dropped packets: `seen = ignored + matched` and `matched = submitted + ring_full`.
 #[repr(C)]

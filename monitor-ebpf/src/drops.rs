@@ -16,7 +16,7 @@ use monitor_common::{
 
 use crate::{
     addresses::Addresses,
-    bytes::{Bytes, Direct, Elsewhere, Window as _},
+    bytes::{Bytes, Direct, Elsewhere, Window as _, opaque},
     counting::add_shared,
     judged::Judged,
     maps::{DROP_COUNTERS, DROPS, HANDED, INTERFACES, MATCHING},
@@ -49,7 +49,6 @@ macro_rules! count {
 #[repr(C)]
 struct Record {
     time_ns: u64,
-    location: u64,
     addresses: [u64; 4],
     reason: u32,
     netns: u32,
@@ -74,7 +73,8 @@ pub fn handed_on(packet: Skb, judged: Judged, header: &RecordHeader) {
 
 #[inline(never)]
 fn remember(packet: Skb, judged: Judged, netns: u32, ifindex: u32) {
-    if let Some(handed) = fingerprint(Direct::of(packet), judged.as_if_any(), InterfaceKey { netns, ifindex }) {
+    if let Some(handed) = fingerprint(Direct::of(packet), judged.as_if_any(), InterfaceKey { netns, ifindex })
+    {
         let key = packet.0 as u64;
         // Where there is no room even after the oldest were forgotten, this one is not known again.
         let _ = HANDED.insert(key, handed, 0);
@@ -98,19 +98,24 @@ pub fn dropped(ctx: BtfTracePointContext) -> i32 {
         return 0;
     }
     count!(counters, seen);
-    let (skb, location, reason): (*const u8, u64, u32) = (ctx.arg(0), ctx.arg(1), ctx.arg(2));
+    let (skb, reason): (*const u8, u32) = (ctx.arg(0), ctx.arg(2));
     let packet = skb as u64;
     // SAFETY: read at once. Another CPU may take its place for another packet: then it is not known again.
-    let handed = unsafe { HANDED.get(packet) }.copied();
-    if handed.is_some() {
+    let (handed, is_handed) = match unsafe { HANDED.get(packet) } {
+        Some(one) => (*one, true),
+        None => (Handed::default(), false),
+    };
+    // The compiler would combine the pointers that were found rather than the answers; the verifier takes none of it.
+    let is_handed = settled(is_handed);
+    if is_handed {
         let _ = HANDED.remove(packet);
     }
     // SAFETY: argument 0 of this tracepoint is the packet's `struct sk_buff *`.
     let facts = unsafe { offsets::typed_facts(skb) };
     let on = InterfaceKey { netns: facts.netns, ifindex: facts.ifindex };
     // SAFETY: only asks whether the entry is there.
-    let watched = unsafe { INTERFACES.get(on) }.is_some();
-    if handed.is_none() && !watched {
+    let watched = settled(unsafe { INTERFACES.get(on) }.is_some());
+    if !is_handed && !watched {
         count!(counters, ignored);
         return 0;
     }
@@ -121,11 +126,11 @@ pub fn dropped(ctx: BtfTracePointContext) -> i32 {
     };
     let bytes = Elsewhere { start: linear.start, end: linear.end };
     let judged = matching::by_headers(bytes, matching, Way::In);
-    let known = handed.filter(|one| {
-        let on = InterfaceKey { netns: one.netns, ifindex: one.ifindex };
-        fingerprint(bytes, judged, on).is_some_and(|found| found == *one)
-    });
-    if known.is_none() && !(watched && was_asked_for(bytes, judged, matching)) {
+    let was_on = InterfaceKey { netns: handed.netns, ifindex: handed.ifindex };
+    let known = settled(
+        is_handed && fingerprint(bytes, judged, was_on).is_some_and(|found| is_same(&found, &handed)),
+    );
+    if !known && !(watched && was_asked_for(bytes, judged, matching)) {
         count!(counters, ignored);
         return 0;
     }
@@ -133,14 +138,25 @@ pub fn dropped(ctx: BtfTracePointContext) -> i32 {
     // What was received last on this CPU comes first: it may be a copy of what stood at that address before.
     let place = if hook == DROPS_TC && stages::is_received(packet) {
         PLACE_BEFORE_HOOK
-    } else if known.is_some() || hook == DROPS_XDP && linear.came_in_on != 0 {
+    } else if known || hook == DROPS_XDP && linear.came_in_on != 0 {
         PLACE_AFTER_HOOK
     } else {
         PLACE_UNKNOWN
     };
-    let on = known.map_or(on, |one| InterfaceKey { netns: one.netns, ifindex: one.ifindex });
-    tell(bytes, judged, on, [location, reason.into(), place.into()], counters);
+    let on = if known { was_on } else { on };
+    tell(bytes, judged, on, (reason, place), counters);
     0
+}
+
+/// An answer that the compiler takes as it is.
+#[inline(always)]
+fn settled(answer: bool) -> bool {
+    opaque(answer.into()) != 0
+}
+
+#[inline(always)]
+const fn is_same(one: &Handed, other: &Handed) -> bool {
+    one.network == other.network && one.transport == other.transport
 }
 
 /// By the rule of the hook; where any port is asked for, of TCP only what the hook has handed on.
@@ -150,10 +166,7 @@ fn was_asked_for(bytes: Elsewhere, judged: Judged, matching: *const Matching) ->
         return true;
     }
     let any_port = matching::settings(matching).any_port != 0;
-    any_port
-        && judged.is_candidate()
-        && !judged.is_tcp()
-        && matching::frame_type(bytes, judged) != NO_FRAME
+    any_port && judged.is_candidate() && !judged.is_tcp() && matching::frame_type(bytes, judged) != NO_FRAME
 }
 
 #[inline(always)]
@@ -161,7 +174,7 @@ fn tell(
     bytes: Elsewhere,
     judged: Judged,
     on: InterfaceKey,
-    [location, reason, place]: [u64; 3],
+    (reason, place): (u32, u8),
     counters: *mut DropCounters,
 ) {
     let mut addresses = Addresses::NONE;
@@ -177,15 +190,14 @@ fn tell(
     entry.write(Record {
         // SAFETY: the helper has no precondition.
         time_ns: unsafe { bpf_ktime_get_ns() },
-        location,
         addresses: addresses.0,
-        reason: reason as u32,
+        reason,
         netns: on.netns,
         ifindex: on.ifindex,
         length: length(bytes, judged),
         ports,
         protocol: judged.protocol(),
-        place: place as u8,
+        place,
         reserved: 0,
     });
     entry.submit(0);

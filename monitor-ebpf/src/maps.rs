@@ -6,8 +6,8 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use monitor_common::{
-    CONNECTIONS_MAX, Connection, ConnectionKey, DropCounters, HANDED_MAX, Handed, INTERFACES_MAX, Instance, InterfaceKey, InterfaceSettings,
-    Matching, PacketCounters, ReaderPage, STREAMS_MAX, Stages, StreamSlot,
+    CONNECTIONS_MAX, Connection, ConnectionKey, DropCounters, HANDED_MAX, Handed, INTERFACES_MAX, Instance,
+    InterfaceKey, InterfaceSettings, Matching, PacketCounters, ReaderPage, STREAMS_MAX, Stages, StreamSlot,
 };
 
 /// Bytes of the ring unless user space sets another size at load: 54 ms of 128 000 small frames a second, twice.

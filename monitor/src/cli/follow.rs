@@ -64,6 +64,9 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let options = arguments.options()?;
+    if options.drops {
+        return Ok(run::usage(run::DROPS_ARE_OF_RUN));
+    }
     let requests = match sources::requests(&options) {
         Ok(requests) => requests,
         Err(wrong) => return Ok(run::usage(&wrong)),

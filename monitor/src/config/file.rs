@@ -57,6 +57,8 @@ pub struct RunOptions {
     pub wait_cap: Option<Share>,
     /// Take in what is addressed to others.
     pub promiscuous: bool,
+    /// Tell of packets that the kernel drops.
+    pub drops: bool,
     /// Attach again to interfaces that have gone and come back.
     pub reattach: bool,
     /// Align streams, with this window.
@@ -138,6 +140,7 @@ impl RunOptions {
             wait: given.wait.or(self.wait),
             wait_cap: given.wait_cap.or(self.wait_cap),
             promiscuous: given.promiscuous || self.promiscuous,
+            drops: given.drops || self.drops,
             reattach: given.reattach || self.reattach,
             align: given.align.or(self.align),
             duration: given.duration.or(self.duration),
@@ -179,6 +182,7 @@ mod tests {
             wait = "spin"
             wait-cap = "2.5%"
             promiscuous = true
+            drops = true
             reattach = true
             align = "absolute:250ms"
             duration = "10s"

@@ -114,6 +114,7 @@ impl RunOptions {
             wait,
             wait_cap,
             promiscuous,
+            drops,
             reattach,
             align,
             duration,
@@ -142,6 +143,7 @@ impl RunOptions {
             ("wait", wait.map(|wait| wait.to_string().into())),
             ("wait-cap", wait_cap.map(|share| share.to_string().into())),
             ("promiscuous", Some((*promiscuous).into())),
+            ("drops", Some((*drops).into())),
             ("reattach", Some((*reattach).into())),
             ("align", align.map(|align| align.to_string().into())),
             ("duration", duration.map(|duration| duration.to_string().into())),
@@ -211,6 +213,7 @@ mod tests {
         wait = "spin"
         wait-cap = "2.5%"
         promiscuous = true
+        drops = true
         reattach = true
         align = "absolute:250ms"
         duration = "1.5s"
