@@ -163,10 +163,16 @@ fn wrong_checksum() {
     all_dropped(&report, "UDP_CSUM", "after_hook", true, FRAMES);
 }
 
+/// A filter on what comes in that drops everything: classic BPF that returns 2, `TC_ACT_SHOT`.
+fn drop_all(pair: &Pair, preference: &str) {
+    let filter = ["filter", "add", "dev", "eth1", "ingress", "pref", preference];
+    tc(pair, &[&filter[..], &["bpf", "da", "bytecode", "1,6 0 0 2,"]].concat());
+}
+
 /// Runs `tc` in the monitor's namespace.
-fn tc(pair: &Pair, arguments: &str) {
-    let done = pair.monitor.run(|| Command::new("tc").args(arguments.split(' ')).output().unwrap()).unwrap();
-    assert!(done.status.success(), "tc {arguments}: {}", String::from_utf8_lossy(&done.stderr));
+fn tc(pair: &Pair, arguments: &[&str]) {
+    let done = pair.monitor.run(|| Command::new("tc").args(arguments).output().unwrap()).unwrap();
+    assert!(done.status.success(), "tc {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
 }
 
 /// A tcx link is before every filter.
@@ -176,8 +182,8 @@ fn later_filter() {
     let wire = sender(&mut pair.stations);
     let mut pmu = Pmu::new(7);
     let mut running = monitored(&pair, &[]);
-    tc(&pair, "qdisc replace dev eth1 clsact");
-    tc(&pair, "filter add dev eth1 ingress pref 65000 matchall action drop");
+    tc(&pair, &["qdisc", "add", "dev", "eth1", "clsact"]);
+    drop_all(&pair, "1");
     for _ in 0..FRAMES {
         wire.send(&datagram(&pmu.data())).unwrap();
     }
@@ -195,7 +201,7 @@ fn earlier_filter() {
     let mut probe = Probe::load(&Options { drops: true, ..options() }).unwrap();
     let mut drops = probe.take_drops().unwrap();
     let probed = Probed::with(probe, Attachment::Filter, &pair);
-    tc(&pair, "filter add dev eth1 ingress pref 1 matchall action drop");
+    drop_all(&pair, "1");
     let before = drops.counters().unwrap();
     for _ in 0..FRAMES {
         wire.send(&datagram(&pmu.data())).unwrap();
@@ -220,7 +226,9 @@ fn tracing_links(process: u32) -> usize {
     let infos = fs::read_dir(format!("/proc/{process}/fdinfo")).unwrap().filter_map(Result::ok);
     let texts = infos.filter_map(|info| fs::read_to_string(info.path()).ok());
     texts
-        .filter(|text| text.lines().any(|line| line.starts_with("link_type") && line.ends_with("tracing")))
+        .filter(|text| {
+            text.lines().any(|line| line.starts_with("link_type") && line.ends_with("raw_tracepoint"))
+        })
         .count()
 }
 
