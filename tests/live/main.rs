@@ -22,6 +22,7 @@ mod interfaces;
 mod losses;
 mod matching;
 mod offsets;
+mod overruns;
 #[path = "../support/packets.rs"]
 #[expect(dead_code, reason = "benches need other kinds of packet")]
 mod packets;
@@ -70,6 +71,7 @@ fn main() -> ExitCode {
         connections::trials(),
         flood::trials(),
         waits::trials(),
+        overruns::trials(),
         wakeups::trials(),
         beside_aya::trials(),
         offsets::trials(),

@@ -40,7 +40,7 @@ use crate::{
         Fanout, Hub, InterfaceNames, OnEnd, Registry, Summary, is_closed,
         queue::{self, QueueBounds, QueueSender},
     },
-    live::{Board, Control, Loop, LoopCounts, Waits},
+    live::{Board, Budget, Control, Loop, LoopCounts, Waits},
     netns::{self, LinkWatch, Netns, Promiscuous},
     probe::{
         Drops, Hook, Interface, Kernel, Matching, Options, Probe, ProbeError, SelfTest, Sizes,
@@ -113,8 +113,12 @@ pub struct Plan {
 pub struct Reading {
     /// Real-time settings.
     pub rt: rt::Request,
+    /// Whether CPUs may go into idle states that take long to leave.
+    pub idle_allowed: bool,
     /// How the real-time thread is to wait.
     pub waits: Waits,
+    /// How long one of its turns may take.
+    pub budget: Budget,
     /// Bounds of the pipeline.
     pub bounds: Bounds,
     /// Configurations that do not come over the wire.
@@ -163,7 +167,9 @@ pub struct Session {
     reattach: bool,
     here: Arc<Netns>,
     request: rt::Request,
+    idle_allowed: bool,
     waits: Waits,
+    budget: Budget,
     duration: Option<Duration>,
     output_ended: Arc<AtomicBool>,
     names: Vec<StreamName>,
@@ -273,7 +279,8 @@ impl Session {
         let (requests, answers) = Requests::new(requests);
         let work =
             Loop::new(ring, records, pipeline, outlet, Arc::clone(&clock), control, Arc::clone(&board))
-                .with_answers(answers);
+                .with_answers(answers)
+                .with_budget(reading.budget);
         let here = Arc::new(Netns::current()?);
         let waits = choice::settle(reading.waits.clone(), &reading.rt, &interfaces, here.inode());
         Ok(Self {
@@ -299,7 +306,9 @@ impl Session {
             here,
             requests,
             request: reading.rt,
+            idle_allowed: reading.idle_allowed,
             waits,
+            budget: reading.budget,
             duration: reading.duration,
             output_ended,
             names,
@@ -360,8 +369,8 @@ impl Session {
         let drops = self.drops.map(|drops| DropWatch::start(drops, &interfaces, &kernel, &clock));
         let drops = drops.transpose().map_err(system("starting the reader of drops"))?;
         let begun = monotonic_ns();
-        let live =
-            crate::live::spawn(work, self.request, waits).map_err(system("starting the real-time thread"))?;
+        let live = crate::live::spawn(work, self.request, self.idle_allowed, waits)
+            .map_err(system("starting the real-time thread"))?;
         started(live.rt(), live.waits());
         let names = interfaces.iter().map(|one| (one.id, one.name.clone()));
         let told = InterfaceNames::default();
@@ -415,7 +424,7 @@ impl Session {
         }
         let lanes = crate::live::LiveOutlet::counts(&outcome.outlet);
         // Without its sender the queue is closed, which ends the hub once it has passed on all that was in it.
-        let ran = totals::rt(&outcome);
+        let ran = totals::rt(&outcome, self.budget);
         drop(outcome.outlet);
         let (registry, fanout) = hub
             .join()

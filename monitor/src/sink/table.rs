@@ -16,8 +16,8 @@ use self::remarks::remarks;
 use super::Sink;
 use super::words::{ABSENT, Micros, counted, granted, late, measured, or_absent, rate};
 use crate::hub::{
-    ClockSummary, Counters, DropReason, DropSummary, Equation, Item, Named, RtSummary, StageLatency,
-    StreamRow, Summary,
+    ClockSummary, Counters, DropReason, DropSummary, Equation, Item, Named, OverrunSummary, RtSummary,
+    StageLatency, StreamRow, Summary,
 };
 use crate::losses::{CpuGrowth, HostLosses};
 
@@ -297,5 +297,19 @@ fn rt_line(rt: &RtSummary) -> String {
         let percent = met * 100 / packets;
         format!(", awake for {percent} % of the packets")
     });
-    format!("{plainly}{}, wait {}{cpu}{}", granted(rt), rt.wait, met.unwrap_or_default())
+    let (met, overruns) = (met.unwrap_or_default(), overruns(rt));
+    format!("{plainly}{}, wait {}{cpu}{met}{overruns}", granted(rt), rt.wait)
+}
+
+/// Turns beyond the budget, and why; nothing where turns are not watched.
+fn overruns(rt: &RtSummary) -> String {
+    let Some(OverrunSummary { count, by_cause, worst_ns, .. }) = &rt.overruns else { return String::new() };
+    if *count == 0 {
+        return ", no overrun".to_owned();
+    }
+    let happened = by_cause.0.iter().filter(|(_, count)| *count > 0);
+    let causes: Vec<_> =
+        happened.map(|(cause, count)| format!("{count} {}", cause.replace('_', " "))).collect();
+    let all = counted(*count, "overrun");
+    format!(", {all} ({}) of at most {} us", causes.join(", "), Micros(*worst_ns))
 }
