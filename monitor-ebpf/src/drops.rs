@@ -130,7 +130,7 @@ pub fn dropped(ctx: BtfTracePointContext) -> i32 {
     let known = settled(
         is_handed && fingerprint(bytes, judged, was_on).is_some_and(|found| is_same(&found, &handed)),
     );
-    if !known && !(watched && was_asked_for(bytes, judged, matching)) {
+    if !(known || watched && was_asked_for(bytes, judged, matching)) {
         count!(counters, ignored);
         return 0;
     }

@@ -57,7 +57,7 @@ pub(super) struct Arguments {
     /// Take in what is addressed to others: for mirror ports and TAPs; undone at exit
     #[arg(long)]
     promiscuous: bool,
-    /// Tell of packets of the watched flows that the kernel drops (kfree_skb): why, and whether before the hook (lost to
+    /// Tell of packets of the watched flows that the kernel drops (`kfree_skb`): why, and whether before the hook (lost to
     /// the monitor) or after it (lost to another reader on this host)
     #[arg(long)]
     drops: bool,

@@ -12,13 +12,14 @@ use std::{
     time::Duration,
 };
 
-use monitor_common::{DropRecord, InterfaceKey, PLACE_AFTER_HOOK, PLACE_BEFORE_HOOK};
+use monitor_common::{DropCounters, DropRecord, InterfaceKey, PLACE_AFTER_HOOK, PLACE_BEFORE_HOOK};
 use monitor_core::event::Transport;
 
+use super::SessionError;
 use crate::{
     clock::ClockMap,
-    hub::{DropLine, DropPlace, DropReason, DropSummary},
-    probe::{Drops, Interface, Kernel, ProbeError},
+    hub::{DropLine, DropPlace, DropReason, DropSummary, Summary},
+    probe::{Drops, Interface, Kernel},
     sys::poll,
 };
 
@@ -75,13 +76,14 @@ struct Reader {
 }
 
 impl DropWatch {
-    /// From now on.
+    /// From now on, where there is anything to read.
     pub(super) fn start(
-        drops: Drops,
+        drops: Option<Drops>,
         interfaces: &[Interface],
         kernel: &Arc<Kernel>,
         clock: &Arc<ClockMap>,
-    ) -> io::Result<Self> {
+    ) -> io::Result<Option<Self>> {
+        let Some(drops) = drops else { return Ok(None) };
         let (told, stop) = (Told::default(), Arc::new(AtomicBool::new(false)));
         let reader = Reader {
             drops,
@@ -94,7 +96,7 @@ impl DropWatch {
         };
         let over = Arc::clone(&stop);
         let thread = thread::Builder::new().name("drops".to_owned()).spawn(move || reader.run(&over))?;
-        Ok(Self { told, stop, thread })
+        Ok(Some(Self { told, stop, thread }))
     }
 
     /// Where the lines are.
@@ -102,21 +104,22 @@ impl DropWatch {
         self.told.clone()
     }
 
-    /// Reads what is left, after the program was detached. Gives the lines that were not shown yet.
-    pub(super) fn finish(self) -> io::Result<(Vec<DropLine>, Result<DropSummary, ProbeError>)> {
+    /// Reads what is left, after the program was detached, and fills in what came of it all.
+    pub(super) fn finish(self, filled: &mut Summary) -> Result<(), SessionError> {
         // Relaxed: the thread looks at nothing else that this one has written; the join is what orders the counts.
         self.stop.store(true, Ordering::Relaxed);
-        let drops = self
-            .thread
-            .join()
-            .map_err(|_| io::Error::other("the reader of drops panicked: please report this as a bug"))?;
-        let lines = self.told.take();
-        let state = self.told.state();
-        Ok((lines, drops.counters().map(|counters| summary(&state, &counters))))
+        let drops = self.thread.join().map_err(|_| SessionError::System {
+            what: "ending the reader of drops",
+            source: io::Error::other("it panicked: please report this as a bug"),
+        })?;
+        let counters = drops.counters()?;
+        filled.last_drops = self.told.take();
+        filled.drops = Some(summary(&self.told.state(), &counters));
+        Ok(())
     }
 }
 
-fn summary(state: &State, counters: &monitor_common::DropCounters) -> DropSummary {
+fn summary(state: &State, counters: &DropCounters) -> DropSummary {
     let one = |((reason, place), packets): (&(Arc<str>, DropPlace), &u64)| DropReason {
         reason: Arc::clone(reason),
         place: *place,

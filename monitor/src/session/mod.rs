@@ -366,8 +366,8 @@ impl Session {
         let watch = Watch::start(Arc::clone(&clock), self.measured, self.daemons, move |news| say.say(news))
             .map_err(system("starting to watch the clock"))?;
         let losses = Losses::start(&interfaces, &notices);
-        let drops = self.drops.map(|drops| DropWatch::start(drops, &interfaces, &kernel, &clock));
-        let drops = drops.transpose().map_err(system("starting the reader of drops"))?;
+        let drops = DropWatch::start(self.drops, &interfaces, &kernel, &clock)
+            .map_err(system("starting the reader of drops"))?;
         let begun = monotonic_ns();
         let live = crate::live::spawn(work, self.request, self.idle_allowed, waits)
             .map_err(system("starting the real-time thread"))?;
@@ -437,10 +437,7 @@ impl Session {
         summary.clock = Some(totals::clock(watch.report()));
         summary.rt = Some(ran);
         summary.host = losses.finish(&notices);
-        if let Some(drops) = drops {
-            let (lines, counted) = drops.finish().map_err(system("ending the reader of drops"))?;
-            (summary.drops, summary.last_drops) = (Some(counted?), lines);
-        }
+        drops.map_or(Ok(()), |drops| drops.finish(&mut summary))?;
         let sinks = fanout.counts().collect::<Vec<_>>();
         let (packets, pending) = totals::settled(&kernel, &outcome.ring)?;
         let turns = LoopCounts { pending, ..outcome.counts };
