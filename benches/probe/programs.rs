@@ -32,6 +32,7 @@ impl Programs {
             hook: Hook::Xdp,
             matching: Matching::Ports(vec![4712, PORT]),
             sizes: Sizes::of_ring(RING_BYTES),
+            drops: false,
         };
         let probe = other.map_or_else(|| Probe::load(&options), |path| Probe::load_from(path, &options));
         let mut probe = probe.unwrap_or_else(|error| panic!("{error}"));

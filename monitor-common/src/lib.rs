@@ -7,6 +7,7 @@
 
 mod connection;
 mod counters;
+mod drops;
 mod instance;
 mod interface;
 mod matching;
@@ -16,6 +17,10 @@ mod streams;
 
 pub use connection::{CONNECTIONS_MAX, Connection, ConnectionKey};
 pub use counters::{PacketCounters, ReaderPage, Taken};
+pub use drops::{
+    DROPS_OFF, DROPS_TC, DROPS_XDP, DropCounters, DropRecord, HANDED_MAX, Handed, PLACE_AFTER_HOOK,
+    PLACE_BEFORE_HOOK, PLACE_UNKNOWN,
+};
 pub use instance::{
     ADDED_CLSACT, ATTACHED_CLSACT, INTERFACES_MAX, Instance, InstanceInterface, NAME_BYTES, STATE_ATTACHED,
     STATE_BEGUN,

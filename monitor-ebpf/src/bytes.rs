@@ -5,6 +5,8 @@
 
 use core::{arch::asm, hint::assert_unchecked, ptr};
 
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
+
 use crate::packet::Packet;
 
 /// A packet's bytes, wherever they are.
@@ -145,6 +147,31 @@ impl<P: Packet> Bytes for Copied<P> {
         let mut copy = Copy8([0; N]);
         // SAFETY: `copy` has room for `N`.
         let read = unsafe { self.0.load(at as u32, ptr::from_mut(&mut copy).cast(), N as u32) };
+        (read == 0).then_some(copy)
+    }
+}
+
+/// Bytes somewhere in the kernel's memory: every window is a copy.
+#[derive(Clone, Copy)]
+pub struct Elsewhere {
+    pub start: usize,
+    pub end: usize,
+}
+
+impl Bytes for Elsewhere {
+    type Window<const N: usize> = Copy8<N>;
+
+    #[inline(always)]
+    fn window<const N: usize>(self, at: usize) -> Option<Copy8<N>> {
+        let from = self.start + at;
+        if from + N > self.end {
+            return None;
+        }
+        let mut copy = Copy8([0; N]);
+        // SAFETY: `copy` has room for `N`; the helper checks the address itself and fails where it cannot be read.
+        let read = unsafe {
+            bpf_probe_read_kernel(ptr::from_mut(&mut copy).cast(), N as u32, ptr::without_provenance(from))
+        };
         (read == 0).then_some(copy)
     }
 }

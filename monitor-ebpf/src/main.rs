@@ -2,7 +2,8 @@
 //!
 //! Tracepoints leave their clock in a slot of their CPU (`stages`); the program on the interface (`tc`) looks at each
 //! packet (`matching`), puts those that match into the ring, whole and with their stamps (`emitting`), and counts the
-//! frames of each stream (`streams`). Where XDP was asked for, `xdp` does so in its place.
+//! frames of each stream (`streams`). Where XDP was asked for, `xdp` does so in its place. Where it was asked for, `drops`
+//! tells of watched packets that the kernel threw away.
 #![no_std]
 #![no_main]
 #![expect(internal_features, reason = "core::intrinsics has the only atomic add that this target links")]
@@ -14,6 +15,7 @@ mod bytes;
 mod connections;
 mod copying;
 mod counting;
+mod drops;
 mod emitting;
 mod judged;
 mod maps;

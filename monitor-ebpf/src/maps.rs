@@ -6,12 +6,14 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use monitor_common::{
-    CONNECTIONS_MAX, Connection, ConnectionKey, INTERFACES_MAX, Instance, InterfaceKey, InterfaceSettings,
-    Matching, PacketCounters, ReaderPage, STREAMS_MAX, Stages, StreamSlot,
+    CONNECTIONS_MAX, Connection, ConnectionKey, DropCounters, HANDED_MAX, Handed, INTERFACES_MAX, Instance,
+    InterfaceKey, InterfaceSettings, Matching, PacketCounters, ReaderPage, STREAMS_MAX, Stages, StreamSlot,
 };
 
 /// Bytes of the ring unless user space sets another size at load: 54 ms of 128 000 small frames a second, twice.
 const RING_BYTES: usize = 4 << 20;
+/// Bytes of the ring of drops: some 800 of them.
+const DROPS_BYTES: usize = 64 << 10;
 /// Interrupt lines of all of them.
 const IRQS_MAX: usize = 1024;
 /// Ethertypes told apart while discovering.
@@ -64,3 +66,15 @@ pub static STREAMS: Array<StreamSlot, STREAMS_MAX> = Array::new();
 #[btf_map]
 pub static CONNECTIONS: LruHashMap<ConnectionKey, Connection, { CONNECTIONS_MAX as usize }> =
     LruHashMap::new();
+
+/// Packets that were dropped, on their way to who tells of them. Untyped, as the other ring.
+#[btf_map]
+pub static DROPS: RingBuf<(), DROPS_BYTES> = RingBuf::new();
+
+/// What each CPU did with packets that were dropped.
+#[btf_map]
+pub static DROP_COUNTERS: PerCpuArray<DropCounters, 1> = PerCpuArray::new();
+
+/// Packets that the hook handed on, by their address.
+#[btf_map]
+pub static HANDED: LruHashMap<u64, Handed, HANDED_MAX> = LruHashMap::new();

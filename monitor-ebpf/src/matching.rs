@@ -295,7 +295,7 @@ fn content(
 
 /// The frame type where the payload begins with a SYNC word, else [`NO_FRAME`].
 #[inline(always)]
-fn frame_type(bytes: impl Bytes, found: Judged) -> u8 {
+pub fn frame_type(bytes: impl Bytes, found: Judged) -> u8 {
     let Some(payload) = payload(bytes, found) else { return NO_FRAME };
     let Some(begin) = bytes.window::<2>(payload) else { return NO_FRAME };
     let (sync, second) = (begin.byte::<0>(), begin.byte::<1>());
@@ -323,7 +323,7 @@ pub fn ports(bytes: impl Bytes, found: Judged) -> Option<(u16, u16)> {
 
 /// Looks through the headers.
 #[inline(always)]
-fn by_headers(bytes: impl Bytes, matching: *const Matching, way: Way) -> Judged {
+pub fn by_headers(bytes: impl Bytes, matching: *const Matching, way: Way) -> Judged {
     let mut at = ETHERNET_HEADER;
     let Some(mut found) = ethertype(bytes, at) else { return Judged::other(0).cut() };
     for _ in 0..TAGS_MAX {

@@ -28,6 +28,14 @@ offsets! {
     OFFSET_SKB_DEV => skb_dev;
     /// `sk_buff.len`
     OFFSET_SKB_LEN => skb_len;
+    /// `sk_buff.skb_iif`
+    OFFSET_SKB_IIF => skb_iif;
+    /// `sk_buff.head`
+    OFFSET_SKB_HEAD => skb_head;
+    /// `sk_buff.tail`
+    OFFSET_SKB_TAIL => skb_tail;
+    /// `sk_buff.mac_header`
+    OFFSET_SKB_MAC_HEADER => skb_mac_header;
     /// `net_device.ifindex`
     OFFSET_DEV_IFINDEX => dev_ifindex;
     /// `net_device.nd_net.net`
@@ -69,6 +77,39 @@ pub unsafe fn typed_facts(skb: *const u8) -> PacketFacts {
             netns: member(net, net_inum()),
             length: member(skb, skb_len()),
         }
+    }
+}
+
+/// Where the linear part of a packet is, from its link header on.
+#[derive(Clone, Copy)]
+pub struct Linear {
+    pub start: usize,
+    pub end: usize,
+    /// Index of the interface that it came in on; 0 where it has not come in yet, or leaves.
+    pub came_in_on: u32,
+}
+
+/// Reads it; none where the packet has no link header, or user space has not written the offsets.
+///
+/// # Safety
+/// As [`typed_facts`].
+#[inline(always)]
+pub unsafe fn typed_linear(skb: *const u8) -> Option<Linear> {
+    /// What the kernel writes for a header that is not set.
+    const NOT_SET: u16 = u16::MAX;
+    if skb_iif() == 0 || skb_head() == 0 || skb_tail() == 0 || skb_mac_header() == 0 {
+        return None;
+    }
+    // SAFETY: the caller's promise. Pointers to bytes are numbers to the verifier.
+    unsafe {
+        let head = member::<usize>(skb, skb_head());
+        let link = member::<u16>(skb, skb_mac_header());
+        let tail = member::<u32>(skb, skb_tail());
+        if link == NOT_SET {
+            return None;
+        }
+        let (start, end) = (head + usize::from(link), head + tail as usize);
+        Some(Linear { start, end, came_in_on: member(skb, skb_iif()) })
     }
 }
 

@@ -133,6 +133,12 @@ pub fn take(packet: u64) -> Option<ReceiveStamps> {
     })
 }
 
+/// Whether this CPU has received this very packet last, and no program has found it in its hands yet.
+#[inline(always)]
+pub fn is_received(packet: u64) -> bool {
+    slot().is_some_and(|stages| stages.packet == packet)
+}
+
 /// Takes the stamps of the softirq that polls this packet, before the kernel has given it a stamp of its own.
 #[inline(always)]
 pub fn take_early(ifindex: u32, netns: u32) -> ReceiveStamps {

@@ -15,7 +15,7 @@ use monitor_common::{
 
 use crate::{
     counting::{add_shared, count, counters},
-    emitting,
+    drops, emitting,
     judged::Judged,
     maps::{ETHERTYPES, MATCHING},
     matching::{self, Way},
@@ -50,6 +50,7 @@ fn watch(packet: Skb, way: Way) {
     // Counted before it is emitted: what the headers say is then forgotten, or the verifier would follow every way
     // through them into every size class.
     if way == Way::In && kind == KIND_PACKET {
+        drops::handed_on(packet, judged, &header);
         streams::count_frame(packet, judged, &mut header, matching, counters);
     }
     emitting::emit(packet, counters, &mut header);

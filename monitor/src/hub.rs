@@ -6,6 +6,7 @@
 
 mod alignment;
 mod direct;
+mod drops;
 mod equations;
 mod fanout;
 mod flows;
@@ -19,6 +20,7 @@ mod summary;
 
 pub use alignment::{AlignedRow, Alignment, AlignmentCounters};
 pub use direct::Direct;
+pub use drops::{DropLine, DropPlace, DropReason, DropSummary};
 pub use equations::Equation;
 pub use fanout::{Ended, Fanout, OnEnd, SinkReport, is_closed};
 pub use names::InterfaceNames;

@@ -13,6 +13,7 @@ mod contention;
 mod copies;
 mod demo;
 mod discovery;
+mod drops;
 mod endings;
 mod flood;
 mod harness;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
     let trials = [
         replay::trials(),
         losses::trials(),
+        drops::trials(),
         pyc37::trials(),
         simulated::trials(),
         simulated_tcp::trials(),

@@ -20,6 +20,7 @@ pub(crate) fn options() -> Options {
         matching: Matching::Ports(vec![PORT, TCP_PORT]),
         sizes: Sizes::of_ring(4 << 20),
         hook: Hook::Tc,
+        drops: false,
     }
 }
 

@@ -48,6 +48,9 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         ..RunOptions::default()
     };
     let options = run::overlay(arguments.config.as_deref(), given)?;
+    if options.drops {
+        return Ok(run::usage(run::DROPS_ARE_OF_RUN));
+    }
     let name = options.instance.clone().unwrap_or_default();
     let name = name.as_str();
     let mut names = options.iface.clone();

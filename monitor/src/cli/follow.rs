@@ -72,6 +72,9 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let options = arguments.options()?;
+    if options.drops {
+        return Ok(run::usage(run::DROPS_ARE_OF_RUN));
+    }
     let request = match run::request(&options) {
         Ok(request) => request,
         Err(wrong) => return Ok(run::usage(&wrong)),

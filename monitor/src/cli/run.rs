@@ -57,6 +57,10 @@ pub(super) struct Arguments {
     /// Take in what is addressed to others: for mirror ports and TAPs; undone at exit
     #[arg(long)]
     promiscuous: bool,
+    /// Tell of packets of the watched flows that the kernel drops (`kfree_skb`): why, and whether before the hook (lost to
+    /// the monitor) or after it (lost to another reader on this host)
+    #[arg(long)]
+    drops: bool,
     /// Go on where an interface goes away, and attach to it again when one of its name comes back
     #[arg(long)]
     reattach: bool,
@@ -89,6 +93,9 @@ pub(super) struct Arguments {
     print_config: bool,
 }
 
+/// Said where an instance is asked for them: its programs stay, and nobody may be there to read of drops.
+pub(super) const DROPS_ARE_OF_RUN: &str = "'drops' is for `run` alone, whose own process reads them: leave it out of the file for `attach` and `follow`";
+
 impl Arguments {
     fn options(&self) -> Result<RunOptions, String> {
         let given = RunOptions {
@@ -102,6 +109,7 @@ impl Arguments {
             budget: self.budget,
             allow_idle: self.allow_idle,
             promiscuous: self.promiscuous,
+            drops: self.drops,
             reattach: self.reattach,
             align: self.align,
             duration: self.duration,
@@ -213,6 +221,7 @@ fn plan(
         ports: ports(&options.port),
         sizes: options.bounds.of_kernel()?,
         promiscuous: options.promiscuous,
+        drops: options.drops,
         reading: reading(options, rt, sources)?,
     })
 }

@@ -61,6 +61,8 @@ pub struct RunOptions {
     pub allow_idle: bool,
     /// Take in what is addressed to others.
     pub promiscuous: bool,
+    /// Tell of packets that the kernel drops.
+    pub drops: bool,
     /// Attach again to interfaces that have gone and come back.
     pub reattach: bool,
     /// Align streams, with this window.
@@ -145,6 +147,7 @@ impl RunOptions {
             budget: given.budget.or(self.budget),
             allow_idle: given.allow_idle || self.allow_idle,
             promiscuous: given.promiscuous || self.promiscuous,
+            drops: given.drops || self.drops,
             reattach: given.reattach || self.reattach,
             align: given.align.or(self.align),
             duration: given.duration.or(self.duration),
@@ -188,6 +191,7 @@ mod tests {
             budget = "off"
             allow-idle = true
             promiscuous = true
+            drops = true
             reattach = true
             align = "absolute:250ms"
             duration = "10s"

@@ -116,6 +116,7 @@ impl RunOptions {
             budget,
             allow_idle,
             promiscuous,
+            drops,
             reattach,
             align,
             duration,
@@ -146,6 +147,7 @@ impl RunOptions {
             ("budget", budget.map(|budget| budget.to_string().into())),
             ("allow-idle", Some((*allow_idle).into())),
             ("promiscuous", Some((*promiscuous).into())),
+            ("drops", Some((*drops).into())),
             ("reattach", Some((*reattach).into())),
             ("align", align.map(|align| align.to_string().into())),
             ("duration", duration.map(|duration| duration.to_string().into())),
@@ -217,6 +219,7 @@ mod tests {
         budget = "80us"
         allow-idle = true
         promiscuous = true
+        drops = true
         reattach = true
         align = "absolute:250ms"
         duration = "1.5s"

@@ -12,6 +12,7 @@ use monitor_core::pipeline::{Percentiles, Pipeline};
 use serde::{Serialize, Serializer};
 
 use super::alignment::{Alignment, AlignmentCounters};
+use super::drops::{DropLine, DropSummary};
 use super::overruns::{OverrunCounters, OverrunSummary};
 use super::registry::Registry;
 use super::row::StreamRow;
@@ -57,6 +58,9 @@ pub struct Window {
     /// shows no frames, warnings.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notices: Vec<Arc<str>>,
+    /// Packets that the kernel dropped since the last window: lines of their own.
+    #[serde(skip)]
+    pub drops: Vec<DropLine>,
 }
 
 /// Packets in the kernel: `seen = ignored + submitted + ring_full + read_failed`.
@@ -435,6 +439,12 @@ pub struct Summary {
     /// the host does not tell.
     #[serde(flatten)]
     pub host: Option<HostLosses>,
+    /// Packets of watched flows that the kernel dropped; absent where they were not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drops: Option<DropSummary>,
+    /// Those since the last window: lines of their own.
+    #[serde(skip)]
+    pub last_drops: Vec<DropLine>,
     /// The capture; absent when live.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capture: Option<CaptureSummary>,
@@ -479,7 +489,8 @@ impl Summary {
     /// Computes all remainders again.
     pub fn settle(&mut self) {
         self.counters.settle();
-        self.unaccounted = self.counters.unaccounted();
+        self.unaccounted =
+            self.counters.unaccounted() + self.drops.as_ref().map_or(0, |drops| drops.unaccounted);
     }
 }
 

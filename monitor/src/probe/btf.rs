@@ -101,6 +101,21 @@ impl KernelTypes {
         })
     }
 
+    /// Names and values of an enumeration of 32 bits; none where this kernel has no such type.
+    pub(super) fn enumerators(&self, name: &str) -> Vec<(u32, String)> {
+        let is_it = |at: usize| {
+            self.word(at + 4).is_some_and(|info| kind(info) == KIND_ENUM)
+                && self.name(at) == Some(name.as_bytes())
+        };
+        let Some(&at) = self.types.iter().find(|&&at| is_it(at)) else { return Vec::new() };
+        let count = self.word(at + 4).unwrap_or(0) as usize & 0xFFFF;
+        let one = |index| {
+            let record = at + 12 + index * 8;
+            Some((self.word(record + 4)?, String::from_utf8_lossy(self.name(record)?).into_owned()))
+        };
+        (0..count).filter_map(one).collect()
+    }
+
     /// Where a type's record is, if it is a structure or union.
     fn record(&self, id: u32) -> Option<usize> {
         let at = *self.types.get((id as usize).checked_sub(1)?)?;
@@ -143,9 +158,9 @@ const fn extra(kind: u32, count: usize) -> Option<usize> {
 mod tests {
     use super::*;
 
-    /// A BTF with `struct outer { int a; struct { int b; int c; }; }`.
+    /// A BTF with `struct outer { int a; struct { int b; int c; }; }` and `enum why { A = 2, B = 7 }`.
     fn small() -> Vec<u8> {
-        let strings = b"\0outer\0a\0b\0c\0int\0";
+        let strings = b"\0outer\0a\0b\0c\0int\0why\0A\0B\0";
         let name = |text: &[u8]| {
             let at =
                 strings.windows(text.len() + 1).position(|w| &w[..text.len()] == text && w[text.len()] == 0);
@@ -156,6 +171,7 @@ mod tests {
         put(&[name(b"int"), KIND_INT << 24, 4, 32]);
         put(&[0, KIND_STRUCT << 24 | 2, 8, name(b"b"), 1, 0, name(b"c"), 1, 32]);
         put(&[name(b"outer"), KIND_STRUCT << 24 | 2, 12, name(b"a"), 1, 0, 0, 2, 32]);
+        put(&[name(b"why"), KIND_ENUM << 24 | 2, 4, name(b"A"), 2, name(b"B"), 7]);
         let length = u32::try_from(types.len()).expect("small");
         let mut bytes = Vec::new();
         bytes.extend(MAGIC.to_ne_bytes());
@@ -179,12 +195,21 @@ mod tests {
     }
 
     #[test]
+    fn an_enumeration_says_its_names() {
+        let types = KernelTypes::parse(small()).expect("a sound BTF");
+        assert_eq!(types.enumerators("why"), [(2, "A".to_owned()), (7, "B".to_owned())]);
+        assert_eq!(types.enumerators("outer"), []);
+        assert_eq!(types.enumerators("wherefore"), []);
+    }
+
+    #[test]
     fn a_broken_btf_is_named_not_followed() {
         for cut in 0..small().len() {
             let mut bytes = small();
             bytes.truncate(cut);
             if let Ok(types) = KernelTypes::parse(bytes) {
                 let _ = types.offset("outer", "c");
+                let _ = types.enumerators("why");
             }
         }
         let error = KernelTypes::read(Path::new("/nonexistent/btf")).err().expect("no file").to_string();

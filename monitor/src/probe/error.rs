@@ -96,6 +96,11 @@ pub enum ProbeError {
         /// What was sent.
         expected: String,
     },
+    /// The kernel does not say why it drops packets.
+    #[error(
+        "this kernel gives no reason with a packet that it drops (kfree_skb has one from Linux 5.17 on): run without --drops"
+    )]
+    NoDropReasons,
     /// A namespace operation failed.
     #[error("network namespace of {name}: {source}")]
     Namespace {

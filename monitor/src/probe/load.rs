@@ -14,6 +14,7 @@ use super::{
     Hook, Interface, Kernel, ProbeError,
     attach::{self, Attachment, Held},
     btf::KernelTypes,
+    drops::{self, Drops},
     error::chain,
     kernel::missing,
     log::KernelLog,
@@ -65,6 +66,8 @@ pub struct Options {
     pub matching: Matching,
     /// How large the maps are.
     pub sizes: Sizes,
+    /// Whether to tell of packets that the kernel drops.
+    pub drops: bool,
 }
 
 /// The programs of this process. Dropping it detaches them.
@@ -79,6 +82,7 @@ pub struct Probe {
     held: Vec<Held>,
     warnings: Vec<String>,
     log: Option<KernelLog>,
+    drops: Option<Drops>,
 }
 
 const NEEDED: [Capability; 3] = [Capability::Bpf, Capability::Perfmon, Capability::NetAdmin];
@@ -113,10 +117,14 @@ impl Probe {
     fn load_object(object: &Object, options: &Options, globals: &[(&str, u32)]) -> Result<Self, ProbeError> {
         let mut ebpf = load(object, options, globals)?;
         let log = KernelLog::open(&mut ebpf);
+        let drops = if options.drops { Some(Drops::take(&mut ebpf)?) } else { None };
         let kernel = Kernel::take(|name| ebpf.take_map(name).ok_or_else(|| missing(name)))?;
         kernel.set_matching(&options.matching)?;
         let btf = attach::kernel_btf()?;
         let warnings = attach::stages(&mut ebpf, &btf)?;
+        if drops.is_some() {
+            drops::attach(&mut ebpf, &btf)?;
+        }
         attach::load_hooks(&mut ebpf, options.hook)?;
         let kernel = Arc::new(kernel);
         Ok(Self {
@@ -128,6 +136,7 @@ impl Probe {
             xdp: Vec::new(),
             warnings,
             log,
+            drops,
         })
     }
 
@@ -135,6 +144,11 @@ impl Probe {
     #[must_use]
     pub const fn kernel(&self) -> &Arc<Kernel> {
         &self.kernel
+    }
+
+    /// The packets that the kernel drops, where they were asked for; for one taker.
+    pub const fn take_drops(&mut self) -> Option<Drops> {
+        self.drops.take()
     }
 
     /// Compares what the programs read of a known frame with what it is.
@@ -237,6 +251,7 @@ pub(super) fn load_pinned(sizes: Sizes, pins: &HashMap<&'static str, PathBuf>) -
         loader.override_global(symbol, offset, true);
     }
     sizes.choose(&mut loader);
+    drops::leave_out(&mut loader);
     for (name, path) in pins {
         loader.map_pin_path(name, path);
     }
@@ -249,6 +264,13 @@ fn load(object: &Object, options: &Options, offsets: &[(&str, u32)]) -> Result<E
         loader.override_global(symbol, offset, true);
     }
     options.sizes.choose(&mut loader);
+    let asked = if options.drops { drops::globals(options.hook)? } else { Vec::new() };
+    for (symbol, value) in &asked {
+        loader.override_global(symbol, value, true);
+    }
+    if !options.drops {
+        drops::leave_out(&mut loader);
+    }
     loader.load(&object.bytes).map_err(|error| not_loaded(object, &error))
 }
 

@@ -3,6 +3,7 @@
 
 mod attach;
 mod btf;
+mod drops;
 mod error;
 mod hook;
 mod interface;
@@ -20,6 +21,7 @@ mod trial;
 mod xdp;
 
 pub use attach::Attachment;
+pub use drops::{Drops, Reasons};
 pub use error::ProbeError;
 pub use hook::Hook;
 pub use interface::Interface;

@@ -6,6 +6,7 @@ mod caretaker;
 mod choice;
 mod configurations;
 mod discovery;
+mod drops;
 mod links;
 mod losses;
 mod notices;
@@ -42,7 +43,7 @@ use crate::{
     live::{Board, Budget, Control, Loop, LoopCounts, Waits},
     netns::{self, LinkWatch, Netns, Promiscuous},
     probe::{
-        Hook, Interface, Kernel, Matching, Options, Probe, ProbeError, SelfTest, Sizes,
+        Drops, Hook, Interface, Kernel, Matching, Options, Probe, ProbeError, SelfTest, Sizes,
         pins::{PinError, Pinned},
     },
     reader::{Interfaces, ReaderError, Records, Ring},
@@ -55,6 +56,7 @@ use caretaker::Caretaker;
 pub use configurations::Sources;
 use configurations::{Configurations, Requests};
 use discovery::Discovery;
+use drops::{DropWatch, Told};
 use links::Watching;
 use losses::Losses;
 pub use notices::Notices;
@@ -100,6 +102,8 @@ pub struct Plan {
     pub sizes: Sizes,
     /// Whether to take in what is addressed to others.
     pub promiscuous: bool,
+    /// Whether to tell of packets that the kernel drops.
+    pub drops: bool,
     /// How to read.
     pub reading: Reading,
 }
@@ -159,6 +163,7 @@ pub struct Session {
     watches: Vec<(Arc<Netns>, LinkWatch)>,
     known: Interfaces,
     promiscuous: Option<Vec<Promiscuous>>,
+    drops: Option<Drops>,
     reattach: bool,
     here: Arc<Netns>,
     request: rt::Request,
@@ -181,16 +186,19 @@ impl Session {
             Ports::Any => Matching::AnyPort,
             Ports::Set(ports) => Matching::Ports(ports.clone()),
         };
-        let probe = Probe::load(&Options { hook: plan.hook, matching, sizes: plan.sizes })?;
+        let mut probe =
+            Probe::load(&Options { hook: plan.hook, matching, sizes: plan.sizes, drops: plan.drops })?;
         if let SelfTest::Skipped(reason) = probe.self_test()? {
             notices.say(format!("the self-test of the kernel stamps was skipped: {reason}"));
         }
         probe.warnings().iter().for_each(|warning| notices.say(warning.clone()));
+        let drops = probe.take_drops();
         let kernel = Arc::clone(probe.kernel());
         let source = Source::Own(Box::new(probe));
         let mut session =
             Self::assemble(source, interfaces, kernel, &plan.ports, &plan.reading, sinks, notices)?;
         session.hook = plan.hook;
+        session.drops = drops;
         session.promiscuous = plan.promiscuous.then(|| listen_to_all(&session.interfaces)).transpose()?;
         if let Source::Own(probe) = &mut session.source {
             let told = probe.warnings().len();
@@ -293,6 +301,7 @@ impl Session {
             discovery,
             known,
             promiscuous: None,
+            drops: None,
             reattach: reading.reattach,
             here,
             requests,
@@ -357,6 +366,8 @@ impl Session {
         let watch = Watch::start(Arc::clone(&clock), self.measured, self.daemons, move |news| say.say(news))
             .map_err(system("starting to watch the clock"))?;
         let losses = Losses::start(&interfaces, &notices);
+        let drops = DropWatch::start(self.drops, &interfaces, &kernel, &clock)
+            .map_err(system("starting the reader of drops"))?;
         let begun = monotonic_ns();
         let live = crate::live::spawn(work, self.request, self.idle_allowed, waits)
             .map_err(system("starting the real-time thread"))?;
@@ -364,8 +375,10 @@ impl Session {
         let names = interfaces.iter().map(|one| (one.id, one.name.clone()));
         let told = InterfaceNames::default();
         let registry = Registry::new(names).hearing(told.clone()).naming(stream_names);
-        let hub = start_hub(receiver, fanout, &clock, (&kernel, before), &board, &notices, registry)
-            .map_err(system("starting the hub"))?;
+        let told_drops = drops.as_ref().map(DropWatch::told);
+        let hub =
+            start_hub(receiver, fanout, &clock, (&kernel, before), &board, &notices, (registry, told_drops))
+                .map_err(system("starting the hub"))?;
 
         let netns = interfaces.first().map(|interface| Arc::clone(&interface.netns));
         requests.make(netns.as_ref(), &notices).map_err(system("starting a thread for a request"))?;
@@ -424,6 +437,7 @@ impl Session {
         summary.clock = Some(totals::clock(watch.report()));
         summary.rt = Some(ran);
         summary.host = losses.finish(&notices);
+        drops.map_or(Ok(()), |drops| drops.finish(&mut summary))?;
         let sinks = fanout.counts().collect::<Vec<_>>();
         let (packets, pending) = totals::settled(&kernel, &outcome.ring)?;
         let turns = LoopCounts { pending, ..outcome.counts };
@@ -482,7 +496,7 @@ fn start_hub(
     (kernel, before): (&Arc<Kernel>, Taken),
     board: &Arc<Board>,
     notices: &Notices,
-    registry: Registry,
+    (registry, drops): (Registry, Option<Told>),
 ) -> io::Result<HubThread> {
     let (clock, kernel, board, notices) =
         (Arc::clone(clock), Arc::clone(kernel), Arc::clone(board), notices.clone());
@@ -492,6 +506,7 @@ fn start_hub(
             |window| {
                 window.counters = totals::so_far(&kernel, &before, &board);
                 window.notices.extend(notices.take_new());
+                window.drops = drops.as_ref().map(Told::take).unwrap_or_default();
             },
         )
     })

@@ -27,7 +27,7 @@ pub struct Lines {
     pub instants: bool,
     /// One for each overrun that is told.
     pub overruns: bool,
-    /// The table, once a second.
+    /// The table, once a second, and what the kernel dropped.
     pub windows: bool,
     /// The summary, last.
     pub summary: bool,
@@ -85,7 +85,11 @@ impl<W: Write + Send> Sink for Json<W> {
     }
 
     fn window(&mut self, window: &Window) -> io::Result<()> {
-        if self.lines.windows { self.line(window) } else { Ok(()) }
+        if !self.lines.windows {
+            return Ok(());
+        }
+        window.drops.iter().try_for_each(|drop| self.line(drop))?;
+        self.line(window)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -93,6 +97,9 @@ impl<W: Write + Send> Sink for Json<W> {
     }
 
     fn finish(&mut self, summary: &Summary) -> io::Result<()> {
+        if self.lines.windows {
+            summary.last_drops.iter().try_for_each(|drop| self.line(drop))?;
+        }
         if self.lines.summary {
             self.line(summary)?;
         }

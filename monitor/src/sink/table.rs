@@ -16,8 +16,8 @@ use self::remarks::remarks;
 use super::Sink;
 use super::words::{ABSENT, Micros, counted, granted, late, measured, or_absent, rate};
 use crate::hub::{
-    ClockSummary, Counters, Equation, Item, Named, OverrunSummary, RtSummary, StageLatency, StreamRow,
-    Summary,
+    ClockSummary, Counters, DropReason, DropSummary, Equation, Item, Named, OverrunSummary, RtSummary,
+    StageLatency, StreamRow, Summary,
 };
 use crate::losses::{CpuGrowth, HostLosses};
 
@@ -82,6 +82,7 @@ fn write_summary(out: &mut String, summary: &Summary) -> fmt::Result {
     summary.clock.iter().try_for_each(|clock| writeln!(out, "clock        {}", clock_line(clock)))?;
     summary.rt.iter().try_for_each(|rt| writeln!(out, "real-time    {}", rt_line(rt)))?;
     summary.host.iter().try_for_each(|host| lost_by_the_host(out, host))?;
+    summary.drops.iter().try_for_each(|drops| dropped(out, drops))?;
     writeln!(out, "\nunaccounted: {}", summary.unaccounted)
 }
 
@@ -102,6 +103,18 @@ fn lost_by_the_host(out: &mut String, host: &HostLosses) -> fmt::Result {
         if dropped + time_squeeze > 0 {
             writeln!(out, "softnet      CPU {cpu}: dropped {dropped}, time_squeeze {time_squeeze}")?;
         }
+    }
+    Ok(())
+}
+
+/// What the kernel dropped of watched flows; nothing where it dropped nothing.
+fn dropped(out: &mut String, drops: &DropSummary) -> fmt::Result {
+    for DropReason { reason, place, loss, packets } in &drops.by_reason {
+        let what = if *loss { "" } else { ", no loss" };
+        writeln!(out, "dropped      {packets} {reason} ({}{what})", place.name())?;
+    }
+    if drops.ring_full > 0 {
+        writeln!(out, "dropped      {} more, of which nothing else is known", drops.ring_full)?;
     }
     Ok(())
 }

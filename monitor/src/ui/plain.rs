@@ -11,7 +11,7 @@ use monitor_core::time::Nanos;
 use super::info::{RunInfo, SharedRunInfo, ending};
 use super::picture::waiting;
 use super::totals::Totals;
-use crate::hub::{Counters, Item, StreamRow, Summary, Window};
+use crate::hub::{Counters, DropLine, Item, StreamRow, Summary, Window};
 use crate::sink::words::{self, counted};
 use crate::sink::{Sink, Utc};
 
@@ -104,6 +104,16 @@ impl<W: Write> Plain<W> {
         writeln!(self.out, "{time}  {}", parts.join(", "))
     }
 
+    fn dropped(&mut self, drop: &DropLine) -> io::Result<()> {
+        let DropLine { time_ns, src, dst, transport, reason, place, loss, length, iface: _ } = drop;
+        let what = if *loss { "" } else { ", no loss" };
+        let (time, place) = (Time(*time_ns), place.name());
+        writeln!(
+            self.out,
+            "{time}  dropped {transport} {src} > {dst}, {length} bytes: {reason} ({place}{what})"
+        )
+    }
+
     fn still_waiting(&mut self, time: &Time, window: &Window) -> io::Result<()> {
         let due = self.waited.is_multiple_of(WAITING_EVERY);
         self.waited = self.waited.wrapping_add(1);
@@ -135,6 +145,7 @@ impl<W: Write + Send> Sink for Plain<W> {
         let time = Time(window.time_ns);
         self.begin(Some(&time))?;
         window.notices.iter().try_for_each(|notice| writeln!(self.out, "{time}  {notice}"))?;
+        window.drops.iter().try_for_each(|drop| self.dropped(drop))?;
         window.streams.iter().try_for_each(|row| self.changes(&time, row))?;
         self.state(&time, window)?;
         self.out.flush()

@@ -1,0 +1,255 @@
+//! What the kernel drops of watched flows: its reason, and on which side of the hook.
+
+use std::fs;
+use std::net::UdpSocket;
+use std::process::Command;
+
+use libtest_mimic::Trial;
+use monitor::netns::{End, MacAddress, Pair};
+use monitor::probe::{Attachment, Options, Probe};
+use monitor_common::PLACE_BEFORE_HOOK;
+use serde_json::Value;
+
+use crate::harness::{Monitor, Report, configuration, until};
+use crate::probed::{Probed, options};
+use crate::support::{Need, trial};
+use crate::wire::{PDC, PMU, PORT, Pmu, addressed_pair, datagram, datagram_to, quiet_pair, sender};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    const NEEDS: &[Need] = &[Need::Bpf, Need::Veth];
+    vec![
+        trial("what_is_for_another_host_is_dropped_and_no_loss", NEEDS, for_another_host),
+        trial("what_no_socket_takes_is_dropped_and_no_loss", NEEDS, || no_socket("tc")),
+        trial("at_xdp_what_no_socket_takes_is_after_the_hook", NEEDS, || no_socket("xdp")),
+        trial("what_a_full_socket_has_no_room_for_is_lost_after_the_hook", NEEDS, full_socket),
+        trial("a_wrong_udp_checksum_is_lost_after_the_hook", NEEDS, wrong_checksum),
+        trial("what_a_later_filter_drops_is_lost_after_the_hook", NEEDS, later_filter),
+        trial("what_an_earlier_filter_drops_is_lost_before_the_hook", NEEDS, earlier_filter),
+        trial("drops_are_told_only_where_they_are_asked_for", NEEDS, only_where_asked_for),
+        trial("an_instance_tells_of_no_drops_and_says_so", NEEDS, not_of_an_instance),
+    ]
+}
+
+const TOLD: [&str; 1] = ["--drops"];
+
+fn monitored<'a>(pair: &'a Pair, more: &[&str]) -> crate::harness::Running {
+    Monitor::on(pair).args(TOLD).args(more).start().attached()
+}
+
+/// Asserts that so many packets of the test's flow were dropped, all of one reason and place.
+fn all_dropped(report: &Report, reason: &str, place: &str, loss: bool, packets: u64) {
+    let drops = &report.summary()["drops"];
+    let by_reason = [serde_json::json!({"reason": reason, "where": place, "loss": loss, "packets": packets})];
+    assert_eq!(drops["by_reason"].as_array().unwrap(), &by_reason, "{drops:#}");
+    assert_eq!((&drops["matched"], &drops["ring_full"]), (&packets.into(), &0.into()), "{drops:#}");
+    let lines: Vec<&Value> = report.of_kind("drop").collect();
+    assert_eq!(drops["told"], lines.len(), "{drops:#}");
+    let [told, untold] = ["told", "untold"].map(|one| drops[one].as_u64().unwrap());
+    assert_eq!(told + untold, packets, "{drops:#}");
+    for line in lines {
+        assert_eq!(
+            (&line["reason"], &line["where"], &line["loss"]),
+            (&reason.into(), &place.into(), &loss.into())
+        );
+        assert_eq!((&line["iface"], &line["transport"]), (&"eth1".into(), &"udp".into()), "{line}");
+        assert!(line["src"].as_str().unwrap().starts_with(&format!("{PMU}:")), "{line}");
+        assert_eq!(line["dst"], format!("{PDC}:{PORT}"), "{line}");
+    }
+}
+
+fn for_another_host() {
+    const FRAMES: u64 = 30;
+    let mut pair = quiet_pair();
+    let wire = sender(&mut pair.stations);
+    let mut pmu = Pmu::new(7);
+    let mut running = monitored(&pair, &[]);
+    for _ in 0..FRAMES {
+        wire.send(&datagram(&pmu.data())).unwrap();
+        wire.send(&datagram_to(PORT + 1, &pmu.data())).unwrap();
+    }
+    running.counted("packets.seen", 2 * FRAMES);
+    let report = running.stop().adds_up();
+    all_dropped(&report, "OTHERHOST", "after_hook", false, FRAMES);
+    assert_eq!(report.summary()["drops"]["not_loss"], FRAMES);
+    let length = 20 + 8 + pmu.data().len();
+    assert!(report.of_kind("drop").all(|line| line["length"] == length), "{length}");
+}
+
+/// A socket of the stations' end, and of a pair whose addresses are resolved.
+fn socket(end: &End) -> UdpSocket {
+    end.run(|| UdpSocket::bind((PMU, 0)).unwrap()).unwrap()
+}
+
+fn resolved_pair() -> Pair {
+    let mut pair = addressed_pair();
+    let mac = pair.monitor.interface().unwrap().mac.unwrap();
+    pair.stations.add_neighbour(PDC.into(), mac).unwrap();
+    pair
+}
+
+fn no_socket(hook: &str) {
+    const FRAMES: u64 = 40;
+    let pair = resolved_pair();
+    let socket = socket(&pair.stations);
+    let mut pmu = Pmu::new(7);
+    let mut running = monitored(&pair, &["--hook", hook]);
+    for _ in 0..FRAMES {
+        socket.send_to(&pmu.data(), (PDC, PORT)).unwrap();
+    }
+    running.counted("packets.submitted", FRAMES);
+    let report = running.stop().adds_up();
+    all_dropped(&report, "NO_SOCKET", "after_hook", false, FRAMES);
+}
+
+/// What the socket has not got the kernel has dropped.
+fn full_socket() {
+    const DATAGRAMS: u64 = 600;
+    let pair = resolved_pair();
+    let (sending, receiving) =
+        (socket(&pair.stations), pair.monitor.run(|| UdpSocket::bind((PDC, PORT)).unwrap()).unwrap());
+    let frame = Pmu::new(7).header_of(1000);
+    let mut running = monitored(&pair, &[]);
+    for _ in 0..DATAGRAMS {
+        sending.send_to(&frame, (PDC, PORT)).unwrap();
+    }
+    running.counted("packets.submitted", DATAGRAMS);
+    let report = running.stop().adds_up();
+    receiving.set_nonblocking(true).unwrap();
+    let mut got = 0;
+    while receiving.recv(&mut [0; 2000]).is_ok() {
+        got += 1;
+    }
+    assert!(got > 0 && got < DATAGRAMS, "{got} of {DATAGRAMS}");
+    all_dropped(&report, "SOCKET_RCVBUFF", "after_hook", true, DATAGRAMS - got);
+    assert_eq!(report.summary()["drops"]["lost_after_hook"], DATAGRAMS - got);
+    assert_eq!(report.frames("c37118.header"), DATAGRAMS, "the monitor itself has them all");
+}
+
+/// Sum of 16-bit words in ones' complement (RFC 1071).
+fn checksum(bytes: &[u8]) -> u16 {
+    let mut sum: u32 = bytes.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
+    while sum > 0xFFFF {
+        sum = (sum & 0xFFFF) + (sum >> 16);
+    }
+    !u16::try_from(sum).unwrap()
+}
+
+/// A datagram that the monitor's host takes for its own, with a UDP checksum that cannot be right.
+fn to_this_host(to: MacAddress, payload: &[u8]) -> Vec<u8> {
+    const IP: std::ops::Range<usize> = 14..34;
+    const IP_CHECK: std::ops::Range<usize> = 24..26;
+    const UDP_CHECK: std::ops::Range<usize> = 40..42;
+    let mut packet = datagram(payload);
+    packet[..6].copy_from_slice(&to.0);
+    let check = checksum(&packet[IP]).to_be_bytes();
+    packet[IP_CHECK].copy_from_slice(&check);
+    packet[UDP_CHECK].copy_from_slice(&[0xDE, 0xAD]);
+    packet
+}
+
+fn wrong_checksum() {
+    const FRAMES: u64 = 20;
+    let mut pair = resolved_pair();
+    let mac = pair.monitor.interface().unwrap().mac.unwrap();
+    let wire = sender(&mut pair.stations);
+    // The same frame each time: whatever its checksum is, 0xDEAD is it for all or for none, and the test says which.
+    let frame = Pmu::new(7).data();
+    let mut running = monitored(&pair, &[]);
+    for _ in 0..FRAMES {
+        wire.send(&to_this_host(mac, &frame)).unwrap();
+    }
+    running.counted("packets.submitted", FRAMES);
+    let report = running.stop().adds_up();
+    all_dropped(&report, "UDP_CSUM", "after_hook", true, FRAMES);
+}
+
+/// A filter on what comes in that drops everything: classic BPF that returns 2, `TC_ACT_SHOT`.
+fn drop_all(pair: &Pair, preference: &str) {
+    let filter = ["filter", "add", "dev", "eth1", "ingress", "pref", preference];
+    tc(pair, &[&filter[..], &["bpf", "da", "bytecode", "1,6 0 0 2,"]].concat());
+}
+
+/// Runs `tc` in the monitor's namespace.
+fn tc(pair: &Pair, arguments: &[&str]) {
+    let done = pair.monitor.run(|| Command::new("tc").args(arguments).output().unwrap()).unwrap();
+    assert!(done.status.success(), "tc {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+}
+
+/// A tcx link is before every filter.
+fn later_filter() {
+    const FRAMES: u64 = 25;
+    let mut pair = quiet_pair();
+    let wire = sender(&mut pair.stations);
+    let mut pmu = Pmu::new(7);
+    let mut running = monitored(&pair, &[]);
+    tc(&pair, &["qdisc", "add", "dev", "eth1", "clsact"]);
+    drop_all(&pair, "1");
+    for _ in 0..FRAMES {
+        wire.send(&datagram(&pmu.data())).unwrap();
+    }
+    running.counted("packets.submitted", FRAMES);
+    let report = running.stop().adds_up();
+    all_dropped(&report, "TC_INGRESS", "after_hook", true, FRAMES);
+}
+
+/// As a filter, with another before it.
+fn earlier_filter() {
+    const FRAMES: u64 = 25;
+    let mut pair = quiet_pair();
+    let wire = sender(&mut pair.stations);
+    let mut pmu = Pmu::new(7);
+    let mut probe = Probe::load(&Options { drops: true, ..options() }).unwrap();
+    let mut drops = probe.take_drops().unwrap();
+    let probed = Probed::with(probe, Attachment::Filter, &pair);
+    drop_all(&pair, "1");
+    let before = drops.counters().unwrap();
+    for _ in 0..FRAMES {
+        wire.send(&datagram(&pmu.data())).unwrap();
+    }
+    until("every drop is counted", || drops.counters().unwrap().submitted >= before.submitted + FRAMES);
+    let mut records = Vec::new();
+    records.extend(std::iter::from_fn(|| drops.next_record()));
+    assert_eq!(records.len() as u64, FRAMES);
+    let reasons = drops.reasons();
+    for record in &records {
+        assert_eq!((record.place, reasons.name(record.reason).as_str()), (PLACE_BEFORE_HOOK, "TC_INGRESS"));
+        assert_eq!((record.ifindex, record.destination_port), (probed.interface.key.ifindex, PORT));
+    }
+    assert_eq!(probed.probe.kernel().counters().unwrap().submitted, 0, "the hook has seen none of them");
+    let after = drops.counters().unwrap();
+    assert_eq!(after.seen, after.ignored + after.matched);
+    assert_eq!((after.matched, after.ring_full), (after.submitted, 0));
+}
+
+/// Links of a process to tracepoints.
+fn tracing_links(process: u32) -> usize {
+    let infos = fs::read_dir(format!("/proc/{process}/fdinfo")).unwrap().filter_map(Result::ok);
+    let texts = infos.filter_map(|info| fs::read_to_string(info.path()).ok());
+    texts
+        .filter(|text| {
+            text.lines().any(|line| line.starts_with("link_type") && line.ends_with("raw_tracepoint"))
+        })
+        .count()
+}
+
+fn only_where_asked_for() {
+    let pair = quiet_pair();
+    let with = monitored(&pair, &[]);
+    let links = tracing_links(with.pid());
+    let report = with.stop().adds_up();
+    assert_eq!(report.summary()["drops"]["matched"], 0);
+    let without = Monitor::on(&pair).start().attached();
+    assert_eq!(tracing_links(without.pid()) + 1, links);
+    let report = without.stop().adds_up();
+    assert_eq!(report.summary().get("drops"), None);
+}
+
+fn not_of_an_instance() {
+    const USAGE: i32 = 2;
+    let file = configuration("drops = true\n");
+    let path = file.path().display().to_string();
+    let attach = ["attach", "--iface", "lo", "--instance", "drops-refused", "--config", &path];
+    Monitor::here(&attach).run().failed_with(USAGE, &["drops", "run"]);
+    let follow = ["follow", "--instance", "drops-refused", "--config", &path];
+    Monitor::here(&follow).run().failed_with(USAGE, &["drops", "run"]);
+}
