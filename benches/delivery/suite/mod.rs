@@ -4,7 +4,7 @@ mod block;
 mod figures;
 mod limits;
 mod meter;
-mod model;
+pub(crate) mod model;
 mod options;
 mod random;
 mod receiver;

@@ -38,7 +38,8 @@ impl Machine {
         let model = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
         let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
         Self {
-            processor: model.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, it)| it.trim().to_owned()),
+            processor: model
+                .map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, it)| it.trim().to_owned()),
             cpus: CpuList::online().map_or(0, |online| online.count()),
             kernel: Uname::read().map_or_else(|_| "unknown".to_owned(), |uname| uname.release),
             load: load.split(' ').next().unwrap_or_default().to_owned(),
@@ -63,9 +64,10 @@ impl Results {
         }
     }
 
-    /// Whether every limit holds, and every frame was received or counted as lost.
+    /// Whether every limit holds, every block measured something, and every frame was received or counted as lost.
     pub(crate) fn all_hold(&self) -> bool {
-        self.limits.iter().all(Limit::holds) && self.figures.iter().all(accounted)
+        let is_whole = |one: &Figures| accounted(one) && one.rounds.len() as u64 == self.rounds;
+        self.limits.iter().all(Limit::holds) && self.figures.iter().all(is_whole)
     }
 
     pub(crate) fn print_table(&self) {
@@ -98,6 +100,14 @@ impl Results {
             lines.iter().for_each(print_line);
         }
         println!();
+        for one in self.figures.iter().filter(|one| !accounted(one)) {
+            let Figures { model, receiver, sent, received, lost, .. } = one;
+            println!(
+                "{}, {}: {received} frames received and {lost} lost are not the {sent} that were sent",
+                model.name(),
+                receiver.name()
+            );
+        }
         for limit in &self.limits {
             let verdict = if limit.holds() { "holds" } else { "EXCEEDED" };
             println!(

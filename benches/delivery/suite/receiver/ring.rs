@@ -33,8 +33,7 @@ pub(super) fn open(scene: &Scene, waiting: Waiting) -> Box<dyn Opened> {
     let options = Options { hook: Hook::Tc, matching, sizes: Sizes::of_ring(RING_BYTES) };
     let mut probe = Probe::load(&options).unwrap_or_else(|error| panic!("{error}"));
     let (netns, name) = scene.monitored();
-    let interface =
-        Interface::find(&netns, name, InterfaceId(0)).unwrap_or_else(|error| panic!("{error}"));
+    let interface = Interface::find(&netns, name, InterfaceId(0)).unwrap_or_else(|error| panic!("{error}"));
     probe.attach(&interface).unwrap_or_else(|error| panic!("{error}"));
     Box::new(Attached { probe, interface, waiting })
 }
