@@ -15,13 +15,13 @@ const P99: f64 = 1.0;
 pub(crate) struct Limit {
     pub(crate) what: String,
     pub(crate) value: f64,
-    pub(crate) limit: f64,
+    pub(crate) bound: f64,
     at_least: bool,
 }
 
 impl Limit {
     pub(crate) fn holds(&self) -> bool {
-        if self.at_least { self.value >= self.limit } else { self.value <= self.limit }
+        if self.at_least { self.value >= self.bound } else { self.value <= self.bound }
     }
 
     pub(crate) const fn relation(&self) -> &'static str {
@@ -30,7 +30,7 @@ impl Limit {
 
     pub(crate) fn json(&self) -> Value {
         json!({
-            "what": self.what, "value": self.value, "relation": self.relation(), "limit": self.limit,
+            "what": self.what, "value": self.value, "relation": self.relation(), "limit": self.bound,
             "holds": self.holds(),
         })
     }
@@ -52,8 +52,8 @@ pub(crate) fn limits(figures: &[Figures]) -> Vec<Limit> {
     let mut limits = Vec::new();
     for predict in figures.iter().filter(|one| one.receiver == Receiver::Predict && one.frames > 0) {
         let model = predict.model;
-        let mut add = |what: &str, value, limit, at_least| {
-            limits.push(Limit { what: format!("{}: {what}", model.name()), value, limit, at_least });
+        let mut add = |what: &str, value, bound, at_least| {
+            limits.push(Limit { what: format!("{}: {what}", model.name()), value, bound, at_least });
         };
         let (met, cpu) = shares(model);
         if let Some(met) = met {

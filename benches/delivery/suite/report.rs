@@ -115,7 +115,7 @@ impl Results {
                 limit.what,
                 limit.value,
                 limit.relation(),
-                limit.limit
+                limit.bound
             );
         }
     }

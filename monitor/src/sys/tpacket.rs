@@ -1,7 +1,7 @@
 //! The receive rings of packet sockets (`TPACKET_V2`, `TPACKET_V3`), mapped: what `cargo xtask bench delivery` measures
 //! the BPF ring beside. The monitor itself never receives this way.
 //!
-//! The layout is that of the kernel's include/uapi/linux/if_packet.h. Of version 2 every frame has a slot with a status
+//! The layout is that of the kernel's `include/uapi/linux/if_packet.h`. Of version 2 every frame has a slot with a status
 //! of its own, which the kernel sets to "user" when the frame is there; of version 3 a block of frames is handed over
 //! when it is full or its timeout is over, so that frames wait for the block.
 #![expect(unsafe_code, reason = "reads what the kernel writes, through raw pointers into a shared mapping")]
@@ -128,7 +128,7 @@ impl PacketRing {
     fn look_at_slot(&self, look: &mut impl FnMut(RingFrame<'_>)) -> u64 {
         let place = self.place();
         // SAFETY: the slot was handed over: it holds a header, which the kernel does not touch until it is given back.
-        let header = unsafe { self.at(place).cast::<libc::tpacket2_hdr>().read() };
+        let header = unsafe { self.at(place).cast::<libc::tpacket2_hdr>().read_unaligned() };
         look(RingFrame {
             bytes: self.bytes(place + usize::from(header.tp_mac), header.tp_snaplen),
             stamp_ns: i64::from(header.tp_sec) * NANOS_PER_SECOND + i64::from(header.tp_nsec),
@@ -140,11 +140,11 @@ impl PacketRing {
         let block = self.place();
         // SAFETY: the block was handed over: it holds its header, which the kernel does not touch until it is given
         // back; of the union there is this one member.
-        let header = unsafe { self.at(block + BLOCK_STATUS).cast::<libc::tpacket_hdr_v1>().read() };
+        let header = unsafe { self.at(block + BLOCK_STATUS).cast::<libc::tpacket_hdr_v1>().read_unaligned() };
         let mut place = block + header.offset_to_first_pkt as usize;
         for _ in 0..header.num_pkts {
             // SAFETY: the kernel says that so many frames are in the block, one behind the other.
-            let frame = unsafe { self.at(place).cast::<libc::tpacket3_hdr>().read() };
+            let frame = unsafe { self.at(place).cast::<libc::tpacket3_hdr>().read_unaligned() };
             look(RingFrame {
                 bytes: self.bytes(place + usize::from(frame.tp_mac), frame.tp_snaplen),
                 stamp_ns: i64::from(frame.tp_sec) * NANOS_PER_SECOND + i64::from(frame.tp_nsec),
