@@ -5,7 +5,6 @@
 #[path = "../benches/delivery/suite/mod.rs"]
 #[expect(dead_code, reason = "the bench judges and prints what the test only runs")]
 mod suite;
-#[expect(dead_code, reason = "other tests need more of it")]
 mod support;
 
 use std::process::ExitCode;

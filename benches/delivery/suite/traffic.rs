@@ -80,10 +80,12 @@ fn packet(frame: &[u8]) -> Vec<u8> {
     packets::ethernet(IPV4, &packets::ipv4(UDP, &packets::udp(40_000, PORT, frame)))
 }
 
-/// The number of the stream that a packet belongs to; none where it was not sent here.
-pub(crate) fn stream_of(packet: &[u8]) -> Option<usize> {
+/// The number of the stream that a packet belongs to, and whether it is DATA (IEEE C37.118.2-2011, 6.2: the type bits of
+/// SYNC); none where it was not sent here.
+pub(crate) fn stream_of(packet: &[u8]) -> Option<(usize, bool)> {
     let (headers, frame) = packet.split_at_checked(HEADERS)?;
     let is_ours = headers[12..14] == IPV4.to_be_bytes() && headers[36..38] == PORT.to_be_bytes();
     let idcode = u16::from_be_bytes([*frame.get(4)?, *frame.get(5)?]);
-    is_ours.then(|| usize::from(idcode.checked_sub(FIRST_IDCODE).unwrap()))
+    let is_data = frame.get(1)? & 0x70 == 0;
+    is_ours.then(|| (usize::from(idcode.checked_sub(FIRST_IDCODE).unwrap()), is_data))
 }

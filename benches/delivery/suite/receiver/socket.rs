@@ -35,7 +35,7 @@ pub(super) struct Looks {
     pub(super) awake_since: u64,
 }
 
-/// A frame that was looked at.
+/// A DATA frame that was looked at: what arrivals are learned from.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Look {
     /// Its stream's number.
@@ -49,12 +49,12 @@ impl Looks {
     /// is part of it.
     pub(super) fn look(&mut self, packet: &[u8], stamp: i64) -> Option<Look> {
         let (real, now) = (realtime_ns(), monotonic_ns());
-        let stream = traffic::stream_of(packet)?;
+        let (stream, is_data) = traffic::stream_of(packet)?;
         // A clock that is set back between the two would tell of a look before the packet came.
         let way = u64::try_from(real - stamp).unwrap_or(0);
         let received = now.saturating_sub(way);
         self.meter.saw(received, way, None, received >= self.awake_since);
-        Some(Look { stream, received })
+        is_data.then_some(Look { stream, received })
     }
 }
 
