@@ -177,7 +177,6 @@ fn a_wrong_file_is_refused_where_it_is_wrong() {
         ("[bounds]\nstream = 1", &["line 2", "`stream`", "`streams`"]),
         ("json = true\ncpu = \"x\"", &["line 2, column 7", "\"x\""]),
         ("iface = \"eth1\"", &["line 1, column 9", "\"eth1\"", "sequence"]),
-        ("priority = 0", &["priority 0", "1 (lowest) to 99"]),
         ("[bounds]\nstreams = 0", &["bounds.streams = 0", "1 to 65536"]),
         ("[bounds]\nring-bytes = 300000", &["bounds.ring-bytes = 300000", "524288"]),
         ("cpu = ", &["line 1, column 7"]),
@@ -185,6 +184,12 @@ fn a_wrong_file_is_refused_where_it_is_wrong() {
         let (_place, path) = file(text);
         let said = refusal(&["run", "--config", &path, "--print-config"], 1);
         assert!(named.iter().all(|name| said.contains(name)), "{text}: {said}");
+    }
+    // A priority or a CPU that there is not is wrong usage, wherever it is asked for.
+    for (text, named) in [("priority = 0", "priority 0"), ("cpu = 100000", "CPU 100000 does not exist")] {
+        let (_place, path) = file(text);
+        let said = refusal(&["run", "--config", &path, "--print-config"], 2);
+        assert!(said.contains(named), "{text}: {said}");
     }
     let said = refusal(&["run", "--config", "/nonexistent/run.toml"], 1);
     assert!(said.contains("/nonexistent/run.toml") && said.contains("--config"), "{said}");

@@ -32,6 +32,8 @@ fn fuzzed(target: &str) {
     let output = Command::new(Path::new(&programs).join(target))
         .arg(format!("-max_total_time={seconds}"))
         .args(["-print_final_stats=1", "-max_len=4096"])
+        // What a failure leaves is kept: the input, and the batch of inputs before it.
+        .arg(format!("-artifact_prefix={}/fuzz-{target}-", env!("CARGO_TARGET_TMPDIR")))
         .args([found.path(), &corpus])
         .current_dir(found.path())
         .output()

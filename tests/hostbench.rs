@@ -233,8 +233,8 @@ fn what_is_wrong_is_refused() {
         (&["--loops", "0"], 2, &["--loops", "1..=10000000"]),
         (&["--interval", "99"], 2, &["--interval", "100..=1000000"]),
         (&["--cpu", "x"], 2, &["--cpu", "'x'"]),
-        (&["--cpu", "100000"], 1, &["CPU 100000 does not exist", "--cpu"]),
-        (&["--cpu", "0", "--cpu", "0"], 1, &["CPU 0", "--cpu"]),
+        (&["--cpu", "100000"], 2, &["CPU 100000 does not exist", "--cpu"]),
+        (&["--cpu", "0", "--cpu", "0"], 2, &["CPU 0", "--cpu"]),
         (&["--hgrm", "/dev/null/x"], 1, &["/dev/null/x", "--hgrm"]),
     ] {
         let output = bench(arguments).output().unwrap();

@@ -28,7 +28,7 @@ fn main() -> ExitCode {
 }
 
 fn print(outcome: &Outcome) {
-    let Outcome { policy, cpu, memory_locked, refusals } = outcome;
+    let Outcome { policy, cpu, memory_locked, idle: _, refusals } = outcome;
     println!("{} {} {cpu:?} {memory_locked}", policy.name(), policy.priority());
     for refusal in refusals {
         println!("{refusal}");

@@ -1,8 +1,8 @@
 //! What must hold of a pipeline, whatever it was given: every byte and every frame is in one counter.
 
 use monitor_core::event::{Class, Event, Outlet};
-use monitor_core::packet::Record;
 use monitor_core::flow::FlowBounds;
+use monitor_core::packet::Record;
 use monitor_core::pipeline::{Bounds, Pipeline, Ports};
 use monitor_core::time::{Nanos, NoClock};
 
@@ -49,7 +49,8 @@ impl Outlet for Sink {
     }
 }
 
-/// A pipeline with little room, so that inputs of a few hundred bytes reach its bounds.
+/// A pipeline with little room, so that inputs of a few hundred bytes reach its bounds. It is kept over the inputs of a
+/// [batch](crate::batch): making one costs more than most inputs do.
 pub struct Judged {
     pipeline: Pipeline,
     sink: Sink,

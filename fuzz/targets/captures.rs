@@ -6,13 +6,17 @@ use std::io::Cursor;
 
 use libfuzzer_sys::fuzz_target;
 use monitor::capture::Capture;
+use monitor_fuzz::batch;
 use monitor_fuzz::judge::Judged;
 
-fuzz_target!(|bytes: &[u8]| run(bytes));
+fuzz_target!(init: batch::prepare(run), |bytes: &[u8]| run(bytes));
 
 fn run(bytes: &[u8]) {
-    let Ok(mut capture) = Capture::new(Cursor::new(bytes), "input".to_owned()) else { return };
-    let mut judged = Judged::new(true);
+    let Ok(capture) = Capture::new(Cursor::new(bytes), "input".to_owned()) else { return };
+    batch::judged(bytes, true, |judged, _| play(capture, judged));
+}
+
+fn play(mut capture: Capture<Cursor<&[u8]>>, judged: &mut Judged) {
     loop {
         match capture.next_record() {
             Ok(Some(record)) => judged.push(record),

@@ -2,22 +2,25 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use monitor_fuzz::frames;
 use monitor_fuzz::input::Input;
 use monitor_fuzz::judge::Judged;
 use monitor_fuzz::wire::{ipv4, ipv6_fragment, record, udp};
+use monitor_fuzz::{batch, frames};
 
 /// Protocol number of UDP.
 const UDP: u8 = 17;
 /// Ports of a datagram: the conventional one, and another.
 const PORTS: [[u16; 2]; 2] = [[4713, 40_000], [102, 40_000]];
 
-fuzz_target!(|bytes: &[u8]| run(bytes));
+fuzz_target!(init: batch::prepare(run), |bytes: &[u8]| run(bytes));
 
 fn run(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let Some(first) = input.byte() else { return };
-    let mut judged = Judged::new(first & 1 == 1);
+    batch::judged(bytes, first & 1 == 1, |judged, _| play(input, judged));
+}
+
+fn play(mut input: Input<'_>, judged: &mut Judged) {
     while let Some(operation) = input.byte() {
         let from = usize::from(operation >> 7);
         let interface = u16::from(operation >> 6 & 1);

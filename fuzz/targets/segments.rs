@@ -2,10 +2,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use monitor_fuzz::frames;
 use monitor_fuzz::input::Input;
 use monitor_fuzz::judge::Judged;
 use monitor_fuzz::wire::{ipv4, record, tcp};
+use monitor_fuzz::{batch, frames};
 
 /// Protocol number of TCP.
 const TCP: u8 = 6;
@@ -14,17 +14,21 @@ const CONNECTIONS: usize = 4;
 /// Sequence numbers begin just below where they wrap.
 const FIRST_SEQUENCE: u32 = u32::MAX - 300;
 
-fuzz_target!(|bytes: &[u8]| run(bytes));
+fuzz_target!(init: batch::prepare(run), |bytes: &[u8]| run(bytes));
 
 fn run(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let Some(first) = input.byte() else { return };
-    let mut judged = Judged::new(first & 1 == 1);
+    batch::judged(bytes, first & 1 == 1, |judged, place| play(input, judged, place));
+}
+
+/// Connections are this input's own: its place in the batch is in the client's port.
+fn play(mut input: Input<'_>, judged: &mut Judged, place: u16) {
     let mut next = [[FIRST_SEQUENCE; 2]; CONNECTIONS];
     while let Some(operation) = input.byte() {
         let (connection, from) = (usize::from(operation & 3), usize::from(operation >> 2 & 1));
         let interface = u16::from(operation >> 3 & 1);
-        let client = 40_000 + u16::try_from(connection).unwrap_or(0);
+        let client = 40_000 + 4 * place + u16::try_from(connection).unwrap_or(0);
         let ports = if from == 0 { [4712, client] } else { [client, 4712] };
         let sequence = &mut next[connection][from];
         match operation >> 4 {

@@ -10,6 +10,7 @@ mod equations;
 mod fanout;
 mod flows;
 mod names;
+mod overruns;
 pub mod queue;
 mod registry;
 mod row;
@@ -21,6 +22,7 @@ pub use direct::Direct;
 pub use equations::Equation;
 pub use fanout::{Ended, Fanout, OnEnd, SinkReport, is_closed};
 pub use names::InterfaceNames;
+pub use overruns::{OverrunCounters, OverrunSummary};
 pub use registry::{Config, Item, OwnedItem, PmuNames, Registry, StreamInfo};
 pub use row::{
     ClockRow, CopiesRow, JitterRow, LatenessRow, LeapsRow, SpreadRow, StallsRow, StreamLatency, StreamRow,

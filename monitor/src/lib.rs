@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod hostbench;
 pub mod hub;
 pub mod live;
+pub mod losses;
 pub mod netns;
 pub mod preload;
 pub mod probe;

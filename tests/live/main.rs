@@ -18,8 +18,10 @@ mod flood;
 mod harness;
 mod hostile;
 mod interfaces;
+mod losses;
 mod matching;
 mod offsets;
+mod overruns;
 #[path = "../support/packets.rs"]
 #[expect(dead_code, reason = "benches need other kinds of packet")]
 mod packets;
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
     arguments.test_threads.get_or_insert(THREADS);
     let trials = [
         replay::trials(),
+        losses::trials(),
         pyc37::trials(),
         simulated::trials(),
         simulated_tcp::trials(),
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         connections::trials(),
         flood::trials(),
         waits::trials(),
+        overruns::trials(),
         wakeups::trials(),
         beside_aya::trials(),
         offsets::trials(),

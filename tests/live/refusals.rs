@@ -1,6 +1,7 @@
 //! What a host, a user or a configuration lacks: a clear sentence, the right status, nothing left behind.
 
 use libtest_mimic::Trial;
+use serde_json::Value;
 
 use crate::harness::{Monitor, Report, configuration};
 use crate::support::{Need, trial};
@@ -19,6 +20,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             RIGHTS,
             what_is_asked_of_the_real_time_thread_is_granted,
         ),
+        trial("idle_states_that_stay_are_told", FILE_SYSTEMS, idle_states_that_stay_are_told),
         trial("a_kernel_without_btf_is_said", FILE_SYSTEMS, a_kernel_without_btf_is_said),
         trial("it_runs_without_bpffs", FILE_SYSTEMS, it_runs_without_bpffs),
     ]
@@ -47,9 +49,9 @@ fn wrong_usage_is_refused() {
         (&["--priority", "100"], &["priority", "100", "1 (lowest) to 99 (highest)"]),
         (&["--cpu", "100000"], &["100000"]),
     ] {
-        let report = Monitor::here(&["run", "--iface", "lo"]).args(arguments).run();
-        assert!(matches!(report.status, Some(1 | 2)), "{report:#?}");
-        report.failed_with(report.status.unwrap(), words);
+        for verb in [&["run", "--iface", "lo"][..], &["follow", "--instance", "no-such-one"]] {
+            Monitor::here(verb).args(arguments).run().failed_with(2, words);
+        }
     }
 }
 
@@ -76,6 +78,19 @@ fn a_wrong_configuration_file_is_refused() {
     }
 }
 
+/// The device hidden, as in a container.
+fn idle_states_that_stay_are_told() {
+    let pair = quiet_pair();
+    let hidden = "mount -t tmpfs none /dev";
+    let report = where_mounts(hidden, Monitor::on(&pair).args(["--duration", "1200ms"])).adds_up();
+    let rt = &report.summary()["rt"];
+    assert_eq!(rt["cpu_dma_latency"], "refused");
+    let told: Vec<_> = rt["refused"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    for said in [told.concat(), report.stderr] {
+        assert!(said.contains("/dev/cpu_dma_latency") && said.contains("--allow-idle"), "{said}");
+    }
+}
+
 fn what_is_asked_of_the_real_time_thread_is_granted() {
     let pair = quiet_pair();
     let asked = ["--duration", "1200ms", "--priority", "7", "--cpu", "0"];
@@ -83,6 +98,10 @@ fn what_is_asked_of_the_real_time_thread_is_granted() {
     let rt = &report.summary()["rt"];
     assert_eq!((&rt["policy"], &rt["priority"], &rt["cpu"]), (&"SCHED_FIFO".into(), &7.into(), &0.into()));
     assert_eq!(rt["memory_locked"], true);
+    assert_eq!((&rt["cpu_dma_latency"], &rt["refused"]), (&"held".into(), &Value::Array(Vec::new())));
+    assert_eq!(report.stderr, "");
+    let report = Monitor::on(&pair).args(asked).args(["--allow-idle"]).run().adds_up();
+    assert_eq!(report.summary()["rt"]["cpu_dma_latency"], "left_alone");
     assert_eq!(report.stderr, "");
 }
 

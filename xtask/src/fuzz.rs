@@ -141,7 +141,11 @@ fn finish(project: &Project, target: &str, child: std::process::Child) -> Result
             let _ = writeln!(text, "{line}");
         }
         let program = program(project, target);
-        let _ = write!(text, "To repeat it: {} FILE, with the file named above", program.display());
+        let _ = write!(
+            text,
+            "To repeat it: {0} FILE, or, where it takes the inputs before it, PMU_FUZZ_BATCH=BATCH {0}, with the files named above",
+            program.display()
+        );
         return Err(Error::plain(text));
     }
     let tried =

@@ -6,6 +6,7 @@
 mod counts;
 mod instant;
 mod kind;
+mod overrun;
 mod stages;
 
 pub use counts::{ByteCounts, Counts, FrameCounts, QueueCounts, RecordCounts};
@@ -13,6 +14,7 @@ pub use instant::{ABSENT_TOLD, Absent, AbsentRoom, InstantEvent, NO_ABSENT};
 pub use kind::{
     Candidate, Class, Classes, ConfigNews, EventKind, FrameEvent, Outcome, Protocol, UndecodedReason,
 };
+pub use overrun::{Overrun, OverrunCause};
 pub use stages::{Stage, Stages};
 
 // The identities that events carry are made in the rooms before this one; whoever reads events finds them here.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::{Outcome, exit, output, signals};
+use super::{Outcome, exit, output, run, signals};
 use crate::hostbench::{self, INTERVALS_US, LOOPS, Report, Settings};
 use crate::sys::sched::FIFO_PRIORITIES;
 
@@ -76,7 +76,14 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         }
         eprintln!("measuring {what}");
     });
-    let report = report.map_err(|error| error.to_string())?;
+    let report = match report {
+        Ok(report) => report,
+        // What no host, or not this one, has.
+        Err(wrong @ (hostbench::Error::Request(_) | hostbench::Error::Twice(_))) => {
+            return Ok(run::usage(&wrong.to_string()));
+        }
+        Err(error) => return Err(error.to_string()),
+    };
     let text = if arguments.json {
         serde_json::to_string(&report).map_err(|error| error.to_string())?
     } else {

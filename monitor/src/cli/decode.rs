@@ -56,7 +56,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     let out = output::standard().map_err(|error| output::said(&error))?;
     let frames = !arguments.summary;
     let instants = frames && setting.options.align.is_some();
-    let lines = Lines { frames, instants, windows: false, summary: arguments.summary };
+    let lines = Lines { frames, instants, overruns: false, windows: false, summary: arguments.summary };
     match (arguments.json, arguments.summary) {
         (true, _) => decode(capture, Json::new(out, lines), setting),
         (false, true) => decode(capture, Table::new(out), setting),

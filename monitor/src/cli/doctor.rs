@@ -2,8 +2,8 @@
 
 use clap::Args;
 
-use super::{Outcome, complete, exit, output};
-use crate::doctor::{Asked, Host, Subject, Totals, examine};
+use super::{Outcome, complete, exit, output, run};
+use crate::doctor::{Asked, Host, Subject, SubjectError, Totals, examine};
 use crate::rt::Request;
 
 /// Check whether this host is fit for real-time delivery, and what to change
@@ -45,7 +45,11 @@ impl ReaderArguments {
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let host = Host::this();
-    let subject = Subject::of(&host, &arguments.reader.asked()).map_err(|error| error.to_string())?;
+    let subject = match Subject::of(&host, &arguments.reader.asked()) {
+        Ok(subject) => subject,
+        Err(wrong @ SubjectError::Request(_)) => return Ok(run::usage(&wrong.to_string())),
+        Err(error) => return Err(error.to_string()),
+    };
     let report = examine(&subject);
     let text = if arguments.json {
         serde_json::to_string(&report).map_err(|error| error.to_string())?

@@ -7,7 +7,7 @@ use clap::Args;
 use super::show::Show;
 use super::{Outcome, complete, run, signals, sources};
 use crate::config::{Align, Duration, InstanceName, RunOptions};
-use crate::live::{Share, Waiting};
+use crate::live::{Budget, Share, Waiting};
 use crate::session::Session;
 
 /// Follow an attached instance: read what it keeps, until Ctrl-C
@@ -33,6 +33,14 @@ pub(super) struct Arguments {
     /// not waited for awake
     #[arg(long, value_name = "PERCENT")]
     wait_cap: Option<Share>,
+    /// How long a turn of the real-time thread may take, 1ns to 1s, or off (50us where none is given): one that takes longer
+    /// is an overrun, told with its cause where that is known
+    #[arg(long, value_name = "TIME|off")]
+    budget: Option<Budget>,
+    /// Let CPUs go into idle states that take long to leave: while it runs, `/dev/cpu_dma_latency` is otherwise held at 0,
+    /// which keeps every CPU of the host awake and costs power
+    #[arg(long)]
+    allow_idle: bool,
     /// Go on where an interface goes away, and attach to it again when one of its name comes back
     #[arg(long)]
     reattach: bool,
@@ -64,6 +72,10 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let options = arguments.options()?;
+    let request = match run::request(&options) {
+        Ok(request) => request,
+        Err(wrong) => return Ok(run::usage(&wrong)),
+    };
     let requests = match sources::requests(&options) {
         Ok(requests) => requests,
         Err(wrong) => return Ok(run::usage(&wrong)),
@@ -73,7 +85,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     let name = name.as_str();
     let show = Show::of(&options);
     let sources = sources::gather(&options, requests, true)?;
-    let reading = run::reading(&options, run::request(&options)?, sources)?;
+    let reading = run::reading(&options, request, sources)?;
     let session = Session::follow(name, &reading, show.sinks()?, show.notices());
     show.drive(session, &format!("instance {name}"), &stop, || Ok(()))
 }
@@ -86,6 +98,8 @@ impl Arguments {
             priority: self.priority,
             wait: self.wait,
             wait_cap: self.wait_cap,
+            budget: self.budget,
+            allow_idle: self.allow_idle,
             reattach: self.reattach,
             align: self.align,
             duration: self.duration,

@@ -10,7 +10,7 @@ use clap::Args;
 use super::show::Show;
 use super::{Outcome, attach, complete, demo, exit, output, signals, sources};
 use crate::config::{Align, Duration, OptionDoc, Port, RunOptions, StreamRules, ports};
-use crate::live::{Share, Waiting, Waits};
+use crate::live::{Budget, Share, Waiting, Waits};
 use crate::netns::Netns;
 use crate::probe::Hook;
 use crate::rt;
@@ -46,6 +46,14 @@ pub(super) struct Arguments {
     /// not waited for awake
     #[arg(long, value_name = "PERCENT")]
     wait_cap: Option<Share>,
+    /// How long a turn of the real-time thread may take, 1ns to 1s, or off (50us where none is given): one that takes longer
+    /// is an overrun, told with its cause where that is known
+    #[arg(long, value_name = "TIME|off")]
+    budget: Option<Budget>,
+    /// Let CPUs go into idle states that take long to leave: while it runs, `/dev/cpu_dma_latency` is otherwise held at 0,
+    /// which keeps every CPU of the host awake and costs power
+    #[arg(long)]
+    allow_idle: bool,
     /// Take in what is addressed to others: for mirror ports and TAPs; undone at exit
     #[arg(long)]
     promiscuous: bool,
@@ -91,6 +99,8 @@ impl Arguments {
             priority: self.priority,
             wait: self.wait,
             wait_cap: self.wait_cap,
+            budget: self.budget,
+            allow_idle: self.allow_idle,
             promiscuous: self.promiscuous,
             reattach: self.reattach,
             align: self.align,
@@ -121,7 +131,10 @@ pub(super) fn overlay(file: Option<&Path>, given: RunOptions) -> Result<RunOptio
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let options = arguments.options()?;
-    let request = request(&options)?;
+    let request = match request(&options) {
+        Ok(request) => request,
+        Err(wrong) => return Ok(usage(&wrong)),
+    };
     if arguments.print_config {
         return print_config(options);
     }
@@ -176,6 +189,10 @@ fn option_docs() -> Vec<OptionDoc> {
     run.get_arguments().chain(attach.get_arguments()).filter_map(doc).collect()
 }
 
+/// What the real-time thread should be given.
+///
+/// # Errors
+/// Wrong usage: a priority or a CPU that there is not.
 pub(super) fn request(options: &RunOptions) -> Result<rt::Request, String> {
     let default = rt::Request::default();
     let request =
@@ -211,7 +228,21 @@ pub(super) fn reading(options: &RunOptions, rt: rt::Request, sources: Sources) -
         cap: options.wait_cap.unwrap_or_default(),
         ..Waits::default()
     };
-    Ok(Reading { rt, waits, bounds, sources, align, streams, duration, reattach, daemons })
+    let idle_allowed = options.allow_idle;
+    let budget = options.budget.unwrap_or_default();
+    Ok(Reading {
+        rt,
+        idle_allowed,
+        waits,
+        budget,
+        bounds,
+        sources,
+        align,
+        streams,
+        duration,
+        reattach,
+        daemons,
+    })
 }
 
 /// Attaches, lets traffic begin, runs to the end.

@@ -38,7 +38,8 @@ impl<'a> Show<'a> {
         let out = || output::standard().map_err(|error| output::said(&error));
         let instants = options.align.is_some() && !options.quiet;
         if options.json {
-            let lines = Lines { frames: options.frames, instants, windows: !options.quiet, summary: true };
+            let (overruns, windows) = (!options.quiet, !options.quiet);
+            let lines = Lines { frames: options.frames, instants, overruns, windows, summary: true };
             return Ok(vec![Box::new(Json::new(out()?, lines))]);
         }
         let info = Arc::clone(info);

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::doctor::ReaderArguments;
-use super::{Outcome, exit, output};
-use crate::doctor::{Host, Subject};
+use super::{Outcome, exit, output, run};
+use crate::doctor::{Host, Subject, SubjectError};
 use crate::tune::{Entry, Kernel, Plan, Restored, Step, Store, Undone, apply, undo};
 
 /// Apply what doctor recommends, as far as that can be done at run time, and undo it
@@ -34,7 +34,11 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     if arguments.undo {
         return restore(&host, &store);
     }
-    let subject = Subject::of(&host, &arguments.reader.asked()).map_err(|error| error.to_string())?;
+    let subject = match Subject::of(&host, &arguments.reader.asked()) {
+        Ok(subject) => subject,
+        Err(wrong @ SubjectError::Request(_)) => return Ok(run::usage(&wrong.to_string())),
+        Err(error) => return Err(error.to_string()),
+    };
     let Plan { changes, left } = Plan::of(&subject);
     for sentence in left {
         tracing::warn!("left as it is: {sentence}");

@@ -6,7 +6,7 @@ use std::{fs, io};
 use serde::Deserialize;
 
 use crate::clock::Daemons;
-use crate::live::{Share, Waiting};
+use crate::live::{Budget, Share, Waiting};
 use crate::probe::Hook;
 
 use super::{Align, BoundsTable, CONVENTIONAL_PORTS, Duration, InstanceName, Port, StreamTable};
@@ -55,6 +55,10 @@ pub struct RunOptions {
     pub wait: Option<Waiting>,
     /// What it may take of a CPU to be awake in time.
     pub wait_cap: Option<Share>,
+    /// How long a turn of the real-time thread may take.
+    pub budget: Option<Budget>,
+    /// Leave idle states of the CPUs alone.
+    pub allow_idle: bool,
     /// Take in what is addressed to others.
     pub promiscuous: bool,
     /// Attach again to interfaces that have gone and come back.
@@ -120,6 +124,7 @@ impl RunOptions {
         self.priority.get_or_insert(rt::Request::default().priority);
         self.wait.get_or_insert_default();
         self.wait_cap.get_or_insert_default();
+        self.budget.get_or_insert_default();
         self.bounds = self.bounds.effective();
         self
     }
@@ -137,6 +142,8 @@ impl RunOptions {
             priority: given.priority.or(self.priority),
             wait: given.wait.or(self.wait),
             wait_cap: given.wait_cap.or(self.wait_cap),
+            budget: given.budget.or(self.budget),
+            allow_idle: given.allow_idle || self.allow_idle,
             promiscuous: given.promiscuous || self.promiscuous,
             reattach: given.reattach || self.reattach,
             align: given.align.or(self.align),
@@ -178,6 +185,8 @@ mod tests {
             priority = 60
             wait = "spin"
             wait-cap = "2.5%"
+            budget = "off"
+            allow-idle = true
             promiscuous = true
             reattach = true
             align = "absolute:250ms"
@@ -197,6 +206,8 @@ mod tests {
         assert_eq!(options.iface, ["eth1", "eth2"]);
         assert_eq!(options.port, [Port::Number(4712), Port::Any]);
         assert_eq!((options.cpu, options.priority), (Some(1), Some(60)));
+        assert!(options.allow_idle);
+        assert_eq!(options.budget, Some(Budget::OFF));
         assert_eq!((options.wait, options.wait_cap), (Some(Waiting::Spin), "2.5%".parse().ok()));
         assert_eq!(options.bounds.of_kernel().map(|sizes| sizes.ring_bytes), Ok(8 << 20));
         assert_eq!(options.clock.ptp4l_socket.as_deref(), Some(Path::new("/run/ptp4l-a")));
@@ -220,6 +231,8 @@ mod tests {
             ("wait = \"doze\"", "'doze'"),
             ("wait-cap = \"ten\"", "'ten'"),
             ("wait-cap = 10", "wait-cap"),
+            ("budget = \"2s\"", "1ns to 1s"),
+            ("budget = 50", "budget"),
             ("iface = ", "line 1"),
         ] {
             let error = RunOptions::parse(text).expect_err(text).to_string();

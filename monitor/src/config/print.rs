@@ -113,6 +113,8 @@ impl RunOptions {
             priority,
             wait,
             wait_cap,
+            budget,
+            allow_idle,
             promiscuous,
             reattach,
             align,
@@ -141,6 +143,8 @@ impl RunOptions {
             ("priority", priority.map(|priority| i64::from(priority).into())),
             ("wait", wait.map(|wait| wait.to_string().into())),
             ("wait-cap", wait_cap.map(|share| share.to_string().into())),
+            ("budget", budget.map(|budget| budget.to_string().into())),
+            ("allow-idle", Some((*allow_idle).into())),
             ("promiscuous", Some((*promiscuous).into())),
             ("reattach", Some((*reattach).into())),
             ("align", align.map(|align| align.to_string().into())),
@@ -210,6 +214,8 @@ mod tests {
         priority = 60
         wait = "spin"
         wait-cap = "2.5%"
+        budget = "80us"
+        allow-idle = true
         promiscuous = true
         reattach = true
         align = "absolute:250ms"

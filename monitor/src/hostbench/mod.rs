@@ -24,8 +24,7 @@ pub use spread::Spread;
 pub use task_latency::TaskLatency;
 pub use thread::{Granted, Refused};
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -154,7 +153,8 @@ pub fn measure(
     settings.check()?;
     let host = Host::read().map_err(|source| Error::System { what: "the kernel's name", source })?;
     let time_ns = realtime_ns();
-    let held = hold_cpu_awake();
+    // As cyclictest does.
+    let held = rt::CpusAwake::hold().ok();
     // Each is left out once it is to end.
     let mut next = |what: &str| {
         let goes_on = !stop.load(Relaxed);
@@ -178,15 +178,6 @@ pub fn measure(
         inversion,
     };
     Ok(Report::new(settings, host, time_ns, measured))
-}
-
-/// Keeps the CPUs out of idle states that take time to leave, for as long as the file is open, as cyclictest does
-/// (`Documentation/power/pm_qos_interface.rst`). None where it may not be opened, or is not there.
-fn hold_cpu_awake() -> Option<File> {
-    const LATENCY_US: i32 = 0;
-    let mut file = OpenOptions::new().write(true).open("/dev/cpu_dma_latency").ok()?;
-    file.write_all(&LATENCY_US.to_ne_bytes()).ok()?;
-    Some(file)
 }
 
 /// Spans that are measured here are far below the 292 years that fit.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt::{self, Display};
 
 use super::alignment::AlignmentCounters;
+use super::overruns::OverrunCounters;
 use super::summary::{ByteCounters, Counters, EventCounters, FrameCounters, PacketCounters, RecordCounters};
 
 /// A counter with the name that the contract gives it.
@@ -12,7 +13,7 @@ type Term = (Cow<'static, str>, u64);
 /// One sum: a total and the parts that it must equal. Displayed as `seen 5 = ignored 2 + submitted 3`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Equation {
-    /// Group of the counters: `packets`, `records`, `bytes`, `frames`, `alignment` or `events`.
+    /// Group of the counters: `packets`, `records`, `bytes`, `frames`, `alignment`, `overruns` or `events`.
     pub group: &'static str,
     /// The queue or sink, for events.
     pub of: Option<&'static str>,
@@ -62,11 +63,20 @@ impl Counters {
     /// Every sum, in the order of the way; those that do not exist for a capture are left out.
     #[must_use]
     pub fn equations(&self) -> Vec<Equation> {
-        let Self { packets: kernel, records, bytes: payload, frames: found, alignment, events: lanes } = self;
+        let Self {
+            packets: kernel,
+            records,
+            bytes: payload,
+            frames: found,
+            alignment,
+            overruns,
+            events: lanes,
+        } = self;
         let mut all: Vec<_> = kernel.iter().map(packets).collect();
         all.extend(submitted(records));
         all.extend([delivered(records), bytes(payload), frames(found)]);
         all.extend(alignment.iter().flat_map(|counters| [aligned(counters), instants(counters)]));
+        all.extend(overruns.iter().flat_map(|counters| [causes(counters), told(counters)]));
         all.extend(lanes.0.iter().map(|(name, counters)| events(name, counters)));
         all
     }
@@ -153,6 +163,15 @@ fn instants(counters: &AlignmentCounters) -> Equation {
     equation("alignment", ("instants", instants), &parts)
 }
 
+fn causes(counters: &OverrunCounters) -> Equation {
+    equation("overruns", ("overruns", counters.overruns), &counters.by_cause.0)
+}
+
+fn told(counters: &OverrunCounters) -> Equation {
+    let parts = [("told", counters.told), ("untold", counters.untold)];
+    equation("overruns", ("overruns", counters.overruns), &parts)
+}
+
 fn events(name: &'static str, counters: &EventCounters) -> Equation {
     let EventCounters { offered, taken, dropped, dropped_by_class: _, unaccounted: _ } = counters;
     let parts = [("taken", *taken), ("dropped", *dropped)];
@@ -195,6 +214,13 @@ mod tests {
                 ..Default::default()
             },
             alignment: Some(AlignmentCounters { offered: 3, aligned: 2, late: 1, ..Default::default() }),
+            overruns: Some(OverrunCounters {
+                overruns: 5,
+                by_cause: Named(vec![("preempted", 2), ("page_fault", 0), ("unknown", 3)]),
+                told: 1,
+                untold: 4,
+                unaccounted: 0,
+            }),
             events: Named(vec![(
                 "data",
                 EventCounters { offered: 9, taken: 8, dropped: 1, ..Default::default() },
@@ -217,6 +243,8 @@ mod tests {
                 "alignment offered 3 = aligned 2 + late 1 + joining 0 + duplicate 0 + out_of_step 0 + instants_full 0 + \
                  rates_full 0 + unaligned 0",
                 "alignment instants 0 = complete 0 + incomplete 0 + cut 0",
+                "overruns overruns 5 = preempted 2 + page_fault 0 + unknown 3",
+                "overruns overruns 5 = told 1 + untold 4",
                 "events offered 9 = taken 8 + dropped 1",
             ]
         );
@@ -246,6 +274,6 @@ mod tests {
         counters.bytes.received = 403;
         counters.frames.decoded = 5;
         let off: Vec<_> = counters.equations().iter().map(Equation::unaccounted).collect();
-        assert_eq!(off, [0, 0, 0, 3, 2, 0, 0, 0]);
+        assert_eq!(off, [0, 0, 0, 3, 2, 0, 0, 0, 0, 0]);
     }
 }

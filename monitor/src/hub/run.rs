@@ -102,7 +102,8 @@ impl Board {
             | EventKind::Frame(..)
             | EventKind::Config(_)
             | EventKind::Candidate(_)
-            | EventKind::Instant(_) => {}
+            | EventKind::Instant(_)
+            | EventKind::Overrun(_) => {}
         }
     }
 

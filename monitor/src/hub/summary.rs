@@ -12,9 +12,11 @@ use monitor_core::pipeline::{Percentiles, Pipeline};
 use serde::{Serialize, Serializer};
 
 use super::alignment::{Alignment, AlignmentCounters};
+use super::overruns::{OverrunCounters, OverrunSummary};
 use super::registry::Registry;
 use super::row::StreamRow;
 use crate::capture::CaptureCounts;
+use crate::losses::HostLosses;
 
 /// Things by name, in a fixed order: a JSON object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -177,6 +179,9 @@ pub struct Counters {
     /// Frames in alignment; absent where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alignment: Option<AlignmentCounters>,
+    /// Turns of the real-time thread beyond their budget; absent where they are not watched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overruns: Option<OverrunCounters>,
     /// By queue (`data`, `control`) and by sink.
     pub events: Named<EventCounters>,
 }
@@ -198,7 +203,7 @@ impl Counters {
 
     /// Computes the remainders again after counters were filled in.
     pub fn settle(&mut self) {
-        let Self { packets, records, bytes: _, frames: _, alignment: _, events: _ } = self;
+        let Self { packets, records, bytes: _, frames: _, alignment: _, overruns: _, events: _ } = self;
         if let Some(packets) = packets {
             let sum = packets.ignored + packets.submitted + packets.ring_full + packets.read_failed;
             packets.unaccounted = packets.seen.abs_diff(sum);
@@ -214,12 +219,13 @@ impl Counters {
     /// The sum of all remainders; anything but 0 is a bug.
     #[must_use]
     pub fn unaccounted(&self) -> u64 {
-        let Self { packets, records, bytes, frames, alignment, events } = self;
+        let Self { packets, records, bytes, frames, alignment, overruns, events } = self;
         packets.map_or(0, |packets| packets.unaccounted)
             + records.unaccounted
             + bytes.unaccounted
             + frames.unaccounted
             + alignment.map_or(0, |alignment| alignment.unaccounted)
+            + overruns.as_ref().map_or(0, |overruns| overruns.unaccounted)
             + events.0.iter().map(|(_, counters)| counters.unaccounted).sum::<u64>()
     }
 }
@@ -309,6 +315,10 @@ pub struct RtSummary {
     pub cpu: Option<u32>,
     /// Whether memory is locked.
     pub memory_locked: bool,
+    /// Whether `/dev/cpu_dma_latency` is held at 0, so that no CPU dozes: `held`, `refused` or `left_alone`.
+    pub cpu_dma_latency: &'static str,
+    /// What the host refused of what was asked for, each a sentence with its remedy; empty where it was all granted.
+    pub refused: Vec<String>,
     /// `block`, `predict` or `spin`.
     pub wait: String,
     /// Why it is `block` where another was asked for; none where it is as asked.
@@ -323,6 +333,12 @@ pub struct RtSummary {
     pub met_awake: Option<u64>,
     /// Streams that wake it in spite of prediction; none where nothing is predicted.
     pub left_to_block: Option<LeftToBlock>,
+    /// How long a turn may take, nanoseconds; none where turns are not watched.
+    pub budget_ns: Option<u64>,
+    /// Turns that were watched.
+    pub turns: Option<u64>,
+    /// Of them, those beyond the budget.
+    pub overruns: Option<OverrunSummary>,
 }
 
 /// What wakes the real-time thread in spite of prediction.
@@ -415,6 +431,10 @@ pub struct Summary {
     /// The real-time thread; absent for a capture.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rt: Option<RtSummary>,
+    /// What the host itself counted as lost since the start: `interfaces` and `softnet`; absent for a capture, and where
+    /// the host does not tell.
+    #[serde(flatten)]
+    pub host: Option<HostLosses>,
     /// The capture; absent when live.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capture: Option<CaptureSummary>,

@@ -160,7 +160,7 @@ impl Shared {
     }
 }
 
-const ALL_LINES: Lines = Lines { frames: true, instants: true, windows: true, summary: true };
+const ALL_LINES: Lines = Lines { frames: true, instants: true, overruns: true, windows: true, summary: true };
 
 fn direct() -> (Direct<Json<Shared>>, Shared) {
     let out = Shared::default();

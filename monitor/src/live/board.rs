@@ -9,7 +9,7 @@ use std::{
 
 use monitor_core::event::{ByteCounts, Counts, FlowCounts, FrameCounts, QueueCounts, RecordCounts};
 
-use super::LoopCounts;
+use super::{LoopCounts, OverrunCounts};
 
 /// Everything that is counted on the real-time thread.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct Snapshot {
 }
 
 /// Words of a snapshot; a test fails where it is not their number.
-const WORDS: usize = 123;
+const WORDS: usize = 137;
 
 impl Snapshot {
     /// Visits every number in a fixed order. Destructured, so that a new one cannot be forgotten.
@@ -57,11 +57,23 @@ impl Snapshot {
         [streams_refused, configs_refused, config_series_lost, copies, configs_without_rate, packets_ignored]
             .into_iter()
             .for_each(&mut each);
-        let LoopCounts { delivered, discarded, malformed, pending, sleeps, woken, busy_heads, packets, met } =
-            turns;
+        let LoopCounts {
+            delivered,
+            discarded,
+            malformed,
+            pending,
+            sleeps,
+            woken,
+            busy_heads,
+            packets,
+            met,
+            overruns,
+        } = turns;
         [delivered, discarded, malformed, pending, sleeps, woken, busy_heads, packets, met]
             .into_iter()
             .for_each(&mut each);
+        let OverrunCounts { turns, overruns, by_cause, told, untold, worst_ns } = overruns;
+        [turns, overruns, told, untold, worst_ns].into_iter().chain(by_cause).for_each(&mut each);
         for QueueCounts { offered, taken, dropped } in lanes {
             offered.iter_mut().chain(taken).chain(dropped).for_each(&mut each);
         }

@@ -1,14 +1,18 @@
 //! The live loop: reader, real-time settings and pipeline on one thread, which makes no system call but its wait.
 
 mod board;
+mod budget;
 mod control;
+mod overruns;
 mod share;
 mod thread;
 mod turns;
 mod waits;
 
 pub use board::{Board, Snapshot};
+pub use budget::Budget;
 pub use control::Control;
+pub use overruns::OverrunCounts;
 pub use share::Share;
 pub use thread::{Live, Outcome, spawn};
 pub use turns::{Loop, LoopCounts};

@@ -45,6 +45,8 @@ pub struct Outcome<O> {
 /// A running real-time thread.
 pub struct Live<O> {
     thread: JoinHandle<Outcome<O>>,
+    /// Keeps the CPUs awake until the thread has been joined.
+    _awake: Option<rt::CpusAwake>,
     control: Arc<Control>,
     rt: rt::Outcome,
     waits: Waits,
@@ -81,13 +83,15 @@ impl<O> Live<O> {
     }
 }
 
-/// Starts the thread and waits until it has its policy and has touched what it will use.
+/// Starts the thread and waits until it has its policy and has touched what it will use. Unless `idle_allowed`, the CPUs
+/// are kept out of idle states that take long to leave for as long as it runs.
 ///
 /// # Errors
 /// Where a request is impossible (priority, CPU) or no thread can be had.
 pub fn spawn<O: LiveOutlet + Send + 'static>(
     mut work: Loop<O>,
     request: rt::Request,
+    idle_allowed: bool,
     mut waits: Waits,
 ) -> io::Result<Live<O>> {
     request.check().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
@@ -96,12 +100,14 @@ pub fn spawn<O: LiveOutlet + Send + 'static>(
     let thread =
         thread::Builder::new().name("pmu-realtime".to_owned()).stack_size(STACK).spawn(move || {
             let granted = rt::apply_to_current_thread(&request);
-            let rt = granted.unwrap_or_else(|error| unreachable!("checked before the thread began: {error}"));
+            let mut rt =
+                granted.unwrap_or_else(|error| unreachable!("checked before the thread began: {error}"));
+            let awake = if idle_allowed { None } else { rt::hold_cpus_awake(&mut rt) };
             waits.settle_here(&rt);
             work.wait_by(&waits);
             let _touched = rt::prefault_stack(STACK_PREFAULT);
             let (begun, used) = (monotonic_ns(), cpu_ns());
-            let _ = ready.send((rt.clone(), waits.clone()));
+            let _ = ready.send((rt.clone(), waits.clone(), awake));
             let failed = work.run().err();
             let elapsed = monotonic_ns().saturating_sub(begun).max(1);
             let cpu_percent = percent(cpu_ns().saturating_sub(used), elapsed);
@@ -110,9 +116,9 @@ pub fn spawn<O: LiveOutlet + Send + 'static>(
             let Loop { ring, pipeline, outlet, .. } = work;
             Outcome { pipeline, outlet, counts, ring, rt, waits, cpu_percent, left_to_block, failed }
         })?;
-    let (rt, waits) =
+    let (rt, waits, awake) =
         started.recv().map_err(|_| io::Error::other("the real-time thread ended before it began"))?;
-    Ok(Live { thread, control, rt, waits })
+    Ok(Live { thread, _awake: awake, control, rt, waits })
 }
 
 fn cpu_ns() -> u64 {

@@ -12,7 +12,9 @@ use monitor_core::{
 
 use rtrb::Consumer;
 
-use super::{Board, Control, LiveOutlet, Snapshot, Waits, waits::Waiter};
+use super::{
+    Board, Budget, Control, LiveOutlet, OverrunCounts, Snapshot, Waits, overruns::Watch, waits::Waiter,
+};
 use crate::{
     clock::ClockMap,
     reader::{Drained, LeftToBlock, ReaderError, Records, Ring},
@@ -45,6 +47,8 @@ pub struct LoopCounts {
     pub packets: u64,
     /// Of them, those that were received while the thread was awake.
     pub met: u64,
+    /// Turns beyond the budget.
+    pub overruns: OverrunCounts,
 }
 
 /// The host's clock.
@@ -72,6 +76,7 @@ pub struct Loop<O> {
     /// Answers of PMUs that were asked for their configuration.
     answers: Option<Consumer<Preload>>,
     waiter: Waiter,
+    watch: Watch,
 }
 
 impl<O: LiveOutlet> Loop<O> {
@@ -100,6 +105,7 @@ impl<O: LiveOutlet> Loop<O> {
             published_ns: 0,
             answers: None,
             waiter: Waiter::new(&Waits::default()),
+            watch: Watch::new(Budget::default()),
         }
     }
 
@@ -115,14 +121,23 @@ impl<O: LiveOutlet> Loop<O> {
         self
     }
 
+    /// With another budget for a turn.
+    #[must_use]
+    pub fn with_budget(mut self, budget: Budget) -> Self {
+        self.watch = Watch::new(budget);
+        self
+    }
+
     /// Runs until it is told to stop, then drains what is left.
     ///
     /// # Errors
     /// Where waiting fails; what was taken until then is counted.
     pub fn run(&mut self) -> Result<(), ReaderError> {
+        self.watch.start();
         while !self.control.stopping() {
             if self.turn() == 0 {
                 self.publish();
+                self.watch.waits();
                 self.waiter.wait(&mut self.ring, &self.control)?;
             }
         }
@@ -134,37 +149,46 @@ impl<O: LiveOutlet> Loop<O> {
         let end = self.ring.produced();
         while !self.ring.is_past(end) {
             if self.turn() == 0 {
+                self.watch.waits();
                 self.ring.sleep(&[], 0)?;
             }
         }
         self.turn();
+        self.watch.stop();
         self.pipeline.finish(&mut self.outlet);
         self.outlet.flush();
         self.publish();
         Ok(())
     }
 
-    /// Takes a batch through. Gives how many records and marks left the ring.
+    /// Takes a batch through: until the ring is empty, or so many records were taken, or half of the budget has gone, so
+    /// that a turn beyond its budget means one large record or an interruption, and not a backlog. Gives how many records
+    /// and marks left the ring.
     pub fn turn(&mut self) -> u64 {
+        let begun = self.watch.begin();
+        let enough_at = self.watch.enough_at(begun);
         self.take_answers();
         let Self { ring, records, pipeline, outlet, clock, waiter, .. } = self;
         let offset = clock.offset_ns();
         pipeline.set_host_bound(clock.bound_ns());
-        let begun = monotonic_ns();
-        let drained = ring.drain(BATCH, |bytes| {
-            let looked = Mono::new(monotonic_ns());
-            if let Some(record) = records.take(bytes, looked, offset) {
+        let mut enough = false;
+        let drained = ring.drain_while(BATCH, |bytes| {
+            let looked = monotonic_ns();
+            enough = looked >= enough_at;
+            if let Some(record) = records.take(bytes, Mono::new(looked), offset) {
                 pipeline.push(&record, &mut HostClock, outlet);
                 let stream = pipeline.brought().and_then(|id| usize::try_from(id.0.get() - 1).ok());
                 let received = u64::try_from(record.arrival.0.saturating_sub(offset)).unwrap_or(0);
                 waiter.took(received, stream);
             }
+            !enough
         });
         let now = monotonic_ns();
         self.pipeline.tick(Nanos(self.clock.utc_ns(now)), &mut self.outlet);
         // All that had arrived when the batch was begun was taken. Where more may be waiting, it is not known what time
         // it is for the instants that wait for frames.
-        if drained.delivered + drained.discarded + drained.marks < BATCH as u64 {
+        let taken = drained.delivered + drained.discarded + drained.marks;
+        if taken < BATCH as u64 && !enough {
             self.pipeline.caught_up(Nanos(self.clock.utc_ns(begun)), &mut self.outlet);
         }
         self.outlet.flush();
@@ -175,7 +199,8 @@ impl<O: LiveOutlet> Loop<O> {
             self.published_ns = now;
             self.publish();
         }
-        drained.delivered + drained.discarded + drained.marks
+        self.watch.end(begun, taken, &self.clock, &mut self.outlet);
+        taken
     }
 
     /// Hands on the answers that have come, without allocating or freeing: the pipeline keeps them.
@@ -224,6 +249,7 @@ impl<O: LiveOutlet> Loop<O> {
             woken: self.waiter.woken,
             packets: self.waiter.packets,
             met: self.waiter.met,
+            overruns: self.watch.counts(),
             ..self.counts
         }
     }

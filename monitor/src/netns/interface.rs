@@ -10,6 +10,7 @@ use netlink_packet_route::AddressFamily;
 use netlink_packet_route::link::{LinkFlags, LinkHeader, LinkLayerType, State};
 
 use super::{Error, Links};
+use crate::losses::LinkCounts;
 
 /// An Ethernet address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -66,6 +67,7 @@ mod ifla {
     pub(super) const MTU: u16 = 4;
     pub(super) const OPERSTATE: u16 = 16;
     pub(super) const LINKINFO: u16 = 18;
+    pub(super) const STATS64: u16 = 23;
     pub(super) const PROMISCUITY: u16 = 30;
     pub(super) const XDP: u16 = 43;
     pub(super) const XDP_PROG_ID: u16 = 4;
@@ -74,6 +76,15 @@ mod ifla {
 
 /// Bytes of the header in front of the attributes (`struct ifinfomsg`).
 const HEADER: usize = 16;
+
+/// The receive counters in the body of an `RTM_NEWLINK`, with the interface's number.
+pub(super) fn parse_counts(body: &[u8]) -> Option<(u32, LinkCounts)> {
+    let header = LinkHeader::parse(body).ok()?;
+    let stats = NlasIterator::new(body.get(HEADER..)?)
+        .map_while(Result::ok)
+        .find(|attribute| attribute.kind() == ifla::STATS64)?;
+    Some((header.index, LinkCounts::parse(stats.value())?))
+}
 
 /// The body of an `RTM_NEWLINK` or `RTM_DELLINK`. `None` for a message that is cut short, and for those that speak of
 /// a bridge's port rather than of an interface (family `AF_BRIDGE`): a port that leaves its bridge is not gone.

@@ -15,6 +15,7 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use super::rtnetlink::Rtnetlink;
 use super::{Error, Interface, MacAddress, Netns};
+use crate::losses::LinkCounts;
 
 /// The longest interface name in bytes (`IFNAMSIZ` less the zero).
 const NAME_LIMIT: usize = 15;
@@ -49,6 +50,14 @@ impl Links {
     /// [`Error::List`].
     pub fn interfaces(&mut self) -> Result<Vec<Interface>, Error> {
         self.route.interfaces().map_err(Error::List)
+    }
+
+    /// The receive counters of every interface, by its number.
+    ///
+    /// # Errors
+    /// [`Error::List`].
+    pub fn receive_counts(&mut self) -> Result<Vec<(u32, LinkCounts)>, Error> {
+        self.route.receive_counts().map_err(Error::List)
     }
 
     /// The interface called `name`.

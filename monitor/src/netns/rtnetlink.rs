@@ -14,6 +14,7 @@ use netlink_packet_route::link::LinkMessage;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
 use super::interface::{self, Interface};
+use crate::losses::LinkCounts;
 
 /// Group of link news (`RTNLGRP_LINK`).
 const GROUP_LINK: u32 = 1;
@@ -110,6 +111,18 @@ impl Rtnetlink {
                 }
             })?;
         Ok(consistent.then_some(interfaces))
+    }
+
+    /// The receive counters of every interface, by its number. Which interfaces there are may change meanwhile: each
+    /// one's counters are right all the same.
+    pub(super) fn receive_counts(&mut self) -> io::Result<Vec<(u32, LinkCounts)>> {
+        let mut counts = Vec::new();
+        self.dump_of(RouteNetlinkMessage::GetLink(LinkMessage::default()), |kind, body| {
+            if kind == RTM_NEWLINK {
+                counts.extend(interface::parse_counts(body));
+            }
+        })?;
+        Ok(counts)
     }
 
     /// Hands every message of a list to `take`, as type and body. Gives whether nothing changed meanwhile.

@@ -125,6 +125,14 @@ impl Ring {
     /// Hands out at most `most` records, in order. `look` takes each record's bytes, which are valid only during the
     /// call. They stay in the ring until [`Ring::commit`].
     pub fn drain(&mut self, most: usize, mut look: impl FnMut(&[u8])) -> Drained {
+        self.drain_while(most, |bytes| {
+            look(bytes);
+            true
+        })
+    }
+
+    /// As [`Ring::drain`], but hands out no more once `look` says false.
+    pub fn drain_while(&mut self, most: usize, mut look: impl FnMut(&[u8]) -> bool) -> Drained {
         let mut drained = Drained::default();
         let end = self.produced();
         for _ in 0..most {
@@ -133,15 +141,19 @@ impl Ring {
             }
             let Some(length) = self.head() else { break };
             let size = length & !DISCARD;
+            let mut more = true;
             if length & DISCARD == 0 {
                 drained.delivered += 1;
-                look(self.bytes(size as usize));
+                more = look(self.bytes(size as usize));
             } else if size == WAKE_MARK {
                 drained.marks += 1;
             } else {
                 drained.discarded += 1;
             }
             self.position += (u64::from(size) + HEADER as u64).next_multiple_of(8);
+            if !more {
+                break;
+            }
         }
         drained
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 
+use super::awake::{CpusAwake, DEVICE};
 use super::request::{Request, RequestError};
 use crate::sys::caps::{Capabilities, Capability};
 use crate::sys::memory;
@@ -17,6 +18,8 @@ pub struct Outcome {
     pub cpu: Option<usize>,
     /// Whether the process's memory is locked.
     pub memory_locked: bool,
+    /// Whether the CPUs are kept out of idle states that take long to leave.
+    pub idle: Idle,
     /// What was asked for and not given. Empty: everything was.
     pub refusals: Vec<Refusal>,
 }
@@ -29,6 +32,30 @@ impl Outcome {
     }
 }
 
+/// Whether this process keeps the CPUs out of idle states that take long to leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Idle {
+    /// Nobody asked for it.
+    #[default]
+    LeftAlone,
+    /// It does.
+    Held,
+    /// The host refused it: a wake-up may take as long as leaving such a state does.
+    Refused,
+}
+
+impl Idle {
+    /// Its name in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::LeftAlone => "left_alone",
+            Self::Held => "held",
+            Self::Refused => "refused",
+        }
+    }
+}
+
 /// The part of a request that was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
@@ -38,6 +65,8 @@ pub enum Part {
     Affinity,
     /// The memory lock.
     MemoryLock,
+    /// Keeping the CPUs out of idle states that take long to leave.
+    Idle,
 }
 
 /// One thing the host did not give: what, why, the remedy, and what the run does without it. Displayed as one
@@ -58,6 +87,7 @@ impl fmt::Display for Refusal {
             Part::Scheduling => "real-time scheduling",
             Part::Affinity => "a fixed CPU",
             Part::MemoryLock => "locked memory",
+            Part::Idle => "CPUs that are kept awake",
         };
         write!(out, "{} refused", self.what)?;
         if let Some(errno) = self.errno {
@@ -80,7 +110,24 @@ pub fn apply_to_current_thread(request: &Request) -> Result<Outcome, RequestErro
     kept(set_policy(request.priority), &mut refusals);
     // Where even reading the policy is forbidden the thread has the ordinary one.
     let policy = sched::policy().unwrap_or(Policy::Other);
-    Ok(Outcome { policy, cpu, memory_locked, refusals })
+    Ok(Outcome { policy, cpu, memory_locked, idle: Idle::LeftAlone, refusals })
+}
+
+/// Keeps the CPUs out of idle states that take long to leave until what is given back is dropped, and says in `outcome`
+/// what came of it. It is the process's, and not of the thread that asks.
+#[must_use = "the CPUs are kept awake for as long as this is kept"]
+pub fn hold_cpus_awake(outcome: &mut Outcome) -> Option<CpusAwake> {
+    took_hold(CpusAwake::hold(), outcome)
+}
+
+fn took_hold(held: io::Result<CpusAwake>, outcome: &mut Outcome) -> Option<CpusAwake> {
+    let held = held.map_err(|error| {
+        let remedy = "it is for root to write to; run as root, give this user the right to it (udev), or leave idle \
+                      states alone with --allow-idle";
+        refusal(Part::Idle, format!("{DEVICE} at 0 us"), &error, remedy.to_owned())
+    });
+    outcome.idle = if held.is_ok() { Idle::Held } else { Idle::Refused };
+    held.map_err(|refused| outcome.refusals.push(refused)).ok()
 }
 
 /// Files a refusal away; true where there was none.
@@ -145,6 +192,8 @@ fn refusal(part: Part, what: String, error: &io::Error, remedy: String) -> Refus
 fn errno_name(errno: i32) -> String {
     match errno {
         libc::EPERM => "EPERM".to_owned(),
+        libc::EACCES => "EACCES".to_owned(),
+        libc::ENOENT => "ENOENT".to_owned(),
         libc::EINVAL => "EINVAL".to_owned(),
         libc::ENOMEM => "ENOMEM".to_owned(),
         libc::ENOSYS => "ENOSYS".to_owned(),
@@ -190,6 +239,22 @@ mod tests {
         })
         .join()
         .unwrap();
+    }
+
+    #[test]
+    fn idle_states_that_stay_are_told_with_the_remedy() {
+        let request = Request { priority: 1, cpu: None, lock_memory: false };
+        let mut outcome = outcome_of(request).unwrap();
+        outcome.refusals.clear();
+        assert_eq!(outcome.idle, Idle::LeftAlone);
+        assert!(took_hold(Err(io::Error::from_raw_os_error(libc::EACCES)), &mut outcome).is_none());
+        assert_eq!((outcome.idle, outcome.refusals.len()), (Idle::Refused, 1));
+        let said = outcome.refusals[0].to_string();
+        for words in
+            ["/dev/cpu_dma_latency at 0 us refused (EACCES)", "--allow-idle", "without CPUs that are kept"]
+        {
+            assert!(said.contains(words), "{said}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Discovery, Notices, links::Watching};
+use super::{Discovery, Losses, Notices, links::Watching};
 use crate::{
     hub::queue::QueueSender,
     live::{Board, Live},
@@ -29,6 +29,7 @@ pub(super) struct Caretaker<'a> {
     pub(super) notices: &'a Notices,
     pub(super) discovery: Discovery,
     pub(super) live: &'a Live<QueueSender>,
+    pub(super) losses: Losses,
 }
 
 impl Caretaker<'_> {
@@ -53,6 +54,7 @@ impl Caretaker<'_> {
                 self.discovery.rest();
             }
             self.watching.source.flush_log();
+            self.losses.look(&self.watching.present, self.notices);
             self.rest(deadline);
         }
         None

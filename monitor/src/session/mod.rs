@@ -7,6 +7,7 @@ mod choice;
 mod configurations;
 mod discovery;
 mod links;
+mod losses;
 mod notices;
 mod outlet;
 mod source;
@@ -38,7 +39,7 @@ use crate::{
         Fanout, Hub, InterfaceNames, OnEnd, Registry, Summary, is_closed,
         queue::{self, QueueBounds, QueueSender},
     },
-    live::{Board, Control, Loop, LoopCounts, Waits},
+    live::{Board, Budget, Control, Loop, LoopCounts, Waits},
     netns::{self, LinkWatch, Netns, Promiscuous},
     probe::{
         Hook, Interface, Kernel, Matching, Options, Probe, ProbeError, SelfTest, Sizes,
@@ -55,6 +56,7 @@ pub use configurations::Sources;
 use configurations::{Configurations, Requests};
 use discovery::Discovery;
 use links::Watching;
+use losses::Losses;
 pub use notices::Notices;
 use source::{Instance, Source};
 
@@ -107,8 +109,12 @@ pub struct Plan {
 pub struct Reading {
     /// Real-time settings.
     pub rt: rt::Request,
+    /// Whether CPUs may go into idle states that take long to leave.
+    pub idle_allowed: bool,
     /// How the real-time thread is to wait.
     pub waits: Waits,
+    /// How long one of its turns may take.
+    pub budget: Budget,
     /// Bounds of the pipeline.
     pub bounds: Bounds,
     /// Configurations that do not come over the wire.
@@ -156,7 +162,9 @@ pub struct Session {
     reattach: bool,
     here: Arc<Netns>,
     request: rt::Request,
+    idle_allowed: bool,
     waits: Waits,
+    budget: Budget,
     duration: Option<Duration>,
     output_ended: Arc<AtomicBool>,
     names: Vec<StreamName>,
@@ -263,7 +271,8 @@ impl Session {
         let (requests, answers) = Requests::new(requests);
         let work =
             Loop::new(ring, records, pipeline, outlet, Arc::clone(&clock), control, Arc::clone(&board))
-                .with_answers(answers);
+                .with_answers(answers)
+                .with_budget(reading.budget);
         let here = Arc::new(Netns::current()?);
         let waits = choice::settle(reading.waits.clone(), &reading.rt, &interfaces, here.inode());
         Ok(Self {
@@ -288,7 +297,9 @@ impl Session {
             here,
             requests,
             request: reading.rt,
+            idle_allowed: reading.idle_allowed,
             waits,
+            budget: reading.budget,
             duration: reading.duration,
             output_ended,
             names,
@@ -345,9 +356,10 @@ impl Session {
         let say = notices.clone();
         let watch = Watch::start(Arc::clone(&clock), self.measured, self.daemons, move |news| say.say(news))
             .map_err(system("starting to watch the clock"))?;
+        let losses = Losses::start(&interfaces, &notices);
         let begun = monotonic_ns();
-        let live =
-            crate::live::spawn(work, self.request, waits).map_err(system("starting the real-time thread"))?;
+        let live = crate::live::spawn(work, self.request, self.idle_allowed, waits)
+            .map_err(system("starting the real-time thread"))?;
         started(live.rt(), live.waits());
         let names = interfaces.iter().map(|one| (one.id, one.name.clone()));
         let told = InterfaceNames::default();
@@ -377,6 +389,7 @@ impl Session {
             discovery: self.discovery,
             watches: self.watches,
             live: &live,
+            losses,
         };
         let deadline = self.duration.map(|duration| Instant::now() + duration);
         let over = || {
@@ -386,7 +399,7 @@ impl Session {
         };
         let mut failed = caretaker.look_after(over, deadline);
 
-        drop(caretaker);
+        let Caretaker { losses, .. } = caretaker;
         if let Err(error) = source.detach() {
             failed.get_or_insert(error.to_string());
         }
@@ -398,7 +411,7 @@ impl Session {
         }
         let lanes = crate::live::LiveOutlet::counts(&outcome.outlet);
         // Without its sender the queue is closed, which ends the hub once it has passed on all that was in it.
-        let ran = totals::rt(&outcome);
+        let ran = totals::rt(&outcome, self.budget);
         drop(outcome.outlet);
         let (registry, fanout) = hub
             .join()
@@ -410,6 +423,7 @@ impl Session {
         summary.duration_ns = Some(duration_ns);
         summary.clock = Some(totals::clock(watch.report()));
         summary.rt = Some(ran);
+        summary.host = losses.finish(&notices);
         let sinks = fanout.counts().collect::<Vec<_>>();
         let (packets, pending) = totals::settled(&kernel, &outcome.ring)?;
         let turns = LoopCounts { pending, ..outcome.counts };

@@ -7,8 +7,11 @@ use monitor_core::event::QueueCounts;
 
 use crate::{
     clock::{ClockReport, Keeper},
-    hub::{ClockSummary, Counters, EventCounters, LeftToBlock, PacketCounters, RtSummary},
-    live::{Board, LoopCounts, Outcome},
+    hub::{
+        ClockSummary, Counters, EventCounters, LeftToBlock, OverrunCounters, OverrunSummary, PacketCounters,
+        RtSummary,
+    },
+    live::{Board, Budget, LoopCounts, Outcome},
     probe::{Kernel, ProbeError},
     reader::{self, Ring},
 };
@@ -83,6 +86,8 @@ pub(super) fn fill(
     records.carried += before.carried;
     records.no_payload += before.no_payload;
     records.malformed += before.malformed + turns.malformed;
+    // Where turns are not watched, none is counted; where they are, there was one before anything is shown.
+    counters.overruns = (turns.overruns.turns > 0).then(|| OverrunCounters::from(&turns.overruns));
     let lanes = LANES.into_iter().zip(lanes.iter().copied());
     counters.events.0 = lanes
         .chain(sinks.iter().copied())
@@ -108,13 +113,16 @@ pub(super) fn clock(report: ClockReport) -> ClockSummary {
 }
 
 /// The real-time thread as the summary shows it.
-pub(super) fn rt<O>(outcome: &Outcome<O>) -> RtSummary {
+pub(super) fn rt<O>(outcome: &Outcome<O>, budget: Budget) -> RtSummary {
     let Outcome { rt: granted, waits, counts, cpu_percent, left_to_block, .. } = outcome;
+    let watched = budget.ns().map(|budget_ns| (budget_ns, &counts.overruns));
     RtSummary {
         policy: granted.policy.name().to_owned(),
         priority: granted.is_real_time().then(|| granted.policy.priority()),
         cpu: granted.cpu.and_then(|cpu| u32::try_from(cpu).ok()),
         memory_locked: granted.memory_locked,
+        cpu_dma_latency: granted.idle.name(),
+        refused: granted.refusals.iter().map(ToString::to_string).collect(),
         wait: waits.waiting.to_string(),
         wait_refused: waits.refused.clone(),
         cpu_percent: Some(*cpu_percent),
@@ -125,5 +133,8 @@ pub(super) fn rt<O>(outcome: &Outcome<O>) -> RtSummary {
             let reader::LeftToBlock { irregular, given_up, not_followed } = left;
             LeftToBlock { irregular, given_up, not_followed }
         }),
+        budget_ns: watched.map(|(budget_ns, _)| budget_ns),
+        turns: watched.map(|(_, counts)| counts.turns),
+        overruns: watched.map(|(_, counts)| OverrunSummary::from(counts)),
     }
 }

@@ -1,6 +1,6 @@
 //! Sends what a fleet measures: sockets for each stream, paced by absolute deadlines.
 //!
-//! What is sent and when comes from each stream's [script](super::script); [`worker`] lets it happen, [`link`] has
+//! What is sent and when comes from each stream's [script](super::script); [`worker`] lets it happen, [`link`](mod@link) has
 //! the sockets, [`source`] puts the two together and answers commands (clause 6.6). What the kernel refuses to send
 //! is counted and ends nothing.
 

@@ -5,6 +5,7 @@
 
 mod c37118;
 mod instant;
+mod overrun;
 mod text;
 
 use std::io::{self, Write};
@@ -24,6 +25,8 @@ pub struct Lines {
     pub frames: bool,
     /// One for each aligned instant.
     pub instants: bool,
+    /// One for each overrun that is told.
+    pub overruns: bool,
     /// The table, once a second.
     pub windows: bool,
     /// The summary, last.
@@ -58,6 +61,7 @@ impl<W: Write + Send> Sink for Json<W> {
         let frames = Classes::NONE.with(Class::Frame).with(Class::Config);
         let wants = if self.lines.frames { frames } else { Classes::NONE };
         let wants = if self.lines.instants { wants.with(Class::Instant) } else { wants };
+        let wants = if self.lines.overruns { wants.with(Class::Overrun) } else { wants };
         // The hub makes the table from them; the sink itself takes no part in it.
         if self.lines.windows { wants.with(Class::StreamState) } else { wants }
     }
@@ -72,6 +76,9 @@ impl<W: Write + Send> Sink for Json<W> {
             }
             EventKind::Instant(instant) if self.lines.instants => {
                 self.line(&instant::Line::new(item, &instant))
+            }
+            EventKind::Overrun(overrun) if self.lines.overruns => {
+                self.line(&overrun::Line::new(item.event, &overrun))
             }
             _ => Ok(()),
         }

@@ -16,8 +16,10 @@ use self::remarks::remarks;
 use super::Sink;
 use super::words::{ABSENT, Micros, counted, granted, late, measured, or_absent, rate};
 use crate::hub::{
-    ClockSummary, Counters, Equation, Item, Named, RtSummary, StageLatency, StreamRow, Summary,
+    ClockSummary, Counters, Equation, Item, Named, OverrunSummary, RtSummary, StageLatency, StreamRow,
+    Summary,
 };
+use crate::losses::{CpuGrowth, HostLosses};
 
 /// Writes the summary, and nothing before it.
 pub struct Table<W> {
@@ -79,7 +81,29 @@ fn write_summary(out: &mut String, summary: &Summary) -> fmt::Result {
     }
     summary.clock.iter().try_for_each(|clock| writeln!(out, "clock        {}", clock_line(clock)))?;
     summary.rt.iter().try_for_each(|rt| writeln!(out, "real-time    {}", rt_line(rt)))?;
+    summary.host.iter().try_for_each(|host| lost_by_the_host(out, host))?;
     writeln!(out, "\nunaccounted: {}", summary.unaccounted)
+}
+
+/// What the host's own counters say was lost; nothing where they say nothing.
+fn lost_by_the_host(out: &mut String, host: &HostLosses) -> fmt::Result {
+    let HostLosses { interfaces, softnet } = host;
+    for interface in interfaces {
+        let losses: Vec<_> = interface.losses().map(|(name, count)| format!("{name} {count}")).collect();
+        if !losses.is_empty() {
+            writeln!(out, "interface    {}: {}", interface.name, losses.join(", "))?;
+        }
+        if interface.resets > 0 {
+            let times = counted(interface.resets, "time");
+            writeln!(out, "interface    {}: its counters were set back {times}", interface.name)?;
+        }
+    }
+    for CpuGrowth { cpu, processed: _, dropped, time_squeeze } in softnet {
+        if dropped + time_squeeze > 0 {
+            writeln!(out, "softnet      CPU {cpu}: dropped {dropped}, time_squeeze {time_squeeze}")?;
+        }
+    }
+    Ok(())
 }
 
 fn frames(out: &mut String, summary: &Summary) -> fmt::Result {
@@ -260,5 +284,19 @@ fn rt_line(rt: &RtSummary) -> String {
         let percent = met * 100 / packets;
         format!(", awake for {percent} % of the packets")
     });
-    format!("{plainly}{}, wait {}{cpu}{}", granted(rt), rt.wait, met.unwrap_or_default())
+    let (met, overruns) = (met.unwrap_or_default(), overruns(rt));
+    format!("{plainly}{}, wait {}{cpu}{met}{overruns}", granted(rt), rt.wait)
+}
+
+/// Turns beyond the budget, and why; nothing where turns are not watched.
+fn overruns(rt: &RtSummary) -> String {
+    let Some(OverrunSummary { count, by_cause, worst_ns, .. }) = &rt.overruns else { return String::new() };
+    if *count == 0 {
+        return ", no overrun".to_owned();
+    }
+    let happened = by_cause.0.iter().filter(|(_, count)| *count > 0);
+    let causes: Vec<_> =
+        happened.map(|(cause, count)| format!("{count} {}", cause.replace('_', " "))).collect();
+    let all = counted(*count, "overrun");
+    format!(", {all} ({}) of at most {} us", causes.join(", "), Micros(*worst_ns))
 }

@@ -24,6 +24,7 @@ pub mod phc;
 pub mod poll;
 pub mod pollset;
 pub mod rawip;
+pub mod rseq;
 pub mod sched;
 pub mod sleep;
 pub mod tpacket;

@@ -78,6 +78,7 @@ fn counters() -> Counters {
         bytes: ByteCounters { received: 60_000, in_frames: 60_000, ..Default::default() },
         frames: FrameCounters { found: 1012, decoded: 1012, ..Default::default() },
         alignment: None,
+        overruns: None,
         events: Named(vec![
             ("data", EventCounters { offered: 40, taken: 40, ..Default::default() }),
             ("json", EventCounters { offered: 30, taken: 30, ..Default::default() }),

@@ -155,7 +155,8 @@ fn clippy(project: &Project) -> Command {
 fn docs(project: &Project) -> Command {
     let mut command = cargo(project);
     command.env("RUSTDOCFLAGS", "-D warnings");
-    command.args(["doc", "--quiet", "--no-deps"]).args(HOST_WORLD);
+    // Those of private items too: whoever changes a room reads it there. The public ones are among them.
+    command.args(["doc", "--quiet", "--no-deps", "--document-private-items"]).args(HOST_WORLD);
     command
 }
 

@@ -22,6 +22,9 @@ use crate::suite::traffic::PORT;
 /// The ring's usual size is more than the frames of a block take; the least that is.
 const RING_BYTES: u32 = 4 << 20;
 
+/// Idle states are left as they are for every receiver: here as for the packet sockets.
+const IDLE_ALLOWED: bool = true;
+
 struct Attached {
     probe: Probe,
     interface: Interface,
@@ -56,7 +59,7 @@ impl Opened for Attached {
         let (control, board) = (Arc::new(Control::new().unwrap()), Arc::new(Board::default()));
         let work = Loop::new(ring, records, pipeline, outlet, clock, control, Arc::clone(&board));
         let waits = Waits { waiting, cap: task.cap, keep_to: None, refused: None };
-        let live = live::spawn(work, task.request(), waits).unwrap();
+        let live = live::spawn(work, task.request(), IDLE_ALLOWED, waits).unwrap();
         demand(live.rt());
         assert_eq!(live.waits().refused, None);
         let span = task.span;

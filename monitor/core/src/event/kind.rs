@@ -1,6 +1,6 @@
 //! The kinds of event.
 
-use super::InstantEvent;
+use super::{InstantEvent, Overrun};
 use crate::flow::InvalidReason;
 use crate::packet::{Addresses, Transport};
 use crate::stream::{ConfigSource, Misfit, RuleId, StreamCounts, StreamKey, StreamTiming};
@@ -129,6 +129,8 @@ pub enum EventKind {
     Candidate(Candidate),
     /// An instant of all streams is over.
     Instant(InstantEvent),
+    /// A turn of the real-time thread took longer than its budget.
+    Overrun(Overrun),
 }
 
 impl EventKind {
@@ -144,6 +146,7 @@ impl EventKind {
             Self::StreamCounts(_) | Self::StreamTiming(_) | Self::StreamReport => Class::StreamState,
             Self::Candidate(_) => Class::Candidate,
             Self::Instant(_) => Class::Instant,
+            Self::Overrun(_) => Class::Overrun,
         }
     }
 }
@@ -166,11 +169,13 @@ pub enum Class {
     Candidate,
     /// Aligned instants.
     Instant,
+    /// Turns that took longer than their budget.
+    Overrun,
 }
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Packet,
         Self::Frame,
         Self::Config,
@@ -178,6 +183,7 @@ impl Class {
         Self::StreamState,
         Self::Candidate,
         Self::Instant,
+        Self::Overrun,
     ];
 
     /// Its name in counters.
@@ -191,6 +197,7 @@ impl Class {
             Self::StreamState => "stream_state",
             Self::Candidate => "candidate",
             Self::Instant => "instant",
+            Self::Overrun => "overrun",
         }
     }
 }

@@ -4,7 +4,7 @@
 //! waits in the [`Pool`]: the beginning of a frame, and segments that came too early.
 //!
 //! # Loss
-//! A gap is waited for: until something fills it, or one of the bounds of [`Gap`] says that nothing will. Then it is
+//! A gap is waited for: until something fills it, or one of the bounds of a gap says that nothing will. Then it is
 //! given up and counted; the frame that it tore is told as truncated, and frames are looked for behind it.
 //!
 //! # Which flow a segment belongs to

@@ -108,6 +108,8 @@ fn a_real_time_run_says_with_what() {
         priority: Some(50),
         cpu: Some(1),
         memory_locked: true,
+        cpu_dma_latency: "held",
+        refused: Vec::new(),
         wait: "block".to_owned(),
         wait_refused: None,
         cpu_percent: None,
@@ -115,11 +117,18 @@ fn a_real_time_run_says_with_what() {
         packets: Some(500),
         met_awake: Some(489),
         left_to_block: None,
+        budget_ns: Some(50_000),
+        turns: Some(900),
+        overruns: Some(OverrunSummary::default()),
     };
     assert_eq!(
         rt_line(&rt),
-        "SCHED_FIFO 50, CPU 1, memory locked, wait block, awake for 97 % of the packets"
+        "SCHED_FIFO 50, CPU 1, memory locked, wait block, awake for 97 % of the packets, no overrun"
     );
+    let by_cause = Named(vec![("preempted", 2), ("page_fault", 1), ("unknown", 0)]);
+    let overruns = OverrunSummary { count: 3, told: 3, by_cause, worst_ns: 812_000 };
+    let line = rt_line(&RtSummary { overruns: Some(overruns), ..rt });
+    assert!(line.ends_with(", 3 overruns (2 preempted, 1 page fault) of at most 812 us"), "{line}");
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub struct Fragments<'a> {
 }
 
 impl<'a> Fragments<'a> {
-    /// Of `whole`, as [`config3_whole`](super::config3_whole) or [`config3`](super::config3) wrote it.
+    /// Of `whole`, as [`config3_whole`](super::config3_whole) or [`config3`](super::config3()) wrote it.
     #[must_use]
     pub fn new(whole: &'a [u8], checks: FragmentChecks) -> Self {
         let header = whole.get(..HEADER_SIZE).unwrap_or_default();

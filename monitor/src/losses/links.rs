@@ -1,0 +1,203 @@
+//! The receive counters of an interface.
+
+use serde::Serialize;
+
+use super::growth::Growth;
+
+/// Counters that are read of each interface.
+const COUNTERS: usize = 9;
+
+/// An interface's receive counters, as `struct rtnl_link_stats64` (`include/uapi/linux/if_link.h`) has them: packets
+/// since it was made, whatever they carried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LinkCounts {
+    /// Good packets received.
+    pub packets: u64,
+    /// Bad packets, those of the four below that the driver counts here among them.
+    pub errors: u64,
+    /// Received and not taken further, by the driver or by the kernel above it (no room, a full backlog).
+    pub dropped: u64,
+    /// That the host had no buffer for in time: the card dropped them.
+    pub missed: u64,
+    /// That overflowed the card's FIFO.
+    pub fifo: u64,
+    /// That overflowed the card's receive ring, or were too long.
+    pub over: u64,
+    /// With a wrong check of the Ethernet frame: damaged on the wire.
+    pub crc: u64,
+    /// Misaligned: damaged on the wire.
+    pub frame: u64,
+    /// Dropped since the interface was not active (a standby port of a bond).
+    pub nohandler: u64,
+}
+
+impl LinkCounts {
+    const fn all(self) -> [u64; COUNTERS] {
+        let Self { packets, errors, dropped, missed, fifo, over, crc, frame, nohandler } = self;
+        [packets, errors, dropped, missed, fifo, over, crc, frame, nohandler]
+    }
+
+    /// From the body of `IFLA_STATS64`: numbers of 64 bits, to which newer kernels add at the end. None where it is
+    /// shorter than the oldest.
+    #[must_use]
+    pub fn parse(stats: &[u8]) -> Option<Self> {
+        /// Where each stands, in numbers of 64 bits.
+        const PACKETS: usize = 0;
+        const ERRORS: usize = 4;
+        const DROPPED: usize = 6;
+        const OVER: usize = 11;
+        const CRC: usize = 12;
+        const FRAME: usize = 13;
+        const FIFO: usize = 14;
+        const MISSED: usize = 15;
+        const NOHANDLER: usize = 23;
+        let number = |place: usize| {
+            let bytes = stats.get(place * 8..place * 8 + 8)?;
+            Some(u64::from_ne_bytes(bytes.try_into().ok()?))
+        };
+        Some(Self {
+            packets: number(PACKETS)?,
+            errors: number(ERRORS)?,
+            dropped: number(DROPPED)?,
+            missed: number(MISSED)?,
+            fifo: number(FIFO)?,
+            over: number(OVER)?,
+            crc: number(CRC)?,
+            frame: number(FRAME)?,
+            // From 4.6 on.
+            nohandler: number(NOHANDLER).unwrap_or(0),
+        })
+    }
+}
+
+/// How much the counters of one interface have grown since the run began.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct InterfaceGrowth {
+    /// Its name.
+    pub name: String,
+    /// `rx_packets`.
+    pub rx_packets: u64,
+    /// `rx_errors`.
+    pub rx_errors: u64,
+    /// `rx_dropped`.
+    pub rx_dropped: u64,
+    /// `rx_missed_errors`.
+    pub rx_missed_errors: u64,
+    /// `rx_fifo_errors`.
+    pub rx_fifo_errors: u64,
+    /// `rx_over_errors`.
+    pub rx_over_errors: u64,
+    /// `rx_crc_errors`.
+    pub rx_crc_errors: u64,
+    /// `rx_frame_errors`.
+    pub rx_frame_errors: u64,
+    /// `rx_nohandler`.
+    pub rx_nohandler: u64,
+    /// Times that they were found to have been set back: what they counted just before is not known.
+    pub resets: u64,
+}
+
+impl InterfaceGrowth {
+    /// The counters of losses that have grown, by their name.
+    pub fn losses(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let all = [
+            ("rx_errors", self.rx_errors),
+            ("rx_dropped", self.rx_dropped),
+            ("rx_missed_errors", self.rx_missed_errors),
+            ("rx_fifo_errors", self.rx_fifo_errors),
+            ("rx_over_errors", self.rx_over_errors),
+            ("rx_crc_errors", self.rx_crc_errors),
+            ("rx_frame_errors", self.rx_frame_errors),
+            ("rx_nohandler", self.rx_nohandler),
+        ];
+        all.into_iter().filter(|(_, count)| *count > 0)
+    }
+}
+
+/// One interface that is read again and again.
+#[derive(Clone, Debug)]
+pub(super) struct Link {
+    name: String,
+    growth: Growth<COUNTERS>,
+}
+
+impl Link {
+    pub(super) fn new(name: String, first: LinkCounts) -> Self {
+        Self { name, growth: Growth::new(first.all()) }
+    }
+
+    /// It was made anew.
+    pub(super) fn restart(&mut self) {
+        self.growth.restart();
+    }
+
+    pub(super) fn take(&mut self, now: LinkCounts) {
+        self.growth.take(now.all());
+    }
+
+    pub(super) fn grown(&self) -> InterfaceGrowth {
+        let [
+            rx_packets,
+            rx_errors,
+            rx_dropped,
+            rx_missed_errors,
+            rx_fifo_errors,
+            rx_over_errors,
+            rx_crc_errors,
+            rx_frame_errors,
+            rx_nohandler,
+        ] = self.growth.grown();
+        InterfaceGrowth {
+            name: self.name.clone(),
+            rx_packets,
+            rx_errors,
+            rx_dropped,
+            rx_missed_errors,
+            rx_fifo_errors,
+            rx_over_errors,
+            rx_crc_errors,
+            rx_frame_errors,
+            rx_nohandler,
+            resets: self.growth.resets(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The n-th number is n.
+    fn stats(numbers: u64) -> Vec<u8> {
+        (0..numbers).flat_map(u64::to_ne_bytes).collect()
+    }
+
+    #[test]
+    fn each_counter_is_read_where_the_kernel_puts_it() {
+        let read = LinkCounts {
+            packets: 0,
+            errors: 4,
+            dropped: 6,
+            over: 11,
+            crc: 12,
+            frame: 13,
+            fifo: 14,
+            missed: 15,
+            nohandler: 23,
+        };
+        assert_eq!(LinkCounts::parse(&stats(24)), Some(read));
+        assert_eq!(LinkCounts::parse(&stats(31)), Some(read), "a newer kernel's");
+        assert_eq!(LinkCounts::parse(&stats(23)), Some(LinkCounts { nohandler: 0, ..read }));
+        assert_eq!(LinkCounts::parse(&stats(15)), None, "cut short");
+    }
+
+    #[test]
+    fn what_has_grown_is_told_by_the_kernels_name() {
+        let mut link = Link::new("eth1".to_owned(), LinkCounts { missed: 40, ..LinkCounts::default() });
+        link.take(LinkCounts { packets: 9, missed: 43, crc: 2, ..LinkCounts::default() });
+        let grown = link.grown();
+        assert_eq!((grown.name.as_str(), grown.rx_packets, grown.resets), ("eth1", 9, 0));
+        let losses: Vec<_> = grown.losses().collect();
+        assert_eq!(losses, [("rx_missed_errors", 3), ("rx_crc_errors", 2)]);
+    }
+}
