@@ -15,7 +15,8 @@ use super::registry::{Item, OwnedItem};
 use super::summary::{Summary, Window};
 use crate::sink::Sink;
 
-/// Events that may wait for one sink: 1.5 MiB and their bytes, or 13 s of 12 PMUs at 50 frames/s.
+/// Events that may wait for one sink, or 13 s of 12 PMUs at 50 frames/s. The channel itself is an eighth of what they
+/// take: events are shared between the sinks, and cost about 200 bytes each, and their own, while they wait.
 const CHANNEL_EVENTS: usize = 8_192;
 
 /// How long a sink may take, at the end, over what still waits for it and the summary.
@@ -26,7 +27,7 @@ const GRACE_STEP: Duration = Duration::from_millis(1);
 
 /// What a sink's thread receives.
 enum Message {
-    Event(OwnedItem),
+    Event(Arc<OwnedItem>),
     Window(Arc<Window>),
 }
 
@@ -104,7 +105,7 @@ impl Fanout {
         let class = item.event.kind.class();
         let mut owned = None;
         for sink in self.sinks.iter_mut().filter(|sink| sink.wants.has(class)) {
-            let item = owned.get_or_insert_with(|| OwnedItem::from(item)).clone();
+            let item = Arc::clone(owned.get_or_insert_with(|| Arc::new(OwnedItem::from(item))));
             let taken = sink.sender.try_send(Message::Event(item)).is_ok();
             sink.counts.count(class, taken);
         }
