@@ -101,7 +101,7 @@ impl Watch {
         self.alone = false;
     }
 
-    /// A turn is over that took so many records and marks.
+    /// A turn is over in which so many records were handed out.
     pub(super) fn end<O: Outlet>(&mut self, begun: u64, records: u64, clock: &ClockMap, outlet: &mut O) {
         let Some(budget_ns) = self.budget_ns else { return };
         let now = monotonic_ns();
@@ -128,7 +128,7 @@ impl Watch {
         let (before, alone) = (self.usage, self.alone);
         self.look();
         let grown = before.zip(self.usage).map(|(before, now)| Grown::between(&before, &now));
-        cause::judge(&Evidence { left_cpu, alone, grown })
+        cause::judge(Evidence { left_cpu, alone, grown })
     }
 
     fn look(&mut self) {

@@ -199,7 +199,7 @@ impl<O: LiveOutlet> Loop<O> {
             self.published_ns = now;
             self.publish();
         }
-        self.watch.end(begun, taken, &self.clock, &mut self.outlet);
+        self.watch.end(begun, drained.delivered, &self.clock, &mut self.outlet);
         taken
     }
 

@@ -34,7 +34,7 @@ pub struct Overrun {
     pub turn_ns: u64,
     /// How long it may have taken, nanoseconds.
     pub budget_ns: u64,
-    /// Records and marks that it took out of the ring.
+    /// Records that it took out of the ring, those that the probe threw away left out.
     pub records: u64,
     /// Why.
     pub cause: OverrunCause,
