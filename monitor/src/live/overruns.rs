@@ -128,7 +128,7 @@ impl Watch {
         let (before, alone) = (self.usage, self.alone);
         self.look();
         let grown = before.zip(self.usage).map(|(before, now)| Grown::between(&before, &now));
-        cause::judge(&Evidence { left_cpu, alone, grown })
+        cause::judge(Evidence { left_cpu, alone, grown })
     }
 
     fn look(&mut self) {

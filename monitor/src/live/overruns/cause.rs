@@ -39,8 +39,8 @@ impl Grown {
 /// A thread that left its CPU in the turn was preempted or waited for storage; which it was is known where only one of the
 /// two has happened since its totals were last read. One that did not leave it was not preempted, and what has grown says
 /// something of this turn only where it has grown in it.
-pub(super) fn judge(evidence: &Evidence) -> OverrunCause {
-    let Evidence { left_cpu, alone, grown: Some(grown) } = *evidence else { return OverrunCause::Unknown };
+pub(super) fn judge(evidence: Evidence) -> OverrunCause {
+    let Evidence { left_cpu, alone, grown: Some(grown) } = evidence else { return OverrunCause::Unknown };
     let Grown { involuntary, major, minor } = grown;
     let faulted = major || minor;
     match (left_cpu, alone) {
@@ -66,7 +66,7 @@ mod tests {
     const SWITCHED_AND_MINOR: Grown = Grown { involuntary: true, ..MINOR };
 
     fn judged(left_cpu: Option<bool>, alone: bool, grown: Grown) -> OverrunCause {
-        judge(&Evidence { left_cpu, alone, grown: Some(grown) })
+        judge(Evidence { left_cpu, alone, grown: Some(grown) })
     }
 
     #[test]
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn nothing_is_claimed_without_totals() {
-        assert_eq!(judge(&Evidence { left_cpu: Some(true), alone: true, grown: None }), Unknown);
+        assert_eq!(judge(Evidence { left_cpu: Some(true), alone: true, grown: None }), Unknown);
     }
 
     #[test]
