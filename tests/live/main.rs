@@ -21,6 +21,7 @@ mod hostile;
 mod interfaces;
 mod losses;
 mod matching;
+mod memory;
 mod offsets;
 mod overruns;
 #[path = "../support/packets.rs"]
@@ -68,6 +69,7 @@ fn main() -> ExitCode {
         segments::trials(),
         hostile::trials(),
         matching::trials(),
+        memory::trials(),
         connections::trials(),
         flood::trials(),
         waits::trials(),

@@ -138,6 +138,9 @@ fn from_the_start() {
     assert_eq!(commands, ["send_hdr", "send_cfg2", "turn_on", "turn_off"].map(|name| json!(name)));
     assert_eq!(report.of_kind("c37118.header").count(), 1);
     assert_eq!(report.of_kind("c37118.config").count(), 1);
+    // HDR, CFG-2, the commands and DATA, and nothing else.
+    assert_eq!(report.count("frames.found"), report.frames("c37118.data") + 2 + 4);
+    assert_eq!(report.frames("c37118.data"), report.of_kind("c37118.data").count() as u64);
     assert!(
         report.of_kind("c37118.data").all(|line| line["pmus"][0]["phasors"].as_array().unwrap().len() == 4)
     );
@@ -159,6 +162,12 @@ fn from_mid_session() {
     let data: Vec<_> = report.of_kind("c37118.data").collect();
     assert!(data.iter().all(|line| line["pmus"].is_null() && line["reason"] == "no_configuration"));
     assert_eq!(report.stream(IDCODE)["undecoded"], data.len());
+    // What opened the session was gone by: DATA and the command that ends them are all that there is.
+    let commands: Vec<_> = report.of_kind("c37118.command").map(|line| line["name"].clone()).collect();
+    assert_eq!(commands, [json!("turn_off")]);
+    assert_eq!((report.frames("c37118.header"), report.frames("c37118.config")), (0, 0));
+    assert_eq!(report.frames("c37118.data"), data.len() as u64);
+    assert_eq!(report.count("frames.found"), data.len() as u64 + 1);
 }
 
 /// Our stations, read by their PDC: what it got is part of what the monitor saw, and that is what was sent.

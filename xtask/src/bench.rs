@@ -22,6 +22,8 @@ pub(crate) struct Args {
 enum Name {
     /// What the kernel programs cost a packet (takes root)
     Probe,
+    /// How soon a reader sees a frame, against packet sockets (takes root and two CPUs)
+    Delivery,
     /// What decoding a DATA frame costs, against its CRC by the `crc` crate
     Codec,
     /// What a frame costs with 12 streams and with 1200, aligned and not
@@ -47,6 +49,9 @@ impl Name {
         match self {
             Self::Probe => {
                 Bench { package: "monitor", target: "probe", as_root: true, checking: &["--check"] }
+            }
+            Self::Delivery => {
+                Bench { package: "monitor", target: "delivery", as_root: true, checking: &["--check"] }
             }
             Self::Codec => {
                 Bench { package: "monitor-core", target: "codec", as_root: false, checking: &["--check"] }

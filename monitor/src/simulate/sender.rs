@@ -104,7 +104,11 @@ impl Sender {
             let Ok(script) = Script::new(cast(&plan, place, stations), first.unix_ns()) else { continue };
             shares[usize::from(place) % threads].push(Source::new(script, link, plan.announced.clone()));
         }
-        let mut workers = shares.into_iter().map(|share| Worker::new(share, Arc::clone(&fleet), end_ns));
+        // Streams that one thread can send keep their order among each other, so that one seed gives one wire; of more,
+        // which threads share, nobody knows it anyway.
+        let together = frames_per_s(&plan, shares.iter().map(Vec::len).sum()) > FRAMES_PER_THREAD;
+        let mut workers =
+            shares.into_iter().map(|share| Worker::new(share, Arc::clone(&fleet), end_ns, together));
         let own = workers.next();
         let done: Vec<Done> = thread::scope(|scope| {
             let others: Vec<_> = workers.map(|worker| scope.spawn(move || worker.run(pace, stop))).collect();
@@ -145,10 +149,14 @@ fn report(done: Vec<Done>, start_ns: i64) -> Report {
     Report { streams, start_ns, instants, latest_ns, first_failure }
 }
 
+fn frames_per_s(plan: &Plan, streams: usize) -> u64 {
+    u64::from(plan.rate.get()).saturating_mul(u64::try_from(streams).unwrap_or(u64::MAX))
+}
+
 /// How many threads share the streams.
 fn threads(plan: &Plan, streams: usize) -> usize {
-    let frames = u64::from(plan.rate.get()) * u64::try_from(streams).unwrap_or(u64::MAX);
-    let wanted = usize::try_from(frames.div_ceil(FRAMES_PER_THREAD)).unwrap_or(usize::MAX);
+    let wanted =
+        usize::try_from(frames_per_s(plan, streams).div_ceil(FRAMES_PER_THREAD)).unwrap_or(usize::MAX);
     let cpus = thread::available_parallelism().map_or(1, std::num::NonZero::get);
     wanted.clamp(1, cpus)
 }

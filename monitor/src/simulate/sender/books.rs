@@ -42,6 +42,11 @@ impl<'a> Letter<'a> {
     pub(super) fn is_data(&self) -> bool {
         self.kind == FrameKind::Data
     }
+
+    /// It leaves in IP fragments.
+    pub(super) const fn is_cut(&self) -> bool {
+        matches!(self.note, Note::Data { cut: Some(_), .. })
+    }
 }
 
 impl Books {

@@ -1,6 +1,6 @@
 //! A stream's sockets: DATA over UDP to one place, a TCP server, or DATA over UDP at the command of TCP clients.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::{SocketAddr, UdpSocket};
 
 use super::books::{Books, Letter};
@@ -109,6 +109,35 @@ impl Link {
             }
             Self::Control(server, outlet) if letter.is_data() => outlet.send(server, letter, books, failures),
             Self::Tcp(server) | Self::Control(server, _) => server.send(letter, books, failures),
+        }
+    }
+
+    /// Whether frames of several instants may go in one call to the kernel.
+    pub(super) const fn takes_many(&self) -> bool {
+        matches!(self, Self::Udp(_))
+    }
+
+    /// Sends frames to everybody who gets the stream, in their order; by UDP those that leave whole in as few calls to the
+    /// kernel as they take.
+    pub(super) fn send_all(&mut self, letters: &[Letter<'_>], books: &mut Books, failures: &mut Failures) {
+        for run in letters.chunk_by(|one, next| !one.is_cut() && !next.is_cut()) {
+            match (&*self, run) {
+                (Self::Udp(datagrams), [_, _, ..]) if datagrams.is_on() => {
+                    let frames: Vec<IoSlice<'_>> =
+                        run.iter().map(|letter| IoSlice::new(letter.bytes)).collect();
+                    let mut letters = run.iter();
+                    datagrams.send_each(&frames, |outcome| {
+                        if let Some(letter) = letters.next() {
+                            judge(outcome, letter, datagrams.to(), books, failures);
+                        }
+                    });
+                }
+                _ => {
+                    for letter in run {
+                        self.send(letter, books, failures);
+                    }
+                }
+            }
         }
     }
 
@@ -232,5 +261,10 @@ pub(super) fn judge(
 /// Hands one datagram to the kernel, or says why not.
 pub(super) fn transmit(socket: &UdpSocket, frame: &[u8], to: SocketAddr) -> Result<(), String> {
     // A datagram goes whole or not at all.
-    socket.send_to(frame, to).map(drop).map_err(|error: io::Error| format!("{to}: {error}"))
+    socket.send_to(frame, to).map(drop).map_err(|error| refusal(to, &error))
+}
+
+/// How it is told that the kernel has not taken a datagram.
+pub(super) fn refusal(to: SocketAddr, error: &io::Error) -> String {
+    format!("{to}: {error}")
 }

@@ -42,7 +42,7 @@ impl Source {
         self.script.due_ns()
     }
 
-    /// Makes the frames of the next instant, if anybody is there to get them.
+    /// Adds the frames of the next instant, if anybody is there to get them.
     pub(super) fn step(&mut self, late_ns: i64, grid: &mut Grid, batch: &mut Batch, failures: &mut Failures) {
         self.connections();
         let Self { script, link, books, .. } = self;
@@ -70,6 +70,29 @@ impl Source {
             link.admit();
         }
         *shut = closed;
+    }
+
+    /// Whether frames of several instants may go in one call to the kernel.
+    pub(super) const fn takes_many(&self) -> bool {
+        self.link.takes_many()
+    }
+
+    /// Sends those frames of a batch that stand at `places`, in that order.
+    pub(super) fn send_all(&mut self, batch: &Batch, places: &[usize], failures: &mut Failures) {
+        let Self { link, books, .. } = self;
+        let letter = |place: &usize| {
+            let frame = batch.frames.get(*place)?;
+            Some(Letter::of(frame, batch.bytes(frame.bytes.clone())))
+        };
+        if let [one] = places {
+            // What a sender in time does asks for no memory.
+            if let Some(letter) = letter(one) {
+                link.send(&letter, books, failures);
+            }
+        } else {
+            let letters: Vec<Letter<'_>> = places.iter().filter_map(letter).collect();
+            link.send_all(&letters, books, failures);
+        }
     }
 
     pub(super) fn send(&mut self, frame: &Outgoing, bytes: &[u8], failures: &mut Failures) {

@@ -1,12 +1,13 @@
 //! A stream over UDP: one receiver or a multicast group, commands on the same socket.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsFd as _;
 
 use super::fragments::Fragmenter;
-use super::link::{Asker, Received, transmit};
+use super::link::{Asker, Received, refusal, transmit};
 use crate::simulate::script::Cut;
+use crate::sys::datagrams;
 use crate::sys::pollset::PollSet;
 
 /// The most datagrams of one stream between two instants: a flood of commands holds up no DATA.
@@ -48,6 +49,14 @@ impl Datagrams {
 
     pub(super) fn send(&self, frame: &[u8]) -> Result<(), String> {
         transmit(&self.socket, frame, self.to)
+    }
+
+    /// Sends frames in their order, and tells of each what became of it.
+    pub(super) fn send_each(&self, frames: &[IoSlice<'_>], mut done: impl FnMut(Result<(), String>)) {
+        let to = self.to;
+        datagrams::send_each(&self.socket, to, frames, |outcome| {
+            done(outcome.map_err(|error| refusal(to, &error)));
+        });
     }
 
     pub(super) const fn to(&self) -> SocketAddr {
