@@ -10,7 +10,7 @@ use monitor::probe::{Attachment, Options, Probe};
 use monitor_common::PLACE_BEFORE_HOOK;
 use serde_json::Value;
 
-use crate::harness::{Monitor, Report, configuration, until};
+use crate::harness::{Monitor, Report, Running, configuration, until};
 use crate::probed::{Probed, options};
 use crate::support::{Need, trial};
 use crate::wire::{PDC, PMU, PORT, Pmu, addressed_pair, datagram, datagram_to, quiet_pair, sender};
@@ -32,7 +32,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 const TOLD: [&str; 1] = ["--drops"];
 
-fn monitored<'a>(pair: &'a Pair, more: &[&str]) -> crate::harness::Running {
+fn monitored(pair: &Pair, more: &[&str]) -> Running {
     Monitor::on(pair).args(TOLD).args(more).start().attached()
 }
 
