@@ -9,7 +9,7 @@ use libtest_mimic::Trial;
 use monitor::netns::Pair;
 use serde_json::Value;
 
-use crate::harness::{BINARY, Monitor, Report, Running};
+use crate::harness::{BINARY, Monitor, Report, Running, ring_of};
 use crate::support::{Need, trial};
 use crate::wire::{PDC, PDC_6, PMU, PMU_6, PORT, addressed_pair};
 
@@ -24,6 +24,11 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("a_changed_configuration_is_followed", NEEDS, a_changed_configuration_is_followed),
         trial("pdc_streams_of_any_format_are_decoded", NEEDS, pdc_streams_of_any_format_are_decoded),
         trial("fragments_of_both_versions_of_ip_are_found_exactly", NEEDS, fragments),
+        trial(
+            "what_a_late_sender_sends_together_is_whole",
+            NEEDS,
+            what_a_late_sender_sends_together_is_whole,
+        ),
     ]
 }
 
@@ -364,4 +369,21 @@ fn fragments() {
     }
     let versions: Vec<_> = report.of_kind("c37118.config").map(|line| line["version"].clone()).collect();
     assert!(versions.iter().all(|version| *version == 3), "{versions:?}");
+}
+
+/// Of more frames than a sender keeps up with, what each stream has missed goes together: none is missing, twice or in
+/// another place, and what is lost on purpose is found exactly.
+fn what_a_late_sender_sends_together_is_whole() {
+    let pair = addressed_pair();
+    let ring = ring_of(64 << 20);
+    let mut running = Monitor::on(&pair).configured(&ring).start().attached();
+    let to = format!("{PDC}:{PORT}");
+    let many = ["--to", &to, "--pmus", "500", "--rate", "240", "--duration", "250ms"];
+    let sent = simulate(&pair, &with_faults(&many, &["loss=0.5,idcode=102"]));
+    running.counted("records.delivered", sent.frames());
+    let report = running.stop().adds_up();
+    assert_eq!(report.packets("ring_full"), 0);
+    assert_eq!(sent.streams().len(), 500);
+    assert!(sent_with(&sent, "missing") > 0);
+    agree(&report, &sent);
 }

@@ -8,26 +8,35 @@ use super::growth::Growth;
 const COUNTERS: usize = 9;
 
 /// An interface's receive counters, as `struct rtnl_link_stats64` (`include/uapi/linux/if_link.h`) has them: packets
-/// since it was made, whatever they carried.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// since it was made, or as they have grown, whatever they carried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct LinkCounts {
     /// Good packets received.
+    #[serde(rename = "rx_packets")]
     pub packets: u64,
     /// Bad packets, those of the four below that the driver counts here among them.
+    #[serde(rename = "rx_errors")]
     pub errors: u64,
     /// Received and not taken further, by the driver or by the kernel above it (no room, a full backlog).
+    #[serde(rename = "rx_dropped")]
     pub dropped: u64,
     /// That the host had no buffer for in time: the card dropped them.
+    #[serde(rename = "rx_missed_errors")]
     pub missed: u64,
     /// That overflowed the card's FIFO.
+    #[serde(rename = "rx_fifo_errors")]
     pub fifo: u64,
     /// That overflowed the card's receive ring, or were too long.
+    #[serde(rename = "rx_over_errors")]
     pub over: u64,
     /// With a wrong check of the Ethernet frame: damaged on the wire.
+    #[serde(rename = "rx_crc_errors")]
     pub crc: u64,
     /// Misaligned: damaged on the wire.
+    #[serde(rename = "rx_frame_errors")]
     pub frame: u64,
     /// Dropped since the interface was not active (a standby port of a bond).
+    #[serde(rename = "rx_nohandler")]
     pub nohandler: u64,
 }
 
@@ -35,6 +44,13 @@ impl LinkCounts {
     const fn all(self) -> [u64; COUNTERS] {
         let Self { packets, errors, dropped, missed, fifo, over, crc, frame, nohandler } = self;
         [packets, errors, dropped, missed, fifo, over, crc, frame, nohandler]
+    }
+
+    /// In the order of [`LinkCounts::all`].
+    const fn of(
+        [packets, errors, dropped, missed, fifo, over, crc, frame, nohandler]: [u64; COUNTERS],
+    ) -> Self {
+        Self { packets, errors, dropped, missed, fifo, over, crc, frame, nohandler }
     }
 
     /// From the body of `IFLA_STATS64`: numbers of 64 bits, to which newer kernels add at the end. None where it is
@@ -75,24 +91,9 @@ impl LinkCounts {
 pub struct InterfaceGrowth {
     /// Its name.
     pub name: String,
-    /// `rx_packets`.
-    pub rx_packets: u64,
-    /// `rx_errors`.
-    pub rx_errors: u64,
-    /// `rx_dropped`.
-    pub rx_dropped: u64,
-    /// `rx_missed_errors`.
-    pub rx_missed_errors: u64,
-    /// `rx_fifo_errors`.
-    pub rx_fifo_errors: u64,
-    /// `rx_over_errors`.
-    pub rx_over_errors: u64,
-    /// `rx_crc_errors`.
-    pub rx_crc_errors: u64,
-    /// `rx_frame_errors`.
-    pub rx_frame_errors: u64,
-    /// `rx_nohandler`.
-    pub rx_nohandler: u64,
+    /// By how much each has grown.
+    #[serde(flatten)]
+    pub grown: LinkCounts,
     /// Times that they were found to have been set back: what they counted just before is not known.
     pub resets: u64,
 }
@@ -100,15 +101,17 @@ pub struct InterfaceGrowth {
 impl InterfaceGrowth {
     /// The counters of losses that have grown, by their name.
     pub fn losses(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let LinkCounts { packets: _, errors, dropped, missed, fifo, over, crc, frame, nohandler } =
+            self.grown;
         let all = [
-            ("rx_errors", self.rx_errors),
-            ("rx_dropped", self.rx_dropped),
-            ("rx_missed_errors", self.rx_missed_errors),
-            ("rx_fifo_errors", self.rx_fifo_errors),
-            ("rx_over_errors", self.rx_over_errors),
-            ("rx_crc_errors", self.rx_crc_errors),
-            ("rx_frame_errors", self.rx_frame_errors),
-            ("rx_nohandler", self.rx_nohandler),
+            ("rx_errors", errors),
+            ("rx_dropped", dropped),
+            ("rx_missed_errors", missed),
+            ("rx_fifo_errors", fifo),
+            ("rx_over_errors", over),
+            ("rx_crc_errors", crc),
+            ("rx_frame_errors", frame),
+            ("rx_nohandler", nohandler),
         ];
         all.into_iter().filter(|(_, count)| *count > 0)
     }
@@ -136,30 +139,8 @@ impl Link {
     }
 
     pub(super) fn grown(&self) -> InterfaceGrowth {
-        let [
-            rx_packets,
-            rx_errors,
-            rx_dropped,
-            rx_missed_errors,
-            rx_fifo_errors,
-            rx_over_errors,
-            rx_crc_errors,
-            rx_frame_errors,
-            rx_nohandler,
-        ] = self.growth.grown();
-        InterfaceGrowth {
-            name: self.name.clone(),
-            rx_packets,
-            rx_errors,
-            rx_dropped,
-            rx_missed_errors,
-            rx_fifo_errors,
-            rx_over_errors,
-            rx_crc_errors,
-            rx_frame_errors,
-            rx_nohandler,
-            resets: self.growth.resets(),
-        }
+        let grown = LinkCounts::of(self.growth.grown());
+        InterfaceGrowth { name: self.name.clone(), grown, resets: self.growth.resets() }
     }
 }
 
@@ -196,7 +177,7 @@ mod tests {
         let mut link = Link::new("eth1".to_owned(), LinkCounts { missed: 40, ..LinkCounts::default() });
         link.take(LinkCounts { packets: 9, missed: 43, crc: 2, ..LinkCounts::default() });
         let grown = link.grown();
-        assert_eq!((grown.name.as_str(), grown.rx_packets, grown.resets), ("eth1", 9, 0));
+        assert_eq!((grown.name.as_str(), grown.grown.packets, grown.resets), ("eth1", 9, 0));
         let losses: Vec<_> = grown.losses().collect();
         assert_eq!(losses, [("rx_missed_errors", 3), ("rx_crc_errors", 2)]);
     }
