@@ -31,7 +31,7 @@ fn every_receiver_accounts_for_every_frame() {
     let options = ["delivery", "--quick", "--model", "in-phase", "--model", "bursts", "--model", "fast"];
     let results = suite::run(&Options::parse_from(options)).json();
     let figures = results["figures"].as_array().unwrap();
-    assert_eq!(figures.len(), 3 * 7, "three models, seven receivers: {results:#}");
+    assert_eq!(figures.len(), 3 * 8, "three models, eight receivers: {results:#}");
     for one in figures {
         let [sent, received, lost, measured] =
             ["frames_sent", "frames_received", "frames_lost", "frames_measured"]

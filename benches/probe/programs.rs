@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::path::Path;
 
 use monitor::netns::{Pair, private_pair};
-use monitor::probe::{Hook, Interface, Matching, Options, Probe, Sizes, Subject};
+use monitor::probe::{Hook, Interface, Matching, Options, Probe, Sizes, Subject, Transport};
 use monitor::reader::Ring;
 use monitor_common::{PacketCounters, Taken};
 use monitor_core::packet::InterfaceId;
@@ -32,6 +32,7 @@ impl Programs {
             hook: Hook::Xdp,
             matching: Matching::Ports(vec![4712, PORT]),
             sizes: Sizes::of_ring(RING_BYTES),
+            transport: Transport::Ring,
             drops: false,
         };
         let probe = other.map_or_else(|| Probe::load(&options), |path| Probe::load_from(path, &options));

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::time::Instant;
 
 use monitor::netns::Netns;
-use monitor::probe::{Hook, Matching, Options, Probe, Sizes};
+use monitor::probe::{Hook, Matching, Options, Probe, Sizes, Transport};
 
 use crate::figures::{Figure, Report, Round};
 
@@ -25,6 +25,7 @@ pub(crate) fn measure(report: &mut Report) {
         matching: Matching::Ports(vec![4713]),
         sizes: Sizes::of_ring(256 << 10),
         hook: Hook::Tc,
+        transport: Transport::Ring,
         drops: false,
     };
     for round in &mut rounds {

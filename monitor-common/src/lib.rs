@@ -11,6 +11,7 @@ mod drops;
 mod instance;
 mod interface;
 mod matching;
+mod perf;
 mod record;
 mod stages;
 mod streams;
@@ -27,6 +28,7 @@ pub use instance::{
 };
 pub use interface::{InterfaceKey, InterfaceSettings};
 pub use matching::{Matching, PORT_WORDS, Ports, Settings};
+pub use perf::{PERF_FIRST_MAX, PERF_PART_BYTES, TRANSPORT_PERF, TRANSPORT_RING};
 pub use record::{
     FLAG_VLAN, HOOK_TC_EGRESS, HOOK_TC_INGRESS, HOOK_XDP, KIND_CANDIDATE, KIND_PACKET, RecordHeader,
     SIZE_CLASSES,

@@ -1,6 +1,7 @@
 //! Counters of this CPU.
 
 use core::{
+    arch::asm,
     intrinsics::{AtomicOrdering, atomic_xadd},
     ptr,
 };
@@ -34,7 +35,7 @@ pub fn add<const N: usize>(counters: [(*mut u64, u64); N]) {
         for (counter, value) in counters {
             // SAFETY: `counter` points into a map value, which lives as long as the program runs and is 8-byte aligned;
             // no other program writes it meanwhile.
-            unsafe { *counter += value };
+            unsafe { *counter = (*counter).wrapping_add(value) };
         }
     } else {
         for (counter, value) in counters {
@@ -64,6 +65,21 @@ pub fn next(counter: *mut u64) -> u64 {
     // that was added for the value fetched.
     // SAFETY: as in `add_shared`.
     unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::AcqRel }>(counter, 1) + 1 }
+}
+
+/// Takes back what [`next`] has added.
+#[inline(always)]
+pub fn take_back(counter: *mut u64) {
+    add([(counter, u64::MAX)]);
+}
+
+/// A full memory barrier, by an atomic addition of nothing to a counter of this CPU: one that fetches is fully ordered
+/// (the kernel's Documentation/bpf/standardization/instruction-set.rst), and a fence the target has not. Written out, or
+/// the compiler would make of it an addition that fetches nothing.
+#[inline(always)]
+pub fn barrier(counter: *mut u64) {
+    // SAFETY: `counter` points into a map value and is 8-byte aligned; its value does not change.
+    unsafe { asm!("{0} = atomic_fetch_add((u64 *)({1} + 0), {0})", inout(reg) 0_u64 => _, in(reg) counter) };
 }
 
 /// Adds one to fields of this CPU's counters.

@@ -1,4 +1,5 @@
-//! From a packet that matched to records in the ring, and the wake-up of a reader that sleeps.
+//! From a packet that matched to records in the ring, and the wake-up of a reader that sleeps. Where the perf buffer was
+//! asked for in the ring's place, `perf` does both.
 
 use core::{mem::MaybeUninit, ptr};
 
@@ -14,6 +15,7 @@ use crate::{
     counting::{add, count, next},
     maps::{READER, RING},
     packet::Packet,
+    perf,
 };
 
 /// Bytes that one record holds at most.
@@ -30,9 +32,9 @@ struct Class<const N: usize> {
     bytes: [u8; N],
 }
 
-/// Why a packet is not in the ring whole.
+/// Why a packet is not with the reader whole.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Lost {
+pub enum Lost {
     NoRoom,
     NotRead,
 }
@@ -45,7 +47,9 @@ pub fn emit(packet: impl Packet, counters: *mut PacketCounters, header: &mut Rec
     header.packet = next(unsafe { &raw mut (*counters).matched });
     let length = header.packet_length as usize;
     header.part_length = header.packet_length;
-    let emitted = if length <= SIZE_CLASSES[0] {
+    let emitted = if perf::is_asked() {
+        perf::emit(packet, counters, &mut { *header })
+    } else if length <= SIZE_CLASSES[0] {
         submit::<{ SIZE_CLASSES[0] }, true>(packet, counters, header)
     } else if length <= SIZE_CLASSES[1] {
         submit::<{ SIZE_CLASSES[1] }, true>(packet, counters, header)
@@ -66,7 +70,11 @@ pub fn emit(packet: impl Packet, counters: *mut PacketCounters, header: &mut Rec
             count!(counters, read_failed);
         }
     }
-    wake(counters);
+    if perf::is_asked() {
+        perf::wake(packet, counters);
+    } else {
+        wake(counters);
+    }
 }
 
 /// Longer packets, whose copying costs more than a call.

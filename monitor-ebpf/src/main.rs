@@ -2,7 +2,7 @@
 //!
 //! Tracepoints leave their clock in a slot of their CPU (`stages`); the program on the interface (`tc`) looks at each
 //! packet (`matching`), puts those that match into the ring, whole and with their stamps (`emitting`), and counts the
-//! frames of each stream (`streams`). Where XDP was asked for, `xdp` does so in its place. Where it was asked for, `drops`
+//! frames of each stream (`streams`). Where the perf buffer was asked for, `perf` has the ring's part. Where XDP was asked for, `xdp` does so in its place. Where it was asked for, `drops`
 //! tells of watched packets that the kernel threw away.
 #![no_std]
 #![no_main]
@@ -22,6 +22,7 @@ mod maps;
 mod matching;
 mod offsets;
 mod packet;
+mod perf;
 mod slots;
 mod stages;
 mod streams;

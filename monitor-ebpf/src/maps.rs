@@ -2,13 +2,15 @@
 
 use aya_ebpf::{
     bindings::BPF_F_MMAPABLE,
-    btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
+    btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, PerfEventByteArray, RingBuf},
     macros::btf_map,
 };
 use monitor_common::{
     CONNECTIONS_MAX, Connection, ConnectionKey, DropCounters, HANDED_MAX, Handed, INTERFACES_MAX, Instance,
     InterfaceKey, InterfaceSettings, Matching, PacketCounters, ReaderPage, STREAMS_MAX, Stages, StreamSlot,
 };
+
+use crate::perf::Part;
 
 /// Bytes of the ring unless user space sets another size at load: 54 ms of 128 000 small frames a second, twice.
 const RING_BYTES: usize = 4 << 20;
@@ -24,6 +26,19 @@ const MMAPABLE: usize = BPF_F_MMAPABLE as usize;
 /// Records on their way to the reader. Untyped: libbpf 1.1 refuses a ring with a value type.
 #[btf_map]
 pub static RING: RingBuf<(), RING_BYTES> = RingBuf::new();
+
+/// Perf events in the ring's place, one for each CPU: see `perf`. As many as there may be CPUs, if user space says nothing
+/// else.
+#[btf_map]
+pub static PERF: PerfEventByteArray = PerfEventByteArray::new();
+
+/// And those that wake the reader.
+#[btf_map]
+pub static PERF_WAKE: PerfEventByteArray = PerfEventByteArray::new();
+
+/// Where each CPU puts together the parts of a packet that one perf record does not hold.
+#[btf_map]
+pub static PERF_PART: PerCpuArray<Part, 1> = PerCpuArray::new();
 
 /// What each CPU did with packets.
 #[btf_map]

@@ -4,7 +4,7 @@ use core::ffi::{c_long, c_void};
 
 use aya_ebpf::{
     bindings::{__sk_buff, xdp_md},
-    helpers::{bpf_skb_load_bytes, bpf_xdp_get_buff_len, bpf_xdp_load_bytes},
+    helpers::{bpf_perf_event_output, bpf_skb_load_bytes, bpf_xdp_get_buff_len, bpf_xdp_load_bytes},
 };
 
 /// A packet in a hook's hands: one pointer, which goes from function to function in a register.
@@ -26,6 +26,13 @@ pub trait Packet: Copy {
     /// # Safety
     /// `to` must have room for `length` bytes.
     unsafe fn load(self, offset: u32, to: *mut c_void, length: u32) -> c_long;
+
+    /// Writes `data` and the packet's first bytes, as many as the upper half of `flags` says, as one record of the perf
+    /// event that the lower half numbers; 0 where it was written.
+    ///
+    /// # Safety
+    /// `events` must be a map of perf events, and `data` have `size` bytes.
+    unsafe fn output(self, events: *mut c_void, flags: u64, data: *const c_void, size: u64) -> c_long;
 }
 
 /// At tc.
@@ -67,6 +74,12 @@ impl Packet for Skb {
         // SAFETY: the caller's promise; the helper checks the packet's side.
         unsafe { bpf_skb_load_bytes(self.0.cast(), offset, to, length) }
     }
+
+    #[inline(always)]
+    unsafe fn output(self, events: *mut c_void, flags: u64, data: *const c_void, size: u64) -> c_long {
+        // SAFETY: the caller's promise; the helper checks the packet's side.
+        unsafe { bpf_perf_event_output(self.0.cast(), events, flags, data.cast_mut(), size) }
+    }
 }
 
 impl Packet for Buffer {
@@ -97,5 +110,11 @@ impl Packet for Buffer {
     unsafe fn load(self, offset: u32, to: *mut c_void, length: u32) -> c_long {
         // SAFETY: the caller's promise; the helper checks the packet's side.
         unsafe { bpf_xdp_load_bytes(self.0, offset, to, length) }
+    }
+
+    #[inline(always)]
+    unsafe fn output(self, events: *mut c_void, flags: u64, data: *const c_void, size: u64) -> c_long {
+        // SAFETY: the caller's promise; the helper checks the packet's side.
+        unsafe { bpf_perf_event_output(self.0.cast(), events, flags, data.cast_mut(), size) }
     }
 }

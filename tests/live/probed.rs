@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use monitor::netns::{End, Pair};
-use monitor::probe::{Attachment, Hook, Interface, Matching, Options, Probe, Sizes};
+use monitor::probe::{Attachment, Hook, Interface, Matching, Options, Probe, Sizes, Transport};
 use monitor::reader::Ring;
 use monitor_common::PacketCounters;
 use monitor_core::packet::InterfaceId;
@@ -20,6 +20,7 @@ pub(crate) fn options() -> Options {
         matching: Matching::Ports(vec![PORT, TCP_PORT]),
         sizes: Sizes::of_ring(4 << 20),
         hook: Hook::Tc,
+        transport: Transport::Ring,
         drops: false,
     }
 }

@@ -48,8 +48,8 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         ..RunOptions::default()
     };
     let options = run::overlay(arguments.config.as_deref(), given)?;
-    if options.drops {
-        return Ok(run::usage(run::DROPS_ARE_OF_RUN));
+    if let Some(wrong) = run::of_run_alone(&options) {
+        return Ok(run::usage(wrong));
     }
     let name = options.instance.clone().unwrap_or_default();
     let name = name.as_str();

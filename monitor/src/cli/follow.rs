@@ -72,8 +72,8 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let options = arguments.options()?;
-    if options.drops {
-        return Ok(run::usage(run::DROPS_ARE_OF_RUN));
+    if let Some(wrong) = run::of_run_alone(&options) {
+        return Ok(run::usage(wrong));
     }
     let request = match run::request(&options) {
         Ok(request) => request,

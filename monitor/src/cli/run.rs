@@ -12,7 +12,7 @@ use super::{Outcome, attach, complete, demo, exit, output, signals, sources};
 use crate::config::{Align, Duration, OptionDoc, Port, RunOptions, StreamRules, ports};
 use crate::live::{Budget, Share, Waiting, Waits};
 use crate::netns::Netns;
-use crate::probe::Hook;
+use crate::probe::{Hook, Transport};
 use crate::rt;
 use crate::session::{Plan, Reading, Session, Sources};
 
@@ -32,6 +32,10 @@ pub(super) struct Arguments {
     /// queues when an XDP program is attached, and a VLAN tag that the card strips is not to be seen there
     #[arg(long, value_name = "tc|xdp")]
     hook: Option<Hook>,
+    /// What carries frames from the kernel: ring (the default), the BPF ring; or perf, a perf buffer for each CPU, which takes
+    /// kernel.perf_event_paranoid of at most 2
+    #[arg(long, value_name = "ring|perf")]
+    transport: Option<Transport>,
     /// CPU that the real-time thread is bound to
     #[arg(long, value_name = "N")]
     cpu: Option<usize>,
@@ -93,8 +97,19 @@ pub(super) struct Arguments {
     print_config: bool,
 }
 
+/// Said where an instance is asked for the perf buffer: it stays with the process that made it.
+const PERF_IS_OF_RUN: &str = "'transport = \"perf\"' is for `run` alone, with whose process the perf buffer goes: leave it out of the file for `attach` and `follow`, which use the ring";
+
+/// What is asked for that an instance cannot have, in a sentence.
+pub(super) fn of_run_alone(options: &RunOptions) -> Option<&'static str> {
+    if options.drops {
+        return Some(DROPS_ARE_OF_RUN);
+    }
+    (options.transport == Some(Transport::Perf)).then_some(PERF_IS_OF_RUN)
+}
+
 /// Said where an instance is asked for them: its programs stay, and nobody may be there to read of drops.
-pub(super) const DROPS_ARE_OF_RUN: &str = "'drops' is for `run` alone, whose own process reads them: leave it out of the file for `attach` and `follow`";
+const DROPS_ARE_OF_RUN: &str = "'drops' is for `run` alone, whose own process reads them: leave it out of the file for `attach` and `follow`";
 
 impl Arguments {
     fn options(&self) -> Result<RunOptions, String> {
@@ -102,6 +117,7 @@ impl Arguments {
             iface: self.iface.clone(),
             port: self.ports.clone(),
             hook: self.hook,
+            transport: self.transport,
             cpu: self.cpu,
             priority: self.priority,
             wait: self.wait,
@@ -219,6 +235,7 @@ fn plan(
         interfaces,
         hook: options.hook.unwrap_or_default(),
         ports: ports(&options.port),
+        transport: options.transport.unwrap_or_default(),
         sizes: options.bounds.of_kernel()?,
         promiscuous: options.promiscuous,
         drops: options.drops,

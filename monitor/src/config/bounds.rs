@@ -5,7 +5,7 @@ use monitor_core::flow::FlowBounds;
 use monitor_core::pipeline::Bounds;
 use serde::Deserialize;
 
-use crate::probe::Sizes;
+use crate::probe::{PERF_BYTES, Sizes};
 
 /// One line of the table.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +30,15 @@ const RING: Bound = Bound {
     default: 4 << 20,
     most: 256 << 20,
     meaning: "bytes of the BPF ring, a power of two; its mapping counts twice in resident memory",
+};
+
+/// Bytes of each CPU's perf buffer. The least holds three records of the largest, as the ring's does.
+const PERF: Bound = Bound {
+    name: "perf-bytes",
+    least: 256 << 10,
+    default: PERF_BYTES as usize,
+    most: 64 << 20,
+    meaning: "bytes of each CPU's perf buffer with --transport perf alone, a power of two; resident",
 };
 
 const CONNECTIONS: Bound = Bound {
@@ -155,8 +164,9 @@ const SERIES_BYTES: Bound = Bound {
 };
 
 /// Every bound.
-pub const BOUNDS: [Bound; 16] = [
+pub const BOUNDS: [Bound; 17] = [
     RING,
+    PERF,
     CONNECTIONS,
     STREAMS,
     CONFIGURATIONS,
@@ -179,6 +189,7 @@ pub const BOUNDS: [Bound; 16] = [
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct BoundsTable {
     ring_bytes: Option<usize>,
+    perf_bytes: Option<usize>,
     tcp_connections: Option<usize>,
     streams: Option<usize>,
     configurations: Option<usize>,
@@ -202,6 +213,7 @@ impl BoundsTable {
     pub fn values(&self) -> [Option<usize>; BOUNDS.len()] {
         let Self {
             ring_bytes,
+            perf_bytes,
             tcp_connections,
             streams,
             configurations,
@@ -220,6 +232,7 @@ impl BoundsTable {
         } = *self;
         [
             ring_bytes,
+            perf_bytes,
             tcp_connections,
             streams,
             configurations,
@@ -244,6 +257,7 @@ impl BoundsTable {
         let or_default = |bound: Bound, value: Option<usize>| Some(value.unwrap_or(bound.default));
         Self {
             ring_bytes: or_default(RING, self.ring_bytes),
+            perf_bytes: or_default(PERF, self.perf_bytes),
             tcp_connections: or_default(CONNECTIONS, self.tcp_connections),
             streams: or_default(STREAMS, self.streams),
             configurations: or_default(CONFIGURATIONS, self.configurations),
@@ -290,24 +304,30 @@ impl BoundsTable {
     /// Those of the kernel's maps.
     ///
     /// # Errors
-    /// As [`BoundsTable::pipeline`], and where the ring's is no power of two.
+    /// As [`BoundsTable::pipeline`], and where the ring's or the perf buffer's is no power of two.
     pub fn of_kernel(&self) -> Result<Sizes, String> {
         let connections = within(CONNECTIONS, self.tcp_connections)?;
         let connections = u32::try_from(connections)
             .map_err(|_| format!("bounds.tcp-connections = {connections}: too many for the kernel"))?;
-        Ok(Sizes { ring_bytes: self.ring_bytes()?, connections })
+        Ok(Sizes { ring_bytes: self.ring_bytes()?, perf_bytes: self.perf_bytes()?, connections })
     }
 
     fn ring_bytes(&self) -> Result<u32, String> {
-        let bytes = within(RING, self.ring_bytes)?;
-        if !bytes.is_power_of_two() {
-            let next = bytes.next_power_of_two();
-            return Err(format!(
-                "bounds.ring-bytes = {bytes}: the kernel's ring is a power of two; the next is {next}"
-            ));
-        }
-        u32::try_from(bytes).map_err(|_| format!("bounds.ring-bytes = {bytes}: too large for the kernel"))
+        power_of_two(RING, self.ring_bytes, "the kernel's ring")
     }
+
+    fn perf_bytes(&self) -> Result<u32, String> {
+        power_of_two(PERF, self.perf_bytes, "a perf buffer")
+    }
+}
+
+fn power_of_two(bound: Bound, value: Option<usize>, what: &str) -> Result<u32, String> {
+    let (bytes, name) = (within(bound, value)?, bound.name);
+    if !bytes.is_power_of_two() {
+        let next = bytes.next_power_of_two();
+        return Err(format!("bounds.{name} = {bytes}: {what} is a power of two; the next is {next}"));
+    }
+    u32::try_from(bytes).map_err(|_| format!("bounds.{name} = {bytes}: too large for the kernel"))
 }
 
 fn within(bound: Bound, value: Option<usize>) -> Result<usize, String> {
@@ -339,6 +359,9 @@ mod tests {
         assert!(error.contains("bounds.streams = 0") && error.contains("1 to 65536"), "{error}");
         let error = table.ring_bytes().expect_err("no power of two");
         assert!(error.contains("524288"), "{error}");
+        let table = BoundsTable { perf_bytes: Some(300_000), ..BoundsTable::default() };
+        let error = table.of_kernel().expect_err("no power of two");
+        assert!(error.contains("bounds.perf-bytes") && error.contains("524288"), "{error}");
     }
 
     #[test]

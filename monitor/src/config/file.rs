@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::clock::Daemons;
 use crate::live::{Budget, Share, Waiting};
-use crate::probe::Hook;
+use crate::probe::{Hook, Transport};
 
 use super::{Align, BoundsTable, CONVENTIONAL_PORTS, Duration, InstanceName, Port, StreamTable};
 use crate::preload::{ConfigFrame, RequestTarget, RequestVersion};
@@ -47,6 +47,8 @@ pub struct RunOptions {
     pub port: Vec<Port>,
     /// Hook for what comes in.
     pub hook: Option<Hook>,
+    /// What carries records from the kernel.
+    pub transport: Option<Transport>,
     /// CPU of the real-time thread.
     pub cpu: Option<usize>,
     /// Its `SCHED_FIFO` priority.
@@ -124,6 +126,7 @@ impl RunOptions {
             self.port = CONVENTIONAL_PORTS.map(Port::Number).to_vec();
         }
         self.priority.get_or_insert(rt::Request::default().priority);
+        self.transport.get_or_insert_default();
         self.wait.get_or_insert_default();
         self.wait_cap.get_or_insert_default();
         self.budget.get_or_insert_default();
@@ -140,6 +143,7 @@ impl RunOptions {
             instance: given.instance.or(self.instance),
             port: either(given.port, self.port),
             hook: given.hook.or(self.hook),
+            transport: given.transport.or(self.transport),
             cpu: given.cpu.or(self.cpu),
             priority: given.priority.or(self.priority),
             wait: given.wait.or(self.wait),
@@ -184,6 +188,7 @@ mod tests {
             iface = ["eth1", "eth2"]
             instance = "east"
             port = [4712, "any"]
+            transport = "perf"
             cpu = 1
             priority = 60
             wait = "spin"
@@ -211,6 +216,7 @@ mod tests {
         assert_eq!(options.port, [Port::Number(4712), Port::Any]);
         assert_eq!((options.cpu, options.priority), (Some(1), Some(60)));
         assert!(options.allow_idle);
+        assert_eq!(options.transport, Some(Transport::Perf));
         assert_eq!(options.budget, Some(Budget::OFF));
         assert_eq!((options.wait, options.wait_cap), (Some(Waiting::Spin), "2.5%".parse().ok()));
         assert_eq!(options.bounds.of_kernel().map(|sizes| sizes.ring_bytes), Ok(8 << 20));
@@ -232,6 +238,7 @@ mod tests {
             ("cpu = \"one\"", "cpu"),
             ("json = true\ncpu = \"one\"", "line 2, column 7"),
             ("priority = 300", "line 1, column 12"),
+            ("transport = \"pigeon\"", "'pigeon'"),
             ("wait = \"doze\"", "'doze'"),
             ("wait-cap = \"ten\"", "'ten'"),
             ("wait-cap = 10", "wait-cap"),

@@ -109,6 +109,7 @@ impl RunOptions {
             instance,
             port,
             hook,
+            transport,
             cpu,
             priority,
             wait,
@@ -140,6 +141,7 @@ impl RunOptions {
             ("instance", instance.as_ref().map(|name| name.as_str().into())),
             ("port", Some(Value::Array(port.iter().copied().map(port_value).collect()))),
             ("hook", hook.map(|hook| hook.to_string().into())),
+            ("transport", transport.map(|transport| transport.to_string().into())),
             ("cpu", cpu.and_then(|cpu| i64::try_from(cpu).ok()).map(Value::from)),
             ("priority", priority.map(|priority| i64::from(priority).into())),
             ("wait", wait.map(|wait| wait.to_string().into())),
@@ -212,6 +214,7 @@ mod tests {
         iface = ["eth1", 'a"b\c']
         instance = "east"
         port = [4722, "any"]
+        transport = "perf"
         cpu = 1
         priority = 60
         wait = "spin"
@@ -236,6 +239,7 @@ mod tests {
         idcode = 7
         [bounds]
         ring-bytes = 8388608
+        perf-bytes = 524288
         streams = 100
         configurations = 7
         pmus = 8

@@ -10,7 +10,7 @@ use monitor_core::pipeline::Pipeline;
 
 use super::{Control, LiveOutlet, Loop, LoopCounts, Waits};
 use crate::{
-    reader::{LeftToBlock, ReaderError, Ring},
+    reader::{LeftToBlock, ReaderError, Source, Transport},
     rt,
     sys::{clock::monotonic_ns, usage::ThreadUsage},
 };
@@ -28,8 +28,8 @@ pub struct Outcome<O> {
     pub outlet: O,
     /// What the loop counted.
     pub counts: LoopCounts,
-    /// The ring, of which this thread was the reader.
-    pub ring: Ring,
+    /// What this thread was the reader of.
+    pub source: Source,
     /// What the host granted.
     pub rt: rt::Outcome,
     /// How it waited.
@@ -88,12 +88,16 @@ impl<O> Live<O> {
 ///
 /// # Errors
 /// Where a request is impossible (priority, CPU) or no thread can be had.
-pub fn spawn<O: LiveOutlet + Send + 'static>(
-    mut work: Loop<O>,
+pub fn spawn<O, T>(
+    mut work: Loop<O, T>,
     request: rt::Request,
     idle_allowed: bool,
     mut waits: Waits,
-) -> io::Result<Live<O>> {
+) -> io::Result<Live<O>>
+where
+    O: LiveOutlet + Send + 'static,
+    T: Transport + Into<Source> + Send + 'static,
+{
     request.check().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
     let control = Arc::clone(&work.control);
     let (ready, started) = std::sync::mpsc::sync_channel(1);
@@ -114,7 +118,8 @@ pub fn spawn<O: LiveOutlet + Send + 'static>(
             let counts = work.counts();
             let left_to_block = work.left_to_block();
             let Loop { ring, pipeline, outlet, .. } = work;
-            Outcome { pipeline, outlet, counts, ring, rt, waits, cpu_percent, left_to_block, failed }
+            let source = ring.into();
+            Outcome { pipeline, outlet, counts, source, rt, waits, cpu_percent, left_to_block, failed }
         })?;
     let (rt, waits, awake) =
         started.recv().map_err(|_| io::Error::other("the real-time thread ended before it began"))?;

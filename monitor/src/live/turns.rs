@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     clock::ClockMap,
-    reader::{Drained, LeftToBlock, ReaderError, Records, Ring},
+    reader::{Drained, LeftToBlock, ReaderError, Records, Ring, Transport},
     sys::clock::monotonic_ns,
 };
 
@@ -61,8 +61,8 @@ impl Clock for HostClock {
 }
 
 /// Everything that the real-time thread works with. Made before the thread becomes one.
-pub struct Loop<O> {
-    pub(super) ring: Ring,
+pub struct Loop<O, T = Ring> {
+    pub(super) ring: T,
     pub(super) records: Records,
     pub(super) pipeline: Pipeline,
     pub(super) outlet: O,
@@ -79,11 +79,11 @@ pub struct Loop<O> {
     watch: Watch,
 }
 
-impl<O: LiveOutlet> Loop<O> {
+impl<O: LiveOutlet, T: Transport> Loop<O, T> {
     /// Puts the parts together.
     #[must_use]
     pub fn new(
-        ring: Ring,
+        ring: T,
         records: Records,
         pipeline: Pipeline,
         outlet: O,
@@ -146,8 +146,8 @@ impl<O: LiveOutlet> Loop<O> {
 
     /// What was in the ring when it was told to stop; where the programs are detached, that is all.
     fn drain(&mut self) -> Result<(), ReaderError> {
-        let end = self.ring.produced();
-        while !self.ring.is_past(end) {
+        self.ring.mark_end();
+        while !self.ring.is_past_end() {
             if self.turn() == 0 {
                 self.watch.waits();
                 self.ring.sleep(&[], 0)?;

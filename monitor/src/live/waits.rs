@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 
 use super::{Control, Share};
 use crate::{
-    reader::{LeftToBlock, Plan, Predictor, ReaderError, Ring, Sleep},
+    reader::{LeftToBlock, Plan, Predictor, ReaderError, Sleep, Transport},
     rt,
     sys::{
         clock::monotonic_ns,
@@ -133,7 +133,7 @@ impl Waiter {
     ///
     /// # Errors
     /// What ppoll says.
-    pub(super) fn wait(&mut self, ring: &mut Ring, control: &Control) -> Result<(), ReaderError> {
+    pub(super) fn wait(&mut self, ring: &mut impl Transport, control: &Control) -> Result<(), ReaderError> {
         let now = monotonic_ns();
         let longest = now + LONGEST_NS;
         let plan = match (self.waiting, &mut self.predictor) {
@@ -151,7 +151,7 @@ impl Waiter {
 
     fn sleep(
         &mut self,
-        ring: &mut Ring,
+        ring: &mut impl Transport,
         control: &Control,
         now: u64,
         until: u64,
@@ -171,7 +171,7 @@ impl Waiter {
 }
 
 /// Looks without sleeping until there is a record, the time is over, or the thread is to end.
-fn look(ring: &Ring, control: &Control, until: u64) {
+fn look(ring: &impl Transport, control: &Control, until: u64) {
     while !ring.has_records() && !control.stopping() && monotonic_ns() < until {
         hint::spin_loop();
     }

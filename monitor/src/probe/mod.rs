@@ -17,6 +17,7 @@ pub mod pins;
 mod selftest;
 mod served;
 mod streams;
+mod transport;
 mod trial;
 mod xdp;
 
@@ -26,7 +27,8 @@ pub use error::ProbeError;
 pub use hook::Hook;
 pub use interface::Interface;
 pub use kernel::Kernel;
-pub use load::{Matching, Options, Probe, Sizes};
+pub use load::{Matching, Options, PERF_BYTES, Probe, Sizes};
 pub use selftest::SelfTest;
 pub use served::{Served, serving};
+pub use transport::Transport;
 pub use trial::{Subject, Trial};

@@ -1,18 +1,22 @@
-//! From the kernel's ring to records: the mapped ring, the sleep that no record is lost in, when to sleep, and the
-//! putting together of packets that came in parts.
+//! From the kernel's ring to records: the mapped ring, or perf buffers in its place, the sleep that no record is lost in,
+//! when to sleep, and the putting together of packets that came in parts.
 
 mod assembly;
 mod interfaces;
+mod perf;
 mod predict;
 mod protocol;
 mod records;
 mod ring;
+mod transport;
 mod view;
 
 pub use interfaces::Interfaces;
+pub use perf::{Perf, PerfEvents};
 pub use predict::{LeftToBlock, Plan, Predictor};
 pub use records::Records;
 pub use ring::{Drained, Ring, Sleep};
+pub use transport::{Source, Transport};
 pub use view::{RingState, RingView};
 
 /// Why the ring cannot be read.
@@ -28,6 +32,22 @@ pub enum ReaderError {
         /// What the kernel said.
         source: std::io::Error,
     },
+    /// An event of the perf buffer cannot be had.
+    #[error(
+        "cannot {what} on CPU {cpu}: {source}; the perf buffer takes CAP_PERFMON and `sysctl kernel.perf_event_paranoid` \
+         of at most 2, --transport ring does not"
+    )]
+    PerfEvent {
+        /// What was tried.
+        what: &'static str,
+        /// Where.
+        cpu: usize,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+    /// The CPUs of this host are not known, or none of them is online.
+    #[error("cannot tell this host's CPUs for the perf buffer: {0}; mount /sys, or use --transport ring")]
+    Cpus(std::io::Error),
     /// Waiting failed.
     #[error("cannot wait for the ring: {0}")]
     Wait(#[from] std::io::Error),

@@ -73,21 +73,34 @@ pub(super) fn give_back(shared: &impl Shared, position: u64) {
 
 /// Sleeps by `poll`, unless there is a record behind `position` after all; then gives none. `number` is that of no sleep
 /// before.
-///
-/// The flag goes up first, then a full fence, then one more look. The probe does the mirror image: submits (an atomic
-/// exchange, a full barrier), then looks at the flag. Whatever the interleaving, one of the two sees what the other wrote:
-/// either the look finds the record, or the probe finds the flag and wakes. The flag comes down after the sleep.
 pub(super) fn sleep<T>(
     shared: &impl Shared,
     position: u64,
     number: u64,
     poll: impl FnOnce() -> T,
 ) -> Option<T> {
+    let fence = |order| shared.fence(order);
+    sleep_unless(&shared.sleeping(), fence, number, || produced(shared) > position, poll)
+}
+
+/// The same where it is another's business how records are looked for.
+///
+/// The flag goes up first, then a full fence, then one more look. The probe does the mirror image: submits, a full barrier
+/// (the ring's atomic exchange; for a perf buffer an atomic addition), then looks at the flag. Whatever the interleaving,
+/// one of the two sees what the other wrote: either the look finds the record, or the probe finds the flag and wakes. The
+/// flag comes down after the sleep.
+pub(super) fn sleep_unless<T>(
+    flag: &impl Word<u64>,
+    fence: impl FnOnce(Ordering),
+    number: u64,
+    has_records: impl FnOnce() -> bool,
+    poll: impl FnOnce() -> T,
+) -> Option<T> {
     // Relaxed, both: the fence orders the first against the look, and the flag carries nothing but itself.
-    shared.sleeping().store(number, Ordering::Relaxed);
-    // Pairs with the xchg in bpf_ringbuf_commit.
-    shared.fence(Ordering::SeqCst);
-    let slept = (produced(shared) <= position).then(poll);
-    shared.sleeping().store(0, Ordering::Relaxed);
+    flag.store(number, Ordering::Relaxed);
+    // Pairs with the xchg in bpf_ringbuf_commit, and with the barrier of monitor-ebpf's perf::wake.
+    fence(Ordering::SeqCst);
+    let slept = (!has_records()).then(poll);
+    flag.store(0, Ordering::Relaxed);
     slept
 }

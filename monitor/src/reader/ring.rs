@@ -76,6 +76,8 @@ pub struct Ring {
     page: Mapping,
     mask: u64,
     position: u64,
+    /// Where the producer was when the end was marked.
+    end: u64,
     sleeps: u64,
     busy_heads: u64,
 }
@@ -102,6 +104,7 @@ impl Ring {
             page,
             mask: bytes as u64 - 1,
             position: 0,
+            end: 0,
             sleeps: 0,
             busy_heads: 0,
         };
@@ -188,10 +191,15 @@ impl Ring {
         protocol::produced(self)
     }
 
-    /// Whether everything before a position of the producer's has been taken.
+    /// Marks the end of what there is now.
+    pub fn mark_end(&mut self) {
+        self.end = self.produced();
+    }
+
+    /// Whether everything before that mark has been taken.
     #[must_use]
-    pub const fn is_past(&self, position: u64) -> bool {
-        self.position >= position
+    pub const fn is_past_end(&self) -> bool {
+        self.position >= self.end
     }
 
     /// Records between the reader and the producer: those that are not thrown away.

@@ -13,6 +13,7 @@ mod notices;
 mod outlet;
 mod source;
 mod totals;
+mod work;
 
 use std::{
     collections::HashMap,
@@ -38,15 +39,15 @@ use crate::{
     config::{StreamName, StreamRules},
     hub::{
         Fanout, Hub, InterfaceNames, OnEnd, Registry, Summary, is_closed,
-        queue::{self, QueueBounds, QueueSender},
+        queue::{self, QueueBounds},
     },
-    live::{Board, Budget, Control, Loop, LoopCounts, Waits},
+    live::{Board, Budget, Control, LoopCounts, Waits},
     netns::{self, LinkWatch, Netns, Promiscuous},
     probe::{
-        Drops, Hook, Interface, Kernel, Matching, Options, Probe, ProbeError, SelfTest, Sizes,
+        Drops, Hook, Interface, Kernel, Matching, Options, Probe, ProbeError, SelfTest, Sizes, Transport,
         pins::{PinError, Pinned},
     },
-    reader::{Interfaces, ReaderError, Records, Ring},
+    reader::{self, Interfaces, ReaderError, Records},
     rt,
     sink::Sink,
     sys::clock::monotonic_ns,
@@ -61,6 +62,7 @@ use links::Watching;
 use losses::Losses;
 pub use notices::Notices;
 use source::{Instance, Source};
+use work::{Parts, Work};
 
 /// After detaching, a program that was running on another CPU is given this long to submit its record.
 const LAST_RECORDS: Duration = Duration::from_millis(5);
@@ -98,6 +100,8 @@ pub struct Plan {
     pub hook: Hook,
     /// Ports to match.
     pub ports: Ports,
+    /// What carries records to the reader.
+    pub transport: Transport,
     /// How large the kernel's maps are.
     pub sizes: Sizes,
     /// Whether to take in what is addressed to others.
@@ -149,7 +153,7 @@ pub struct Session {
     hook: Hook,
     interfaces: Vec<Interface>,
     kernel: Arc<Kernel>,
-    work: Loop<QueueSender>,
+    work: Work,
     receiver: queue::QueueReceiver,
     fanout: Fanout,
     clock: Arc<ClockMap>,
@@ -186,15 +190,24 @@ impl Session {
             Ports::Any => Matching::AnyPort,
             Ports::Set(ports) => Matching::Ports(ports.clone()),
         };
-        let mut probe =
-            Probe::load(&Options { hook: plan.hook, matching, sizes: plan.sizes, drops: plan.drops })?;
+        let mut probe = Probe::load(&Options {
+            hook: plan.hook,
+            matching,
+            transport: plan.transport,
+            sizes: plan.sizes,
+            drops: plan.drops,
+        })?;
         if let SelfTest::Skipped(reason) = probe.self_test()? {
             notices.say(format!("the self-test of the kernel stamps was skipped: {reason}"));
         }
         probe.warnings().iter().for_each(|warning| notices.say(warning.clone()));
         let drops = probe.take_drops();
         let kernel = Arc::clone(probe.kernel());
-        let source = Source::Own(Box::new(probe));
+        let read = match probe.perf_events()? {
+            Some(events) => work::perf(&kernel, events, plan.sizes.perf_bytes, &notices)?,
+            None => work::ring(&kernel)?,
+        };
+        let source = (Source::Own(Box::new(probe)), read);
         let mut session =
             Self::assemble(source, interfaces, kernel, &plan.ports, &plan.reading, sinks, notices)?;
         session.hook = plan.hook;
@@ -231,14 +244,15 @@ impl Session {
             Matching::AnyPort => Ports::Any,
             Matching::Ports(ports) => Ports::Set(ports),
         };
-        let source = Source::Pinned(Box::new(Instance { followed, record, _lock: lock }));
+        let read = work::ring(&kernel)?;
+        let source = (Source::Pinned(Box::new(Instance { followed, record, _lock: lock })), read);
         let mut session = Self::assemble(source, interfaces, kernel, &ports, reading, sinks, notices)?;
         session.hook = hook;
         Ok(session)
     }
 
     fn assemble(
-        source: Source,
+        (source, read): (Source, reader::Source),
         interfaces: Vec<Interface>,
         kernel: Arc<Kernel>,
         ports: &Ports,
@@ -247,7 +261,6 @@ impl Session {
         notices: Notices,
     ) -> Result<Self, SessionError> {
         let system = |what| move |source| SessionError::System { what, source };
-        let ring = Ring::map(kernel.ring(), kernel.ring_bytes()?, kernel.reader_page())?;
         let known = known_to_the_ring(&interfaces, &kernel)?;
         let records = Records::new(known.clone());
         let discovery = Discovery::new(ports, &interfaces);
@@ -266,7 +279,7 @@ impl Session {
         let clock = Arc::new(ClockMap::new(&measured));
         let control = Arc::new(Control::new().map_err(system("making an eventfd"))?);
         let board = Arc::new(Board::default());
-        let before = ring.taken_before();
+        let before = read.taken_before();
         let StreamRules { rules, names } = reading.streams.clone();
         let mut pipeline = Pipeline::with_rules(ports.clone(), &reading.bounds, rules);
         if let Some(wait) = reading.align {
@@ -277,10 +290,18 @@ impl Session {
             pipeline.preload(preload);
         }
         let (requests, answers) = Requests::new(requests);
-        let work =
-            Loop::new(ring, records, pipeline, outlet, Arc::clone(&clock), control, Arc::clone(&board))
-                .with_answers(answers)
-                .with_budget(reading.budget);
+        let (shared_clock, shared_board, budget) = (Arc::clone(&clock), Arc::clone(&board), reading.budget);
+        let parts = Parts {
+            records,
+            pipeline,
+            outlet,
+            clock: shared_clock,
+            control,
+            board: shared_board,
+            answers,
+            budget,
+        };
+        let work = Work::new(read, parts);
         let here = Arc::new(Netns::current()?);
         let waits = choice::settle(reading.waits.clone(), &reading.rt, &interfaces, here.inode());
         Ok(Self {
@@ -369,7 +390,8 @@ impl Session {
         let drops = DropWatch::start(self.drops, &interfaces, &kernel, &clock)
             .map_err(system("starting the reader of drops"))?;
         let begun = monotonic_ns();
-        let live = crate::live::spawn(work, self.request, self.idle_allowed, waits)
+        let live = work
+            .spawn(self.request, self.idle_allowed, waits)
             .map_err(system("starting the real-time thread"))?;
         started(live.rt(), live.waits());
         let names = interfaces.iter().map(|one| (one.id, one.name.clone()));
@@ -439,7 +461,7 @@ impl Session {
         summary.host = losses.finish(&notices);
         drops.map_or(Ok(()), |drops| drops.finish(&mut summary))?;
         let sinks = fanout.counts().collect::<Vec<_>>();
-        let (packets, pending) = totals::settled(&kernel, &outcome.ring)?;
+        let (packets, pending) = totals::settled(&kernel, &outcome.source)?;
         let turns = LoopCounts { pending, ..outcome.counts };
         totals::fill(&mut summary.counters, &packets, &turns, &before, &lanes, &sinks);
         summary.settle();

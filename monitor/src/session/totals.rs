@@ -13,7 +13,7 @@ use crate::{
     },
     live::{Board, Budget, LoopCounts, Outcome},
     probe::{Kernel, ProbeError},
-    reader::{self, Ring},
+    reader::{self, Source},
 };
 
 /// How often the counters of a running system are read again where they do not add up yet.
@@ -46,12 +46,12 @@ pub(super) fn so_far(kernel: &Kernel, before: &Taken, board: &Board) -> Option<C
     counters
 }
 
-/// The kernel's counters and the records left in the ring, read so that they belong together: programs that stay
+/// The kernel's counters and the records left unread, read so that they belong together: programs that stay
 /// attached go on meanwhile.
-pub(super) fn settled(kernel: &Kernel, ring: &Ring) -> Result<(KernelCounts, u64), ProbeError> {
+pub(super) fn settled(kernel: &Kernel, source: &Source) -> Result<(KernelCounts, u64), ProbeError> {
     let mut before = kernel.counters()?;
     loop {
-        let pending = ring.pending();
+        let pending = source.pending();
         let after = kernel.counters()?;
         if after == before {
             return Ok((after, pending));

@@ -1,12 +1,15 @@
-//! Pinned BPF objects as plain descriptors, for what the kernel says of them under `/proc/self/fdinfo`.
+//! Pinned BPF objects as plain descriptors, for what the kernel says of them under `/proc/self/fdinfo`; and descriptors
+//! as elements of a map.
 #![expect(unsafe_code, reason = "bpf(2) has no wrapper in libc")]
 
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+/// `BPF_MAP_UPDATE_ELEM` of include/uapi/linux/bpf.h.
+const MAP_UPDATE_ELEM: libc::c_int = 2;
 /// `BPF_OBJ_GET` of include/uapi/linux/bpf.h.
 const OBJ_GET: libc::c_int = 7;
 /// `BPF_PROG_QUERY`.
@@ -38,6 +41,36 @@ struct Attributes {
     pathname: u64,
     bpf_fd: u32,
     file_flags: u32,
+}
+
+/// The part of `union bpf_attr` that `BPF_MAP_UPDATE_ELEM` reads.
+#[repr(C)]
+struct Element {
+    map_fd: u32,
+    padding: u32,
+    key: u64,
+    value: u64,
+    flags: u64,
+}
+
+/// Puts a descriptor into a map of descriptors, at a place. It stays there until the map's own descriptor is closed.
+///
+/// # Errors
+/// What bpf(2) says: `E2BIG` for a place behind the map's end, `EINVAL` for a descriptor of the wrong kind.
+pub fn put_descriptor(map: BorrowedFd<'_>, place: u32, fd: BorrowedFd<'_>) -> io::Result<()> {
+    let (map_fd, value) = (map.as_raw_fd().cast_unsigned(), fd.as_raw_fd().cast_unsigned());
+    let element = Element {
+        map_fd,
+        padding: 0,
+        key: (&raw const place) as u64,
+        value: (&raw const value) as u64,
+        flags: 0,
+    };
+    // SAFETY: the attributes, and the key and value of four bytes each that they point to, live through the call, which
+    // only reads them.
+    let result =
+        unsafe { libc::syscall(libc::SYS_bpf, MAP_UPDATE_ELEM, &raw const element, size_of::<Element>()) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// Opens what is pinned at a path: a map, a program or a link.

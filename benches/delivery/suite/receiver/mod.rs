@@ -7,6 +7,7 @@ mod socket;
 mod tpacket;
 
 use monitor::live::{Share, Waiting};
+use monitor::probe::Transport;
 use monitor::rt;
 use monitor::sys::tpacket::Version;
 
@@ -29,6 +30,8 @@ pub(crate) enum Receiver {
     Block,
     /// The BPF ring, waiting by `spin`
     Spin,
+    /// The perf buffer in the ring's place, waiting by `predict`
+    Perf,
     /// A packet socket, `recvmsg` with `SO_TIMESTAMPNS`
     Recvmsg,
     /// A packet socket's `TPACKET_V2` ring, `poll`
@@ -45,6 +48,7 @@ impl Receiver {
             Self::Predict => "ring, predict",
             Self::Block => "ring, block",
             Self::Spin => "ring, spin",
+            Self::Perf => "perf buffer, predict",
             Self::Recvmsg => "AF_PACKET recvmsg",
             Self::V2Poll => "TPACKET_V2, poll",
             Self::V2Predict => "TPACKET_V2, timed wait",
@@ -60,9 +64,10 @@ impl Receiver {
             Self::V2Predict => ring(Version::V2, true),
             Self::V3 => ring(Version::V3 { block_timeout_ms: BLOCK_TIMEOUT_MS }, false),
             Self::Recvmsg => recvmsg::open(scene),
-            Self::Predict => ring::open(scene, Waiting::Predict),
-            Self::Block => ring::open(scene, Waiting::Block),
-            Self::Spin => ring::open(scene, Waiting::Spin),
+            Self::Predict => ring::open(scene, Transport::Ring, Waiting::Predict),
+            Self::Block => ring::open(scene, Transport::Ring, Waiting::Block),
+            Self::Spin => ring::open(scene, Transport::Ring, Waiting::Spin),
+            Self::Perf => ring::open(scene, Transport::Perf, Waiting::Predict),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The product's own way: the programs at tc, the BPF ring, the live loop as `run` starts it, with the bench in place of the
+//! The product's own way: the programs at tc, the BPF ring or the perf buffer, the live loop as `run` starts it, with the bench in place of the
 //! queue to the outputs.
 
 use std::sync::Arc;
@@ -6,8 +6,8 @@ use std::thread::{self, JoinHandle};
 
 use monitor::clock::{self, ClockMap};
 use monitor::live::{self, Board, Control, Live, LiveOutlet, Loop, Snapshot, Waiting, Waits};
-use monitor::probe::{Hook, Interface, Matching, Options, Probe, Sizes};
-use monitor::reader::{Interfaces, Records, Ring};
+use monitor::probe::{Hook, Interface, Matching, Options, Probe, Sizes, Transport};
+use monitor::reader::{Interfaces, Perf, Records, Ring, Source};
 use monitor::sys::sleep;
 use monitor_core::event::{Class, Event, EventKind, Outlet, QueueCounts, Stage};
 use monitor_core::packet::InterfaceId;
@@ -19,7 +19,7 @@ use crate::suite::meter::Meter;
 use crate::suite::scene::Scene;
 use crate::suite::traffic::PORT;
 
-/// The ring's usual size is more than the frames of a block take; the least that is.
+/// The ring's usual size, more than the frames of a block take.
 const RING_BYTES: u32 = 4 << 20;
 
 /// Idle states are left as they are for every receiver: here as for the packet sockets.
@@ -29,49 +29,69 @@ struct Attached {
     probe: Probe,
     interface: Interface,
     waiting: Waiting,
+    sizes: Sizes,
 }
 
-pub(super) fn open(scene: &Scene, waiting: Waiting) -> Box<dyn Opened> {
+pub(super) fn open(scene: &Scene, transport: Transport, waiting: Waiting) -> Box<dyn Opened> {
     let matching = Matching::Ports(vec![PORT]);
-    let options = Options { hook: Hook::Tc, matching, sizes: Sizes::of_ring(RING_BYTES), drops: false };
+    let sizes = Sizes::of_ring(RING_BYTES);
+    let options = Options { hook: Hook::Tc, matching, transport, sizes, drops: false };
     let mut probe = Probe::load(&options).unwrap_or_else(|error| panic!("{error}"));
     let (netns, name) = scene.monitored();
     let interface = Interface::find(&netns, name, InterfaceId(0)).unwrap_or_else(|error| panic!("{error}"));
     probe.attach(&interface).unwrap_or_else(|error| panic!("{error}"));
-    Box::new(Attached { probe, interface, waiting })
+    Box::new(Attached { probe, interface, waiting, sizes })
 }
 
 impl Opened for Attached {
     fn start(self: Box<Self>, task: &Task) -> Box<dyn Running> {
-        let Self { probe, interface, waiting } = *self;
-        let kernel = probe.kernel();
+        let probe = self.probe;
+        let events = probe.perf_events().unwrap_or_else(|error| panic!("{error}"));
+        let kernel = Arc::clone(probe.kernel());
+        let reading = (probe, self.interface, self.waiting);
+        if let Some(events) = events {
+            let perf = Perf::open(events, self.sizes.perf_bytes as usize, kernel.reader_page()).unwrap();
+            return read(perf, reading, task);
+        }
         let ring = Ring::map(kernel.ring(), kernel.ring_bytes().unwrap(), kernel.reader_page()).unwrap();
-        let records = Records::new(Interfaces::new([(interface.key, interface.id)]));
-        let pipeline = Pipeline::new(Ports::Set(vec![PORT]), &Bounds::default());
-        let measured = clock::measure();
-        let clock = Arc::new(ClockMap::new(&measured));
-        let outlet = MeterOutlet {
-            meter: Meter::new(task.span, task.frames),
-            offset: clock.offset_ns(),
-            unstamped: 0,
-            taken: 0,
-        };
-        let (control, board) = (Arc::new(Control::new().unwrap()), Arc::new(Board::default()));
-        let work = Loop::new(ring, records, pipeline, outlet, clock, control, Arc::clone(&board));
-        let waits = Waits { waiting, cap: task.cap, keep_to: None, refused: None };
-        let live = live::spawn(work, task.request(), IDLE_ALLOWED, waits).unwrap();
-        demand(live.rt());
-        assert_eq!(live.waits().refused, None);
-        let span = task.span;
-        let watch = thread::spawn(move || {
-            let read_at = |instant| {
-                sleep::until(instant).unwrap();
-                board.read()
-            };
-            [read_at(span.from), read_at(span.until)]
-        });
-        Box::new(Reading { probe, live, watch })
+        read(ring, reading, task)
     }
+}
+
+/// Starts the live loop over a transport.
+fn read<T>(
+    transport: T,
+    (probe, interface, waiting): (Probe, Interface, Waiting),
+    task: &Task,
+) -> Box<dyn Running>
+where
+    T: monitor::reader::Transport + Into<Source> + Send + 'static,
+{
+    let records = Records::new(Interfaces::new([(interface.key, interface.id)]));
+    let pipeline = Pipeline::new(Ports::Set(vec![PORT]), &Bounds::default());
+    let measured = clock::measure();
+    let clock = Arc::new(ClockMap::new(&measured));
+    let outlet = MeterOutlet {
+        meter: Meter::new(task.span, task.frames),
+        offset: clock.offset_ns(),
+        unstamped: 0,
+        taken: 0,
+    };
+    let (control, board) = (Arc::new(Control::new().unwrap()), Arc::new(Board::default()));
+    let work = Loop::new(transport, records, pipeline, outlet, clock, control, Arc::clone(&board));
+    let waits = Waits { waiting, cap: task.cap, keep_to: None, refused: None };
+    let live = live::spawn(work, task.request(), IDLE_ALLOWED, waits).unwrap();
+    demand(live.rt());
+    assert_eq!(live.waits().refused, None);
+    let span = task.span;
+    let watch = thread::spawn(move || {
+        let read_at = |instant| {
+            sleep::until(instant).unwrap();
+            board.read()
+        };
+        [read_at(span.from), read_at(span.until)]
+    });
+    Box::new(Reading { probe, live, watch })
 }
 
 struct Reading {
