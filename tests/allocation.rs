@@ -24,7 +24,8 @@ use monitor::clock::{self, ClockMap};
 use monitor::hub::queue::{self, QueueBounds, Woken};
 use monitor::live::{Board, Control, Loop, Snapshot};
 use monitor::netns::Pair;
-use monitor::reader::{Interfaces, Records};
+use monitor::probe::{Attachment, Options, PERF_BYTES, Probe};
+use monitor::reader::{Interfaces, Records, Transport};
 use monitor_core::event::{Class, Classes, UndecodedReason};
 use monitor_core::flow::FlowBounds;
 use monitor_core::pipeline::{Bounds, Pipeline, Ports};
@@ -70,7 +71,19 @@ fn main() -> ExitCode {
     let live = &[Need::Bpf, Need::Veth, Need::Iproute];
     let trials = vec![
         trial("allocations_are_counted", &[], allocations_are_counted),
-        trial("the_loop_allocates_nothing", live, the_loop_allocates_nothing),
+        trial("the_loop_allocates_nothing", live, || {
+            let pair = addressed_pair();
+            let probed = Probed::on(&pair);
+            let ring = probed.ring();
+            the_loop_allocates_nothing(pair, probed, ring);
+        }),
+        trial("the_loop_over_perf_allocates_nothing", live, || {
+            let pair = addressed_pair();
+            let options = Options { transport: monitor::probe::Transport::Perf, ..probed::options() };
+            let probed = Probed::with(Probe::load(&options).unwrap(), Attachment::Best, &pair);
+            let perf = probed.perf(PERF_BYTES as usize);
+            the_loop_allocates_nothing(pair, probed, perf);
+        }),
     ];
     run(&arguments, trials).exit_code()
 }
@@ -102,14 +115,12 @@ const BOUNDS: Bounds = Bounds {
 const PMUS: u16 = 60;
 const FRAMES: u64 = 30;
 
-fn the_loop_allocates_nothing() {
-    let mut pair = addressed_pair();
-    let mut probed = Probed::on(&pair);
+fn the_loop_allocates_nothing<T: Transport + Send>(mut pair: Pair, mut probed: Probed, transport: T) {
     let (control, board) = (Arc::new(Control::new().unwrap()), Arc::new(Board::default()));
     let wants = Class::ALL.into_iter().fold(Classes::NONE, Classes::with);
     let (outlet, mut receiver) = queue::channel(&QueueBounds::default(), wants).unwrap();
     let mut work = Loop::new(
-        probed.ring(),
+        transport,
         Records::new(Interfaces::new([(probed.interface.key, probed.interface.id)])),
         Pipeline::new(Ports::Set(vec![PORT, TCP_PORT]), &BOUNDS),
         outlet,

@@ -2,37 +2,42 @@
 
 use libtest_mimic::Trial;
 
-use crate::harness::{Monitor, ring_of};
+use crate::harness::{Monitor, configuration};
 use crate::support::{Need, trial};
 use crate::wire::{Pmu, datagram, datagram_to, quiet_pair, sender};
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![trial("what_the_ring_refuses_is_what_is_missing", &[Need::Bpf, Need::Veth], flood)]
+    const NEEDS: &[Need] = &[Need::Bpf, Need::Veth];
+    vec![
+        trial("what_the_ring_refuses_is_what_is_missing", NEEDS, || flood("ring", 2_000)),
+        // There is a buffer for each CPU: more frames than two of them hold.
+        trial("what_the_perf_buffer_refuses_is_what_is_missing", NEEDS, || flood("perf", 4_000)),
+    ]
 }
 
-fn flood() {
+/// Sends more frames than a transport holds, while nobody reads.
+fn flood(transport: &str, frames: u64) {
     const ROUNDS: u64 = 3;
-    /// More than the ring holds.
-    const FRAMES: u64 = 2_000;
-    let small = ring_of(256 << 10);
+    let small = configuration("[bounds]\nring-bytes = 262144\nperf-bytes = 262144\n");
     let mut pair = quiet_pair();
-    let mut running = Monitor::on(&pair).configured(&small).start().attached();
+    let monitor = Monitor::on(&pair).configured(&small).args(["--transport", transport]);
+    let mut running = monitor.start().attached();
     let (wire, mut pmu) = (sender(&mut pair.stations), Pmu::new(7));
     wire.send(&datagram(&pmu.config())).unwrap();
     running.counted("records.delivered", 1);
     for round in 1..=ROUNDS {
         running.freeze();
-        for _ in 0..FRAMES {
+        for _ in 0..frames {
             wire.send(&datagram(&pmu.data())).unwrap();
             wire.send(&datagram_to(9, b"for somebody else")).unwrap();
         }
         running.signal("CONT");
-        running.counted("packets.seen", 1 + round * 2 * FRAMES);
+        running.counted("packets.seen", 1 + round * 2 * frames);
     }
     let report = running.stop().adds_up();
-    let sent = 1 + ROUNDS * FRAMES;
+    let sent = 1 + ROUNDS * frames;
     let ([others, submitted], refused) = (report.others_and_ours(), report.packets("ring_full"));
-    assert_eq!(others, ROUNDS * FRAMES);
+    assert_eq!(others, ROUNDS * frames);
     assert_eq!(submitted + refused, sent);
     assert!(refused > 0 && submitted > ROUNDS, "{submitted} submitted, {refused} refused");
     assert_eq!(report.count("frames.decoded"), submitted);

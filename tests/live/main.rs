@@ -27,6 +27,7 @@ mod overruns;
 #[path = "../support/packets.rs"]
 #[expect(dead_code, reason = "benches need other kinds of packet")]
 mod packets;
+mod perf;
 mod probed;
 mod pyc37;
 mod reattach;
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
         replay::trials(),
         losses::trials(),
         drops::trials(),
+        perf::trials(),
         pyc37::trials(),
         simulated::trials(),
         simulated_tcp::trials(),

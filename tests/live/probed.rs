@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use monitor::netns::{End, Pair};
 use monitor::probe::{Attachment, Hook, Interface, Matching, Options, Probe, Sizes, Transport};
-use monitor::reader::Ring;
+use monitor::reader::{Perf, Ring};
 use monitor_common::PacketCounters;
 use monitor_core::packet::InterfaceId;
 
@@ -45,9 +45,20 @@ impl Probed {
         Ring::map(kernel.ring(), kernel.ring_bytes().unwrap(), kernel.reader_page()).unwrap()
     }
 
+    /// The perf buffers, of a probe that was loaded with them.
+    pub(crate) fn perf(&self, bytes: usize) -> Perf {
+        perf_of(&self.probe, bytes)
+    }
+
     pub(crate) fn counters(&self) -> PacketCounters {
         self.probe.kernel().counters().unwrap()
     }
+}
+
+/// The perf buffers of a probe, of so many bytes for each CPU.
+pub(crate) fn perf_of(probe: &Probe, bytes: usize) -> Perf {
+    let events = probe.perf_events().unwrap().expect("loaded with the perf buffer");
+    Perf::open(events, bytes, probe.kernel().reader_page()).unwrap()
 }
 
 fn found(end: &End) -> Interface {

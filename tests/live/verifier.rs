@@ -21,9 +21,10 @@ const LIMIT: u32 = 1_000_000;
 const MOST: u32 = LIMIT * 3 / 4;
 
 fn no_program_is_near_the_verifiers_limit() {
-    for hook in ["tc", "xdp"] {
+    for (hook, transport) in [("tc", "ring"), ("xdp", "ring"), ("tc", "perf"), ("xdp", "perf")] {
         let pair = quiet_pair();
-        let running = Monitor::on(&pair).args(["--hook", hook]).start().attached();
+        let arguments = ["--hook", hook, "--transport", transport];
+        let running = Monitor::on(&pair).args(arguments).start().attached();
         let held = programs(&running);
         let own = loaded_programs().map_while(Result::ok).filter(|program| held.contains(&program.id()));
         let looked_at: Vec<_> = own
@@ -33,7 +34,7 @@ fn no_program_is_near_the_verifiers_limit() {
                 Some((name, program.verified_instruction_count()?))
             })
             .collect();
-        assert!(looked_at.iter().all(|&(_, instructions)| instructions < MOST), "{looked_at:?}");
+        assert!(looked_at.iter().all(|&(_, instructions)| instructions < MOST), "{transport}: {looked_at:?}");
         running.stop().adds_up();
     }
 }

@@ -8,11 +8,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
-use monitor::reader::{Ring, Sleep};
+use monitor::netns::Pair;
+use monitor::probe::Transport::Perf as PERF;
+use monitor::probe::{Attachment, Options, PERF_BYTES, Probe};
+use monitor::reader::{Perf, Ring, Sleep, Transport};
 use monitor::sys::sched::{affinity, set_affinity};
 
 use crate::harness::until;
-use crate::probed::Probed;
+use crate::probed::{Probed, options};
 use crate::support::{Need, trial};
 use crate::wire::{Pmu, datagram, quiet_pair, sender};
 
@@ -20,8 +23,20 @@ pub(crate) fn trials() -> Vec<Trial> {
     const NEEDS: &[Need] = &[Need::Bpf, Need::Veth];
     vec![
         trial("nobody_wakes_a_reader_that_is_awake", NEEDS, nobody_wakes_a_reader_that_is_awake),
-        trial("each_sleep_is_ended_by_one_wake_up", NEEDS, each_sleep_is_ended_by_one_wake_up),
-        trial("no_wake_up_is_lost", NEEDS, no_wake_up_is_lost),
+        trial("each_sleep_is_ended_by_one_wake_up", NEEDS, || by_ring(each_sleep_is_ended_by_one_wake_up)),
+        trial("each_sleep_is_ended_by_one_wake_up_by_perf", NEEDS, || {
+            by_perf(each_sleep_is_ended_by_one_wake_up)
+        }),
+        trial("no_wake_up_is_lost", NEEDS, || {
+            by_ring(|pair, probed, ring| {
+                no_wake_up_is_lost(pair, probed, ring, 100_000);
+            })
+        }),
+        trial("no_wake_up_is_lost_by_perf", NEEDS, || {
+            by_perf(|pair, probed, perf| {
+                no_wake_up_is_lost(pair, probed, perf, 50_000);
+            })
+        }),
     ]
 }
 
@@ -48,9 +63,24 @@ fn nobody_wakes_a_reader_that_is_awake() {
     assert_eq!(ring.sleeps(), 0);
 }
 
+fn by_ring(test: impl FnOnce(&mut Pair, &Probed, Ring)) {
+    let mut pair = quiet_pair();
+    let probed = Probed::on(&pair);
+    let ring = probed.ring();
+    test(&mut pair, &probed, ring);
+}
+
+fn by_perf(test: impl FnOnce(&mut Pair, &Probed, Perf)) {
+    let mut pair = quiet_pair();
+    let probe = Probe::load(&Options { transport: PERF, ..options() }).unwrap();
+    let probed = Probed::with(probe, Attachment::Best, &pair);
+    let perf = probed.perf(PERF_BYTES as usize);
+    test(&mut pair, &probed, perf);
+}
+
 /// Reads what there is and gives the room back.
-fn take(ring: &mut Ring) -> u64 {
-    let drained = ring.drain(usize::MAX, |_| {});
+fn take(ring: &mut impl Transport) -> u64 {
+    let drained = ring.drain_while(usize::MAX, |_| true);
     ring.commit(&ring.taken_before());
     assert_eq!(drained.discarded, 0);
     drained.delivered
@@ -62,12 +92,10 @@ fn state(thread: &str) -> char {
     stat.rsplit(") ").next().and_then(|rest| rest.chars().next()).unwrap()
 }
 
-fn each_sleep_is_ended_by_one_wake_up() {
+fn each_sleep_is_ended_by_one_wake_up<T: Transport + Send>(pair: &mut Pair, probed: &Probed, mut ring: T) {
     const SLEEPS: u64 = 100;
     const BURST: u64 = 7;
-    let mut pair = quiet_pair();
-    let probed = Probed::on(&pair);
-    let (wire, mut ring) = (sender(&mut pair.stations), probed.ring());
+    let wire = sender(&mut pair.stations);
     let packet = datagram(&Pmu::new(7).data());
     // One CPU handles the packets, one after the other: on two, both may see that the reader sleeps.
     set_affinity(affinity().unwrap().iter().next().unwrap()).unwrap();
@@ -112,22 +140,19 @@ impl Chance {
     }
 }
 
-fn no_wake_up_is_lost() {
-    const PACKETS: u64 = 100_000;
-    let mut pair = quiet_pair();
-    let probed = Probed::on(&pair);
-    let (wire, mut ring) = (sender(&mut pair.stations), probed.ring());
+fn no_wake_up_is_lost<T: Transport>(pair: &mut Pair, probed: &Probed, mut ring: T, packets: u64) {
+    let wire = sender(&mut pair.stations);
     let packet = datagram(&Pmu::new(7).data());
     let [mut read, mut slept, mut lost] = [0_u64; 3];
     thread::scope(|scope| {
         scope.spawn(|| {
             let mut chance = Chance(0x2545_F491_4F6C_DD1D);
-            for _ in 0..PACKETS {
+            for _ in 0..packets {
                 wire.send(&packet).unwrap();
                 pause(&mut chance);
             }
         });
-        while read < PACKETS {
+        while read < packets {
             let taken = take(&mut ring);
             read += taken;
             if taken == 0 {
@@ -140,7 +165,7 @@ fn no_wake_up_is_lost() {
         }
     });
     let counters = probed.counters();
-    assert_eq!((counters.submitted, counters.ring_full), (PACKETS, 0));
+    assert_eq!((counters.submitted, counters.ring_full), (packets, 0));
     assert_eq!(lost, 0, "of {slept} sleeps");
     assert!(slept > 100, "only {slept} sleeps: nothing was tested");
     // At most one more for each sleep that two CPUs ended at the same time. And fewer than sleeps, where poll itself

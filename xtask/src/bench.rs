@@ -24,6 +24,9 @@ enum Name {
     Probe,
     /// How soon a reader sees a frame, against packet sockets (takes root and two CPUs)
     Delivery,
+    /// What a frame costs its reader, drained alone and through the live loop, by the ring and by the perf buffer (takes
+    /// root and two CPUs)
+    Drain,
     /// What decoding a DATA frame costs, against its CRC by the `crc` crate
     Codec,
     /// What a frame costs with 12 streams and with 1200, aligned and not
@@ -52,6 +55,9 @@ impl Name {
             }
             Self::Delivery => {
                 Bench { package: "monitor", target: "delivery", as_root: true, checking: &["--check"] }
+            }
+            Self::Drain => {
+                Bench { package: "monitor", target: "drain", as_root: true, checking: &["--check"] }
             }
             Self::Codec => {
                 Bench { package: "monitor-core", target: "codec", as_root: false, checking: &["--check"] }
