@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         trial("without_locked_memory_the_run_goes_on", live, without_locked_memory_the_run_goes_on),
         trial("each_that_cannot_be_missing_is_named", live, each_that_cannot_be_missing_is_named),
         trial("promiscuous_mode_takes_net_raw", live, promiscuous_mode_takes_net_raw),
+        trial("the_perf_buffer_takes_locked_memory", live, the_perf_buffer_takes_locked_memory),
         trial("the_demo_takes_sys_admin", live, the_demo_takes_sys_admin),
         trial("the_self_test_takes_sys_admin", live, the_self_test_takes_sys_admin),
         trial("the_files_capabilities_are_enough", &file, the_files_capabilities_are_enough),
@@ -262,6 +263,16 @@ fn promiscuous_mode_takes_net_raw() {
     assert_refused(&output, &["eth1", "CAP_NET_RAW"]);
     let output = outcome(program.with(&[&FULL[..], &["net_raw"]].concat()).args(RUN).args(promiscuous));
     assert!(output.status.success(), "{output:?}");
+}
+
+fn the_perf_buffer_takes_locked_memory() {
+    let (wire, program) = (Wire::new(), Program::new());
+    let perf = ["--transport", "perf"];
+    let watched = watch(&wire, program.with(&FULL).args(RUN).args(perf));
+    watched.assert_whole();
+    assert_eq!(watched.rights[1], mask(&FULL));
+    let output = outcome(program.with(&without("ipc_lock")).args(RUN).args(perf));
+    assert_refused(&output, &["perf buffer", "CAP_IPC_LOCK", "perf-bytes"]);
 }
 
 fn the_demo_takes_sys_admin() {

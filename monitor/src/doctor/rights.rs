@@ -105,7 +105,7 @@ pub(super) fn perf_event_paranoid(subject: &Subject<'_>) -> Looked {
     } else {
         Finding::warn(
             format!(
-                "{level}: perf_event_open is refused, which perf and bpftrace use, and the ring does not"
+                "{level}: perf_event_open is refused, which perf, bpftrace and `run --transport perf` use, and the ring does not"
             ),
             format!("sysctl -w kernel.perf_event_paranoid={UPSTREAM_MAX}"),
         )

@@ -45,6 +45,17 @@ pub enum ReaderError {
         /// What the kernel said.
         source: std::io::Error,
     },
+    /// A perf buffer cannot be mapped.
+    #[error(
+        "cannot map the perf buffer of CPU {cpu}: {source}; it takes CAP_IPC_LOCK, or `sysctl \
+         kernel.perf_event_mlock_kb` above what bounds.perf-bytes asks for on each CPU"
+    )]
+    MapPerf {
+        /// Whose.
+        cpu: usize,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
     /// The CPUs of this host are not known, or none of them is online.
     #[error("cannot tell this host's CPUs for the perf buffer: {0}; mount /sys, or use --transport ring")]
     Cpus(std::io::Error),

@@ -71,10 +71,10 @@ pub(super) struct Buffer {
 
 impl Buffer {
     /// Maps an event's buffer and touches every page of it.
-    pub(super) fn map(event: BorrowedFd<'_>, bytes: usize) -> Result<Self, ReaderError> {
+    pub(super) fn map(cpu: usize, event: BorrowedFd<'_>, bytes: usize) -> Result<Self, ReaderError> {
         let length = page_size() + bytes;
         let mapping = Mapping::new(event, 0, length, Protection::ReadWrite)
-            .map_err(|source| ReaderError::Map { what: "perf buffer", source })?;
+            .map_err(|source| ReaderError::MapPerf { cpu, source })?;
         for at in (0..length).step_by(page_size()) {
             // SAFETY: within the mapping; the value is not used, so that a race with the kernel does not matter.
             hint::black_box(unsafe { mapping.as_ptr().add(at).read_volatile() });

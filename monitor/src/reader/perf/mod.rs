@@ -119,7 +119,7 @@ fn attach(
     epoll: &Epoll,
 ) -> Result<Buffer, ReaderError> {
     let failed = |what| move |source| ReaderError::PerfEvent { what, cpu, source };
-    let buffer = Buffer::map(event.as_fd(), bytes)?;
+    let buffer = Buffer::map(cpu, event.as_fd(), bytes)?;
     let waker = perf::output_event(cpu, Wakes::Each).map_err(failed("open a perf event"))?;
     perf::redirect(waker.as_fd(), event.as_fd()).map_err(failed("share a perf buffer"))?;
     epoll.add(event.as_fd())?;
