@@ -67,10 +67,11 @@ fn perf_records_are_the_packets() {
             assert_eq!(perf.pending(), 3);
             let mut read = 0;
             while perf.has_records() {
-                let drained = perf.drain_while(BATCH, |record| {
+                let drained = perf.drain_while(BATCH, |record, seen| {
                     let header: RecordHeader = bytemuck::pod_read_unaligned(&record[..HEADER]);
                     assert_eq!(record[HEADER..][..packet.len()], packet, "{subject:?} {header:?}");
                     assert_eq!((header.part_offset, header.part_length as usize), (0, packet.len()));
+                    assert!(seen >= header.record_ns, "{header:?} seen at {seen}");
                     assert!(header.record_ns >= last && header.sequence == sequence + 1, "{header:?}");
                     (last, sequence, bytes) = (header.record_ns, header.sequence, bytes + record.len());
                     true
@@ -102,13 +103,13 @@ fn what_perf_says_was_lost_is_counted_once() {
         assert_eq!(counters.records, delivered + perf.pending());
         perf.mark_end();
         while !perf.is_past_end() {
-            delivered += perf.drain_while(64, |_| true).delivered;
+            delivered += perf.drain_while(64, |_, _| true).delivered;
             perf.commit(&Taken::default());
         }
     }
     // The last loss is told before the next record.
     probe.trial(Subject::Ingress, &packet, 1).unwrap();
-    delivered += perf.drain_while(64, |_| true).delivered;
+    delivered += perf.drain_while(64, |_, _| true).delivered;
     let counters = probe.kernel().counters().unwrap();
     assert_eq!(counters.seen, u64::from(3 * RUNS + 1));
     assert_eq!(counters.seen, counters.submitted + counters.ring_full, "{counters:?}");

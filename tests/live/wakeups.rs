@@ -80,7 +80,7 @@ fn by_perf(test: impl FnOnce(&mut Pair, &Probed, Perf)) {
 
 /// Reads what there is and gives the room back.
 fn take(ring: &mut impl Transport) -> u64 {
-    let drained = ring.drain_while(usize::MAX, |_| true);
+    let drained = ring.drain_while(usize::MAX, |_, _| true);
     ring.commit(&ring.taken_before());
     assert_eq!(drained.discarded, 0);
     drained.delivered

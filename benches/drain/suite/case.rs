@@ -137,7 +137,7 @@ impl<T: reader::Transport> Takes for Bare<T> {
         let Self { reader, check, right } = self;
         let (begun, mut taken) = (monotonic_ns(), 0);
         while taken < records {
-            let drained = reader.drain_while(BATCH, |record| {
+            let drained = reader.drain_while(BATCH, |record, _| {
                 if *check {
                     black_box(monotonic_ns());
                     *right += u64::from(is_right(record));

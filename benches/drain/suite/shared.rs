@@ -28,8 +28,12 @@ impl<T> Clone for Shared<T> {
 }
 
 impl<T: Transport> Transport for Shared<T> {
-    fn drain_while(&mut self, most: usize, look: impl FnMut(&[u8]) -> bool) -> Drained {
+    fn drain_while(&mut self, most: usize, look: impl FnMut(&[u8], u64) -> bool) -> Drained {
         self.0.borrow_mut().drain_while(most, look)
+    }
+
+    fn sight(&mut self) -> bool {
+        self.0.borrow_mut().sight()
     }
 
     fn has_records(&self) -> bool {

@@ -8,6 +8,7 @@ mod predict;
 mod protocol;
 mod records;
 mod ring;
+mod sightings;
 mod transport;
 mod view;
 

@@ -9,9 +9,13 @@ use super::{Drained, Perf, ReaderError, Ring, Sleep};
 /// Where records come from. One reader at a time; no operation but [`Transport::sleep`] makes a system call, and none
 /// allocates.
 pub trait Transport {
-    /// Hands out at most `most` records, each stream's in order, until `look` says false. The bytes are valid during the
-    /// call; their room is given back by [`Transport::commit`].
-    fn drain_while(&mut self, most: usize, look: impl FnMut(&[u8]) -> bool) -> Drained;
+    /// Hands out at most `most` records, each stream's in order and those that come meanwhile included, until `look` says
+    /// false. With each record's bytes comes when it was first seen, finished, in nanoseconds of the monotonic clock. The
+    /// bytes are valid during the call; their room is given back by [`Transport::commit`].
+    fn drain_while(&mut self, most: usize, look: impl FnMut(&[u8], u64) -> bool) -> Drained;
+
+    /// Looks how far records are finished, and notes the time where there are more than before. Says whether any waits.
+    fn sight(&mut self) -> bool;
 
     /// Whether something waits to be drained.
     fn has_records(&self) -> bool;
@@ -45,8 +49,12 @@ pub trait Transport {
 }
 
 impl Transport for Ring {
-    fn drain_while(&mut self, most: usize, look: impl FnMut(&[u8]) -> bool) -> Drained {
+    fn drain_while(&mut self, most: usize, look: impl FnMut(&[u8], u64) -> bool) -> Drained {
         Self::drain_while(self, most, look)
+    }
+
+    fn sight(&mut self) -> bool {
+        Self::sight(self)
     }
 
     fn has_records(&self) -> bool {

@@ -15,7 +15,7 @@ use std::{
 
 use monitor_common::RecordHeader;
 
-use super::super::ReaderError;
+use super::super::{ReaderError, sightings::Sightings};
 use crate::sys::{
     mapping::{Mapping, Protection},
     memory::page_size,
@@ -53,16 +53,24 @@ impl Entry {
     }
 }
 
+/// A record whose turn it may be.
+#[derive(Clone, Copy)]
+pub(super) struct Due {
+    /// Its own stamp, by the probe.
+    pub(super) stamp: u64,
+    /// When it was first seen.
+    pub(super) seen: u64,
+}
+
 pub(super) struct Buffer {
     mapping: Mapping,
     /// Kept open: closed, the buffer is gone from the CPU.
     events: Option<[OwnedFd; 2]>,
     mask: u64,
     position: u64,
-    /// How far the kernel had written when it was last looked.
-    end: u64,
-    /// Stamp of the record at the position, where it was found to be one.
-    due: Option<u64>,
+    sightings: Sightings,
+    /// The record at the position, where one was found there.
+    due: Option<Due>,
     /// The position that the kernel knows.
     given_back: u64,
     marked: u64,
@@ -85,7 +93,7 @@ impl Buffer {
             events: None,
             mask,
             position: 0,
-            end: 0,
+            sightings: Sightings::from(0),
             due: None,
             given_back: 0,
             marked: 0,
@@ -102,9 +110,14 @@ impl Buffer {
         self
     }
 
-    /// Looks how far the kernel has written.
-    pub(super) fn look(&mut self) {
-        self.end = self.head();
+    /// Looks how far the kernel has written, and notes the time where that is further than before. Says whether it has
+    /// written more than was drained.
+    pub(super) fn sight(&mut self, now: impl FnOnce() -> u64) -> bool {
+        let head = self.head();
+        if head > self.sightings.end() && self.sightings.has_room() {
+            self.sightings.note(head, now());
+        }
+        head > self.position
     }
 
     /// Whether the kernel has written more than was drained.
@@ -121,10 +134,12 @@ impl Buffer {
     /// Steps over what is no record, up to one or the end. Gives how much that was.
     pub(super) fn seek(&mut self) -> u64 {
         let mut passed = 0;
-        while self.due.is_none() && self.position < self.end {
-            let entry = self.entry(self.position, self.end);
+        while self.due.is_none() {
+            // What has not been seen waits until it is.
+            let Some(seen) = self.sightings.of(self.position) else { break };
+            let entry = self.entry(self.position, self.sightings.end());
             if entry.is_record() {
-                self.due = Some(self.double_at(self.position + STAMP));
+                self.due = Some(Due { stamp: self.double_at(self.position + STAMP), seen });
                 break;
             }
             if entry.kind == LOST && entry.size >= LOST_COUNT + 8 {
@@ -136,14 +151,14 @@ impl Buffer {
         passed
     }
 
-    /// The stamp of the record that is next.
-    pub(super) const fn due(&self) -> Option<u64> {
+    /// The record that is next.
+    pub(super) const fn due(&self) -> Option<Due> {
         self.due
     }
 
     /// The bytes of that record. `scratch` has room for any.
     pub(super) fn record<'a>(&'a self, scratch: &'a mut [u8]) -> &'a [u8] {
-        let size = self.entry(self.position, self.end).size;
+        let size = self.entry(self.position, self.sightings.end()).size;
         let from = usize::try_from((self.position + RAW) & self.mask).unwrap_or(0);
         let length = usize::try_from(size - RAW).unwrap_or(0).min(scratch.len());
         let before_end = self.mask as usize + 1 - from;
@@ -163,7 +178,7 @@ impl Buffer {
     /// Steps over that record.
     pub(super) fn pass(&mut self) {
         if self.due.take().is_some() {
-            self.position += self.entry(self.position, self.end).size;
+            self.position += self.entry(self.position, self.sightings.end()).size;
         }
     }
 

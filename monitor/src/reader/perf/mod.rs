@@ -18,6 +18,7 @@ use monitor_common::Taken;
 use super::{Drained, ReaderError, Sleep, protocol, transport::Transport};
 use crate::sys::{
     bpf,
+    clock::monotonic_ns,
     epoll::Epoll,
     mapping::{Mapping, Protection},
     memory::page_size,
@@ -131,25 +132,32 @@ fn attach(
 }
 
 impl Transport for Perf {
-    fn drain_while(&mut self, most: usize, mut look: impl FnMut(&[u8]) -> bool) -> Drained {
-        let Self { buffers, scratch, .. } = self;
+    fn drain_while(&mut self, most: usize, mut look: impl FnMut(&[u8], u64) -> bool) -> Drained {
         let mut drained = Drained::default();
-        for buffer in &mut *buffers {
-            buffer.look();
-            drained.marks += buffer.seek();
-        }
         for _ in 0..most {
+            self.sight();
+            let Self { buffers, scratch, .. } = self;
+            drained.marks += buffers.iter_mut().map(Buffer::seek).sum::<u64>();
             let waiting = buffers.iter_mut().filter_map(|buffer| Some((buffer.due()?, buffer)));
-            let Some((_, earliest)) = waiting.min_by_key(|(stamp, _)| *stamp) else { break };
-            let more = look(earliest.record(scratch));
+            let Some((due, earliest)) = waiting.min_by_key(|(due, _)| due.stamp) else { break };
+            let more = look(earliest.record(scratch), due.seen);
             earliest.pass();
             drained.delivered += 1;
-            drained.marks += earliest.seek();
             if !more {
                 break;
             }
         }
         drained
+    }
+
+    fn sight(&mut self) -> bool {
+        let mut now = None;
+        let mut any = false;
+        for buffer in &mut self.buffers {
+            // After the look at the kernel's position: a record is seen once it is finished, never before its own stamp.
+            any |= buffer.sight(|| *now.get_or_insert_with(monotonic_ns));
+        }
+        any
     }
 
     fn has_records(&self) -> bool {
