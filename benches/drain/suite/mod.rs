@@ -54,16 +54,18 @@ pub(crate) fn run(options: &Options) -> Results {
     let mut traffic = Traffic::new();
     let mut cases: Vec<Case> =
         scenes.iter_mut().flat_map(|scene| Way::ALL.map(|way| scene.case(way))).collect();
+    // Every case gets the same packets, and has no other's pipeline.
+    let configurations = traffic.configurations();
     for case in &mut cases {
-        // A pipeline lays DATA out by the configurations, and a block before those that count warms it up.
-        let [configurations, data] = [traffic.configurations(), traffic.block()];
         case.block(scene_of(&mut scenes, case.transport), &configurations);
-        case.block(scene_of(&mut scenes, case.transport), &data);
-        case.forget();
     }
-    for _ in 0..rounds {
+    // One round that does not count, in which the pipelines meet their streams.
+    for round in 0..=rounds {
+        let packets = traffic.block();
         for case in &mut cases {
-            let packets = traffic.block();
+            if round == 1 {
+                case.forget();
+            }
             case.block(scene_of(&mut scenes, case.transport), &packets);
         }
     }

@@ -17,8 +17,8 @@ pub(crate) const PORT: u16 = 4713;
 pub(crate) const HEADERS: usize = 14 + 20 + 8;
 const PMUS: u16 = 12;
 const FRAMES_PER_S: u16 = 200;
-/// Of every PMU in a block: 480 frames in all.
-const INSTANTS: usize = 40;
+/// Of every PMU in a block: 2400 frames in all, which both transports have room for. A second of them.
+const INSTANTS: usize = 200;
 
 pub(crate) struct Traffic {
     fleet: Fleet,

@@ -80,6 +80,10 @@ pub struct Ring {
     consumer: Mapping,
     producer: Mapping,
     page: Mapping,
+    /// Bytes of a page: where the data begins in the producer's mapping. Kept, as the number below is, since the C library is
+    /// slow to tell it, and this process's own takes a system call.
+    data: usize,
+    pid: u64,
     mask: u64,
     position: u64,
     /// Where the producer was when the end was marked.
@@ -109,6 +113,8 @@ impl Ring {
             consumer,
             producer,
             page,
+            data: page_size,
+            pid: std::process::id().into(),
             mask: bytes as u64 - 1,
             position: 0,
             end: 0,
@@ -320,7 +326,7 @@ impl Ring {
         // sleep protocol is in other words, and a reader that follows looks at the current one.
         unsafe {
             (&raw mut (*page).taken[slot_of(commits)]).write_volatile(taken);
-            (&raw mut (*page).reader_pid).write_volatile(std::process::id().into());
+            (&raw mut (*page).reader_pid).write_volatile(self.pid);
         }
     }
 
@@ -374,9 +380,8 @@ impl Ring {
     }
 
     fn at(&self, offset: u64) -> *const u8 {
-        let data = crate::sys::memory::page_size();
         // SAFETY: `offset` is within the data area, which begins one page into this mapping.
-        unsafe { self.producer.as_ptr().add(data + usize::try_from(offset).unwrap_or(0)) }
+        unsafe { self.producer.as_ptr().add(self.data + usize::try_from(offset).unwrap_or(0)) }
     }
 
     fn consumer_position(&self) -> &AtomicU64 {

@@ -64,6 +64,8 @@ pub(super) struct Due {
 
 pub(super) struct Buffer {
     mapping: Mapping,
+    /// Where the data begins in it: a page, whose size the C library is slow to tell.
+    data: usize,
     /// Kept open: closed, the buffer is gone from the CPU.
     events: Option<[OwnedFd; 2]>,
     mask: u64,
@@ -90,6 +92,7 @@ impl Buffer {
         let mask = bytes as u64 - 1;
         let buffer = Self {
             mapping,
+            data: page_size(),
             events: None,
             mask,
             position: 0,
@@ -244,7 +247,7 @@ impl Buffer {
 
     fn data(&self) -> *const u8 {
         // SAFETY: the data area begins one page into the mapping.
-        unsafe { self.mapping.as_ptr().add(page_size()) }
+        unsafe { self.mapping.as_ptr().add(self.data) }
     }
 
     fn word(&self, offset: usize) -> &AtomicU64 {
