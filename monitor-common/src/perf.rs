@@ -12,5 +12,6 @@ pub const PERF_FIRST_MAX: u32 = 65_408;
 pub const PERF_PART_BYTES: usize = 8 << 10;
 
 const _: () = assert!(
-    (8 + 4 + size_of::<crate::RecordHeader>() as u32 + PERF_FIRST_MAX).next_multiple_of(8) <= u16::MAX as u32
+    (8 + 4 + size_of::<crate::RecordHeader>() + PERF_FIRST_MAX as usize).next_multiple_of(8)
+        <= u16::MAX as usize
 );

@@ -33,7 +33,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "tc|xdp")]
     hook: Option<Hook>,
     /// What carries frames from the kernel: ring (the default), the BPF ring; or perf, a perf buffer for each CPU, which takes
-    /// kernel.perf_event_paranoid of at most 2
+    /// `kernel.perf_event_paranoid` of at most 2
     #[arg(long, value_name = "ring|perf")]
     transport: Option<Transport>,
     /// CPU that the real-time thread is bound to

@@ -95,6 +95,7 @@ impl Transport for Ring {
 }
 
 /// Either, for who does not read from it: before the real-time thread begins, and after it has ended.
+#[expect(clippy::large_enum_variant, reason = "there is one, which is moved twice")]
 pub enum Source {
     /// The BPF ring.
     Ring(Ring),

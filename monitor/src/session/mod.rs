@@ -291,7 +291,7 @@ impl Session {
         }
         let (requests, answers) = Requests::new(requests);
         let (shared_clock, shared_board, budget) = (Arc::clone(&clock), Arc::clone(&board), reading.budget);
-        let parts = Parts {
+        let rest = Parts {
             records,
             pipeline,
             outlet,
@@ -301,7 +301,7 @@ impl Session {
             answers,
             budget,
         };
-        let work = Work::new(read, parts);
+        let work = Work::new(read, rest);
         let here = Arc::new(Netns::current()?);
         let waits = choice::settle(reading.waits.clone(), &reading.rt, &interfaces, here.inode());
         Ok(Self {

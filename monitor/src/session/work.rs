@@ -16,6 +16,7 @@ use crate::{
 };
 
 /// A loop that is to run.
+#[expect(clippy::large_enum_variant, reason = "there is one, which is moved once")]
 pub(super) enum Work {
     Ring(Loop<QueueSender>),
     Perf(Loop<QueueSender, Perf>),

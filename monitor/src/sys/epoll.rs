@@ -27,7 +27,7 @@ impl Epoll {
     /// # Errors
     /// `EPERM` where it cannot be polled; a lack of kernel memory.
     pub fn add(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
-        let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: 0 };
+        let mut event = libc::epoll_event { events: libc::EPOLLIN.cast_unsigned(), u64: 0 };
         // SAFETY: the event lives through the call, which reads it.
         checked(unsafe {
             libc::epoll_ctl(self.0.as_raw_fd(), libc::EPOLL_CTL_ADD, fd.as_raw_fd(), &raw mut event)
@@ -51,7 +51,9 @@ mod tests {
     #[test]
     fn it_is_readable_for_as_long_as_one_of_them_is() {
         let (epoll, events) = (Epoll::new().unwrap(), [EventFd::new().unwrap(), EventFd::new().unwrap()]);
-        events.iter().for_each(|event| epoll.add(event.as_fd()).unwrap());
+        for event in &events {
+            epoll.add(event.as_fd()).unwrap();
+        }
         let look = || poll(&[epoll.as_fd()], Some(0)).unwrap();
         assert_eq!(look(), Wake::TimedOut);
         events[1].signal().unwrap();

@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use super::{checked, checked_long};
 
-/// `PERF_TYPE_SOFTWARE` of include/uapi/linux/perf_event.h, and its event of programs' output.
+/// `PERF_TYPE_SOFTWARE` of `include/uapi/linux/perf_event.h`, and its event of programs' output.
 const TYPE_SOFTWARE: u32 = 1;
 const BPF_OUTPUT: u64 = 10;
 /// `PERF_SAMPLE_RAW`: a record has the bytes that were written, and nothing else.
@@ -32,7 +32,8 @@ struct Attributes {
     config1: u64,
 }
 
-const _: () = assert!(size_of::<Attributes>() == 64);
+const SIZE: u32 = 64;
+const _: () = assert!(size_of::<Attributes>() == SIZE as usize);
 
 /// Which records wake who polls the event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +52,7 @@ pub enum Wakes {
 pub fn output_event(cpu: usize, wakes: Wakes) -> io::Result<OwnedFd> {
     let attributes = Attributes {
         kind: TYPE_SOFTWARE,
-        size: size_of::<Attributes>() as u32,
+        size: SIZE,
         config: BPF_OUTPUT,
         sample_period: 1,
         sample_type: SAMPLE_RAW,

@@ -64,7 +64,7 @@ static TESTS: &[Test] = &[
     contended(live("broken_frames_cost_themselves_alone", On::Every, When::Always)),
     live("at_xdp_everything_adds_up_while_pmus_stream", On::Every, When::Always),
     live("each_sleep_is_ended_by_one_wake_up", On::Every, When::Always),
-    live("each_sleep_is_ended_by_one_wake_up_by_perf", On::Every, When::Always),
+    live("each_sleep_is_ended_by_one_wake_up_by_perf", On::Every, When::Full),
     live("perf_records_are_the_packets", On::Every, When::Full),
     live("what_perf_says_was_lost_is_counted_once", On::Every, When::Full),
     live("a_packet_above_64_kib_arrives_in_parts_by_perf", On::Every, When::Full),

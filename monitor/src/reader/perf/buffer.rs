@@ -1,5 +1,5 @@
 //! One CPU's perf buffer: a page with both positions, then the data (`struct perf_event_mmap_page`,
-//! kernel/events/ring_buffer.c). Mapped for writing, so that the kernel heeds what has not been read and overwrites none.
+//! `kernel/events/ring_buffer.c`). Mapped for writing, so that the kernel heeds what has not been read and overwrites none.
 //!
 //! The data is mapped once (the kernel takes no other offset than that of the page), so that a record may go round its end:
 //! it is then put together elsewhere.
@@ -164,7 +164,7 @@ impl Buffer {
         let size = self.entry(self.position, self.sightings.end()).size;
         let from = usize::try_from((self.position + RAW) & self.mask).unwrap_or(0);
         let length = usize::try_from(size - RAW).unwrap_or(0).min(scratch.len());
-        let before_end = self.mask as usize + 1 - from;
+        let before_end = usize::try_from(self.mask + 1).unwrap_or(usize::MAX) - from;
         let data = self.data();
         if length <= before_end {
             // SAFETY: within the data area; the record is finished, and the reader's until it gives its room back.
@@ -240,9 +240,14 @@ impl Buffer {
     /// The word at a multiple of 4.
     fn word_at(&self, at: u64) -> u32 {
         let offset = usize::try_from(at & self.mask & !3).unwrap_or(0);
+        #[expect(
+            clippy::cast_ptr_alignment,
+            reason = "the data begins at a page, and the offset is a multiple of 4"
+        )]
+        let word = self.data().wrapping_add(offset).cast::<u32>();
         // SAFETY: within the data area and aligned. Behind the kernel's position nobody writes before the room is given
         // back; volatile, since the compiler does not know that.
-        unsafe { self.data().add(offset).cast::<u32>().read_volatile() }
+        unsafe { word.read_volatile() }
     }
 
     fn data(&self) -> *const u8 {
