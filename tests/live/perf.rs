@@ -150,7 +150,9 @@ fn both_transports_give_the_same_events() {
         }
     }
     let sent = u64::from(PMUS) * (FRAMES + 1);
-    monitors.iter_mut().for_each(|monitor| monitor.counted("frames.decoded", sent));
+    for monitor in &mut monitors {
+        monitor.counted("frames.decoded", sent);
+    }
     let [by_ring, others @ ..] = monitors.map(|monitor| monitor.stop().adds_up());
     let expected = frames(&by_ring);
     assert_eq!(expected.len() as u64, u64::from(PMUS) * FRAMES);

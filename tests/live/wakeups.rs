@@ -25,17 +25,17 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("nobody_wakes_a_reader_that_is_awake", NEEDS, nobody_wakes_a_reader_that_is_awake),
         trial("each_sleep_is_ended_by_one_wake_up", NEEDS, || by_ring(each_sleep_is_ended_by_one_wake_up)),
         trial("each_sleep_is_ended_by_one_wake_up_by_perf", NEEDS, || {
-            by_perf(each_sleep_is_ended_by_one_wake_up)
+            by_perf(each_sleep_is_ended_by_one_wake_up);
         }),
         trial("no_wake_up_is_lost", NEEDS, || {
             by_ring(|pair, probed, ring| {
                 no_wake_up_is_lost(pair, probed, ring, 100_000);
-            })
+            });
         }),
         trial("no_wake_up_is_lost_by_perf", NEEDS, || {
             by_perf(|pair, probed, perf| {
                 no_wake_up_is_lost(pair, probed, perf, 50_000);
-            })
+            });
         }),
     ]
 }
