@@ -1,13 +1,7 @@
-//! The benches of delivery and of draining, for a moment and without limits of time: every receiver gets every frame, or the
-//! kernel counts it as lost; and the models of arrivals are what they say.
+//! The bench of delivery, for a moment and without limits of time: every receiver gets every frame, or the kernel counts
+//! it as lost; and its models of arrivals are what they say.
 #![expect(clippy::unwrap_used, reason = "a panic gives a test's failure its place")]
 
-#[path = "../benches/drain/suite/mod.rs"]
-#[expect(dead_code, reason = "the bench judges and prints what the test only runs")]
-mod drain;
-#[path = "../benches/delivery/suite/mod.rs"]
-#[expect(dead_code, reason = "the bench judges and prints what the test only runs")]
-mod suite;
 mod support;
 
 use std::collections::HashMap;
@@ -24,7 +18,6 @@ fn main() -> ExitCode {
     const NEEDS: &[Need] = &[Need::Root, Need::Bpf, Need::Veth, Need::RealTime, Need::TwoCpus];
     let trials = vec![
         trial("every_receiver_accounts_for_every_frame", NEEDS, every_receiver_accounts_for_every_frame),
-        trial("every_way_to_drain_takes_every_frame", NEEDS, every_way_to_drain_takes_every_frame),
         trial("arrivals_rise_and_repeat", &[], arrivals_rise_and_repeat),
         trial("regular_models_have_their_rates", &[], regular_models_have_their_rates),
         trial("bursts_have_the_gaps_of_the_capture", &[], bursts_have_the_gaps_of_the_capture),
@@ -49,20 +42,6 @@ fn every_receiver_accounts_for_every_frame() {
     // A sender that a busy machine stops for a while may miss the whole span of a block: not that of every model.
     for (receiver, frames) in measured {
         assert!(frames > 0, "{receiver}: {results:#}");
-    }
-}
-
-fn every_way_to_drain_takes_every_frame() {
-    let options = drain::Options::parse_from(["drain", "--quick"]);
-    let results = drain::run(&options).json();
-    let figures = results["figures"].as_array().unwrap();
-    assert_eq!(figures.len(), 2 * 4, "two transports, four ways: {results:#}");
-    // That each frame was found right in each way is asserted by the bench itself.
-    assert!(figures.iter().all(|one| one["frames"].as_u64() > Some(1_000)), "{results:#}");
-    for one in results["sustained"].as_array().unwrap() {
-        let [sent, taken, lost] =
-            ["frames_sent", "frames_taken", "frames_lost"].map(|count| one[count].as_u64().unwrap());
-        assert!(sent > 0 && sent == taken + lost, "{one:#}");
     }
 }
 

@@ -90,7 +90,9 @@ impl Scene {
         thread::scope(|scope| {
             scope.spawn(|| {
                 sched::set_affinity(cpu).unwrap();
-                packets.iter().for_each(|packet| sender.send(packet).unwrap());
+                for packet in packets {
+                    sender.send(packet).unwrap();
+                }
             });
         });
         let wanted = before.submitted + packets.len() as u64;
