@@ -23,7 +23,7 @@ fn main() -> ExitCode {
 
 fn every_way_to_drain_takes_every_frame() {
     let options = Options::parse_from(["drain", "--quick"]);
-    let results = run(&options).json();
+    let results = suite::run(&options).json();
     let figures = results["figures"].as_array().unwrap();
     assert_eq!(figures.len(), 2 * 4, "two transports, four ways: {results:#}");
     // That each frame was found right in each way is asserted by the bench itself.
