@@ -2,6 +2,9 @@
 //! it as lost; and its models of arrivals are what they say.
 #![expect(clippy::unwrap_used, reason = "a panic gives a test's failure its place")]
 
+#[path = "../benches/delivery/suite/mod.rs"]
+#[expect(dead_code, reason = "the bench judges and prints what the test only runs")]
+mod suite;
 mod support;
 
 use std::collections::HashMap;
