@@ -5,6 +5,7 @@
 //! the caller's thread, with one sink and no queue.
 
 mod alignment;
+mod blame;
 mod direct;
 mod drops;
 mod equations;
@@ -19,6 +20,10 @@ mod run;
 mod summary;
 
 pub use alignment::{AlignedRow, Alignment, AlignmentCounters};
+pub use blame::{
+    Blame, BlameRow, Cause, Certainty, DroppedPacket, Inbox, Ledger, Loss, MissingCounters, MissingView,
+    News, Watched, losses_between,
+};
 pub use direct::Direct;
 pub use drops::{DropLine, DropPlace, DropReason, DropSummary};
 pub use equations::Equation;

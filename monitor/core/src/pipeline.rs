@@ -34,7 +34,7 @@ use crate::event::{
     Addresses, Candidate, Class, ConfigId, Counts, Endpoint, Event, EventKind, FrameEvent, Outlet, Protocol,
     Stages, StreamAlignment, StreamCounts, StreamId, StreamKey, StreamReport, StreamTiming, Transport,
 };
-use crate::flow::{FlowCounts, Flows, Seen};
+use crate::flow::{Continuity, FlowCounts, Flows, Seen};
 use crate::packet::{Content, Datagram, Packet, Record, RecordKind};
 use crate::protocol::c37118::FrameView;
 use crate::stream::{Assemblies, Configs, PacketIdentity, Preload, Strangers, StreamRules, Streams};
@@ -55,6 +55,9 @@ pub struct StreamSummary {
     pub timing: StreamTiming,
     /// All else that is known of it.
     pub report: StreamReport,
+    /// How many more of its missing frames there are than were told of ([`EventKind::Missing`]); negative where frames
+    /// that came late were not told of.
+    pub untold: i32,
     /// Its part in alignment; none where that is not asked for.
     pub alignment: Option<StreamAlignment>,
 }
@@ -100,12 +103,14 @@ struct Carrier {
     transport: Transport,
     /// The sender's address and the receiver's.
     between: [[u8; 16]; 2],
+    /// Where its TCP flow stands; none of a datagram.
+    continuity: Option<Continuity>,
 }
 
 impl Carrier {
     const fn new(seen: Seen, [source, destination]: [Endpoint; 2], transport: Transport) -> Self {
         let between = [source.address, destination.address];
-        Self { seen, addresses: Addresses::Ip { source, destination }, transport, between }
+        Self { seen, addresses: Addresses::Ip { source, destination }, transport, between, continuity: None }
     }
 
     const fn key(&self, idcode: u16) -> StreamKey {
@@ -262,6 +267,7 @@ impl Pipeline {
             counts: stream.counts,
             timing: stream.timing_of_run(),
             report: stream.report(self.judge.latest),
+            untold: stream.untold(),
             alignment: self.judge.alignment.as_ref().map(|alignment| alignment.aligner().stream(id)),
         })
     }

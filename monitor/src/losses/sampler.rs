@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use monitor_common::InterfaceKey;
+use monitor_core::packet::InterfaceId;
 use serde::Serialize;
 
 use super::links::{InterfaceGrowth, Link, LinkCounts};
@@ -45,7 +46,13 @@ impl Sampler {
     ///
     /// # Errors
     /// Where the kernel does not tell of it.
-    pub fn watch(&mut self, netns: &Arc<Netns>, key: InterfaceKey, name: &str) -> io::Result<()> {
+    pub fn watch(
+        &mut self,
+        netns: &Arc<Netns>,
+        key: InterfaceKey,
+        id: InterfaceId,
+        name: &str,
+    ) -> io::Result<()> {
         if self.links.iter().any(|(_, known, _)| *known == key) {
             return Ok(());
         }
@@ -64,7 +71,7 @@ impl Sampler {
         }
         let first = self.counts(key.netns)?.remove(&key.ifindex);
         let first = first.ok_or_else(|| io::Error::other(format!("{name}: the kernel tells no counters")))?;
-        self.links.push((name.to_owned(), key, Link::new(name.to_owned(), first)));
+        self.links.push((name.to_owned(), key, Link::new(id, name.to_owned(), first)));
         Ok(())
     }
 

@@ -133,7 +133,7 @@ impl Judge {
             self.counts.frames.crc_errors += 1;
             about.stream = invalid.idcode.and_then(|idcode| self.streams.find(&carrier.key(idcode)));
             if let Some((_, stream)) = about.stream.and_then(|id| self.streams.get_mut(id)) {
-                stream.counts.crc_errors = stream.counts.crc_errors.saturating_add(1);
+                stream.take_damaged();
             }
         }
         if out.wants(Class::Frame) {

@@ -4,7 +4,7 @@ use super::recent::Recent;
 use super::{FIN, RST, SYN, Taken, TcpCounts};
 use crate::flow::framer::{Expected, Framer, Step, Wait};
 use crate::flow::pool::{Held, Pool};
-use crate::flow::{Found, Invalid, InvalidReason, ResyncCounts, Seen};
+use crate::flow::{Continuity, Found, Invalid, InvalidReason, ResyncCounts, Seen};
 use crate::packet::{InterfaceId, Segment};
 use crate::time::Nanos;
 
@@ -77,6 +77,7 @@ pub(super) struct Flow {
     gap: Option<Gap>,
     stray: Option<Stray>,
     recent: Recent,
+    continuity: Continuity,
     /// One bit for each interface it was seen on, modulo 64.
     interfaces: u64,
     proven: bool,
@@ -101,6 +102,7 @@ impl Flow {
             gap: None,
             stray: None,
             recent: Recent::new(),
+            continuity: Continuity { connection: 0, lost: 0, given_up: 0 },
             interfaces: 0,
             proven: false,
             unframed: 0,
@@ -136,7 +138,8 @@ impl Flow {
     }
 
     /// Begins, or begins anew, at a sequence number; all that was held has been taken out.
-    const fn begin(&mut self, sequence: u32) {
+    const fn begin(&mut self, sequence: u32, connection: u32) {
+        self.continuity.connection = connection;
         let position = self.end;
         (self.base, self.next, self.begun) = (position, sequence, true);
         (self.expected, self.first, self.fin, self.gap, self.stray) =
@@ -159,11 +162,13 @@ pub(super) struct Desk<'d, F> {
     /// As long as the cap.
     pub(super) scratch: &'d mut [u8],
     pub(super) counts: &'d mut TcpCounts,
+    /// The number of the connection that began last.
+    pub(super) connections: &'d mut u32,
     pub(super) taken: Taken,
     pub(super) sink: &'d mut F,
 }
 
-impl<F: FnMut(&Seen, Found<'_>)> Desk<'_, F> {
+impl<F: FnMut(&Seen, Found<'_>, Continuity)> Desk<'_, F> {
     /// Takes a segment. Gives what looking for frames has cost.
     pub(super) fn take(&mut self, flow: &mut Flow, segment: &Segment<'_>, seen: &Seen) -> ResyncCounts {
         let mut framer = Framer::new(Expected::Anything);
@@ -176,16 +181,16 @@ impl<F: FnMut(&Seen, Found<'_>)> Desk<'_, F> {
         flow.interfaces |= 1 << (seen.interface.0 % 64);
         if segment.flags & SYN != 0 && flow.first != Some(sequence) {
             self.finish(flow, framer);
-            flow.begin(sequence);
+            flow.begin(sequence, self.connection());
             (flow.first, flow.expected) = (Some(sequence), Expected::FirstFrame);
         } else if !flow.begun {
-            flow.begin(sequence);
+            flow.begin(sequence, self.connection());
         } else if !flow.is_near(sequence) {
             if !self.settles(flow, sequence, segment) {
                 return;
             }
             self.finish(flow, framer);
-            flow.begin(sequence);
+            flow.begin(sequence, self.connection());
         }
         if segment.flags & RST != 0 {
             // Nothing more comes; what an RST carries is no part of the stream.
@@ -204,6 +209,11 @@ impl<F: FnMut(&Seen, Found<'_>)> Desk<'_, F> {
             self.end_head(flow, framer);
             flow.fin = None;
         }
+    }
+
+    const fn connection(&mut self) -> u32 {
+        *self.connections = self.connections.wrapping_add(1);
+        *self.connections
     }
 
     /// Whether a segment that is far away goes on from another one.
@@ -258,6 +268,7 @@ impl<F: FnMut(&Seen, Found<'_>)> Desk<'_, F> {
                 // What the capture cut off will not come.
                 let end = flow.end + cut as u64;
                 let next = self.pool.next_part(&flow.held, flow.end);
+                flow.continuity.given_up = flow.continuity.given_up.wrapping_add(1);
                 self.jump(flow, framer, next.map_or(end, |(next, _)| next.min(end)));
             }
             return start;
@@ -274,7 +285,7 @@ impl<F: FnMut(&Seen, Found<'_>)> Desk<'_, F> {
                     flow.held.begin_at(flow.base);
                 }
                 let kept = self.pool.keep(&mut flow.held, start, payload, seen);
-                self.count(kept.duplicate, kept.dropped);
+                self.count(flow, kept.duplicate, kept.dropped);
                 return start;
             }
             // Too far behind what is missing for that to be waited for any longer.
@@ -353,7 +364,7 @@ impl<F: FnMut(&Seen, Found<'_>)> Desk<'_, F> {
             let (joining, behind) = rest.split_at(CHUNK.min(rest.len()));
             let at = flow.end;
             let kept = self.pool.keep(&mut flow.held, at, joining, seen);
-            self.count(kept.duplicate, kept.dropped);
+            self.count(flow, kept.duplicate, kept.dropped);
             flow.move_end(self.pool.end_from(&flow.held, flow.base));
             self.settle(flow, framer, false);
             let end = at + joining.len() as u64;
@@ -375,7 +386,7 @@ impl<F: FnMut(&Seen, Found<'_>)> Desk<'_, F> {
     /// Keeps bytes that end where the flow now does. Where there is no place for them, what was begun is given up.
     fn hold(&mut self, flow: &mut Flow, framer: &mut Framer, at: u64, bytes: &[u8], seen: &Seen) {
         let kept = self.pool.keep(&mut flow.held, at, bytes, seen);
-        self.count(kept.duplicate, kept.dropped);
+        self.count(flow, kept.duplicate, kept.dropped);
         if kept.dropped > 0 {
             let end = flow.end;
             flow.end = at + kept.stored as u64;
@@ -425,6 +436,7 @@ impl<F: FnMut(&Seen, Found<'_>)> Desk<'_, F> {
     fn jump(&mut self, flow: &mut Flow, framer: &mut Framer, to: u64) {
         self.counts.gaps += 1;
         self.counts.lost_bytes += to - flow.end;
+        flow.continuity.lost = flow.continuity.lost.wrapping_add(1);
         self.skip_to(flow, framer, to);
     }
 
@@ -464,7 +476,8 @@ impl<F: FnMut(&Seen, Found<'_>)> Desk<'_, F> {
         }
     }
 
-    fn count(&mut self, duplicate: usize, dropped: usize) {
+    fn count(&mut self, flow: &mut Flow, duplicate: usize, dropped: usize) {
+        flow.continuity.given_up = flow.continuity.given_up.wrapping_add(u32::from(dropped > 0));
         self.taken.duplicate += duplicate as u64;
         self.taken.dropped += dropped as u64;
         self.counts.no_place += dropped as u64;
@@ -476,7 +489,7 @@ impl<F: FnMut(&Seen, Found<'_>)> Desk<'_, F> {
 }
 
 /// Hands something over, and names a flow that does not hold what it should.
-fn note<F: FnMut(&Seen, Found<'_>)>(
+fn note<F: FnMut(&Seen, Found<'_>, Continuity)>(
     flow: &mut Flow,
     counts: &mut TcpCounts,
     sink: &mut F,
@@ -488,12 +501,12 @@ fn note<F: FnMut(&Seen, Found<'_>)>(
     } else {
         flow.unframed += found.bytes().len() as u64;
     }
-    sink(seen, found);
+    sink(seen, found, flow.continuity);
     if flow.unframed >= UNFRAMED && !flow.named {
         flow.named = true;
         counts.unframed += 1;
         let reason = InvalidReason::NoFrame;
         let none = Invalid { reason, frame_type: None, idcode: None, in_frames: false, bytes: &[] };
-        sink(seen, Found::Invalid(none));
+        sink(seen, Found::Invalid(none), flow.continuity);
     }
 }
