@@ -301,7 +301,24 @@ impl Report {
         let [ring_full, read_failed] = ["ring_full", "read_failed"].map(|one| self.packets(one));
         assert_eq!(seen, ignored + submitted + ring_full + read_failed, "{summary:#}");
         assert_eq!(read_failed, 0, "{summary:#}");
+        self.blames_add_up();
         self
+    }
+
+    /// Each missing frame has one blame, in every view on the way; at the end none is pending.
+    fn blames_add_up(&self) {
+        let sum =
+            |named: &Value| named.as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum::<u64>();
+        for line in self.of_kind("window").chain(self.of_kind("summary")) {
+            let rows = line["streams"].as_array().unwrap();
+            assert!(rows.iter().all(|row| row["missing"] == sum(&row["blamed"])), "{line:#}");
+            let missing = &line["counters"]["missing"];
+            if let Some(pending) = missing["pending"].as_u64() {
+                assert_eq!(missing["missing"], sum(&missing["blamed"]) + pending, "{missing:#}");
+                assert_eq!(missing["missing"], rows.iter().map(|row| sum(&row["blamed"])).sum::<u64>());
+            }
+        }
+        assert_eq!(self.summary()["counters"]["missing"]["pending"], 0, "{:#}", self.summary());
     }
 
     /// A counter of the kernel's.

@@ -6,6 +6,7 @@ mod support;
 
 mod align;
 mod beside_aya;
+mod blame;
 mod broken;
 mod clsact;
 mod connections;
@@ -33,6 +34,7 @@ mod reattach;
 mod refusals;
 mod replay;
 mod segments;
+mod shot;
 mod simulated;
 mod simulated_tcp;
 mod sizes;
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
     let trials = [
         replay::trials(),
         losses::trials(),
+        blame::trials(),
         drops::trials(),
         pyc37::trials(),
         simulated::trials(),

@@ -33,7 +33,7 @@ pub struct Gap {
     pub since: Option<i64>,
     /// When the frame behind them came, or the one that showed that they are missing.
     pub until: i64,
-    /// Frames of the stream between the two whose check was wrong.
+    /// Frames of the stream between the two that came damaged: with a wrong check, or, in a datagram, of a wrong length.
     pub damaged: u32,
     /// Frames of the stream between the two that came and whose index is not known: no configuration laid them out.
     pub unplaced: u32,
@@ -65,7 +65,7 @@ pub(super) struct GapWatch {
 }
 
 impl GapWatch {
-    /// A frame whose check is wrong.
+    /// A frame that came damaged.
     pub(super) const fn damage(&mut self) {
         self.damaged = self.damaged.saturating_add(1);
     }

@@ -234,12 +234,13 @@ impl Evidence {
         mut frames: u64,
         mut each: impl FnMut(Cause, u64),
     ) -> u64 {
-        for loss in self.losses.iter_mut().rev() {
+        // They stand in the order in which they were read, some readers' a little behind others'.
+        let first = self.losses.partition_point(|loss| loss.to < lost.since.saturating_sub(LAZY_NS));
+        for loss in self.losses.range_mut(first..) {
             let late = if loss.interface.is_some() { LAZY_NS } else { 0 };
             let within = loss.from.saturating_sub(late) <= lost.until && loss.to >= lost.since;
             let there = loss.interface.is_none_or(|interface| interface == lost.interface);
-            if frames == 0 || loss.to < lost.since.saturating_sub(2 * LAZY_NS) {
-                // They stand in the order in which they were read.
+            if frames == 0 {
                 break;
             }
             if !within || !there || loss.blame != blame {

@@ -225,9 +225,10 @@ impl Ledger {
             account.waiting = waiting.into();
             due.extend(ready.into_iter().map(|held| (*id, held)));
         }
-        // Those of the shortest time first: what was lost in it can be no other's as well.
+        // The earliest to end takes the earliest losses, and of those that end together the shortest chooses first: what a
+        // later gap may need is left to it.
         let mut order: Vec<usize> = (0..due.len()).collect();
-        order.sort_by_key(|place| due[*place].1.width());
+        order.sort_by_key(|place| (due[*place].1.gap.until, due[*place].1.width()));
         for place in order {
             let (id, held) = &mut due[place];
             let key = accounts.get(id).and_then(|account| account.key);

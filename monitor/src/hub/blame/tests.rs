@@ -107,6 +107,19 @@ fn only_what_was_lost_within_the_gap_explains_it() {
     assert_eq!(scene.blamed(), [("pmu", 1)]);
 }
 
+/// A reading of counters begins before what is lost next: each gap touches the next one's losses as well as its own.
+#[test]
+fn a_gap_leaves_the_next_one_what_that_needs() {
+    let mut scene = Scene::new();
+    for round in 0..3 {
+        let at = round * SECOND;
+        scene.inbox.leave(loss(Blame::Ring, "ring_full", 3, at, at + SECOND));
+        scene.open(gap(10 * u64::try_from(round).unwrap(), 3, at + SECOND / 2, at + SECOND + 1));
+    }
+    scene.ledger.finish();
+    assert_eq!(scene.blamed(), [("ring", 9)]);
+}
+
 #[test]
 fn a_card_on_another_interface_is_not_blamed() {
     let mut scene = Scene::new();
