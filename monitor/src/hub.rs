@@ -25,7 +25,7 @@ pub use blame::{
     News, Watched, losses_between,
 };
 pub use direct::Direct;
-pub use drops::{DropLine, DropPlace, DropReason, DropSummary};
+pub use drops::{DropLine, DropPlace, DropReason, DropSummary, DropSums};
 pub use equations::Equation;
 pub use fanout::{Ended, Fanout, OnEnd, SinkReport, is_closed};
 pub use names::InterfaceNames;

@@ -169,6 +169,12 @@ impl Running {
         });
     }
 
+    /// Waits for a window that is as wanted.
+    pub(crate) fn until_window(&mut self, awaited: &str, is_it: impl Fn(&Value) -> bool) {
+        let newest = |said: &Report| said.of_kind("window").last().cloned();
+        self.until(awaited, |said| newest(said).is_some_and(|window| is_it(&window)));
+    }
+
     /// Waits for a sentence on standard error that has all of these words in it.
     pub(crate) fn complained(&mut self, words: &[&str]) {
         self.complained_times(1, words);

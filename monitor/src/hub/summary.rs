@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer};
 
 use super::alignment::{Alignment, AlignmentCounters};
 use super::blame::{BlameRow, Ledger, MissingCounters, MissingView};
-use super::drops::{DropLine, DropSummary};
+use super::drops::{DropLine, DropSummary, DropSums};
 use super::overruns::{OverrunCounters, OverrunSummary};
 use super::registry::Registry;
 use super::row::StreamRow;
@@ -190,6 +190,9 @@ pub struct Counters {
     /// Turns of the real-time thread beyond their budget; absent where they are not watched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub overruns: Option<OverrunCounters>,
+    /// Packets that the kernel dropped; absent where they were not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drops: Option<DropSums>,
     /// Missing frames; absent where nobody keeps account of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing: Option<MissingCounters>,
@@ -214,8 +217,17 @@ impl Counters {
 
     /// Computes the remainders again after counters were filled in.
     pub fn settle(&mut self) {
-        let Self { packets, records, bytes: _, frames: _, alignment: _, overruns: _, missing: _, events: _ } =
-            self;
+        let Self {
+            packets,
+            records,
+            bytes: _,
+            frames: _,
+            alignment: _,
+            overruns: _,
+            drops: _,
+            missing: _,
+            events: _,
+        } = self;
         if let Some(packets) = packets {
             let sum = packets.ignored + packets.submitted + packets.ring_full + packets.read_failed;
             packets.unaccounted = packets.seen.abs_diff(sum);
@@ -231,13 +243,14 @@ impl Counters {
     /// The sum of all remainders; anything but 0 is a bug.
     #[must_use]
     pub fn unaccounted(&self) -> u64 {
-        let Self { packets, records, bytes, frames, alignment, overruns, missing, events } = self;
+        let Self { packets, records, bytes, frames, alignment, overruns, drops, missing, events } = self;
         packets.map_or(0, |packets| packets.unaccounted)
             + records.unaccounted
             + bytes.unaccounted
             + frames.unaccounted
             + alignment.map_or(0, |alignment| alignment.unaccounted)
             + overruns.as_ref().map_or(0, |overruns| overruns.unaccounted)
+            + drops.map_or(0, |drops| drops.unaccounted)
             + missing.as_ref().map_or(0, |missing| missing.unaccounted)
             + events.0.iter().map(|(_, counters)| counters.unaccounted).sum::<u64>()
     }
@@ -517,8 +530,7 @@ impl Summary {
     /// Computes all remainders again.
     pub fn settle(&mut self) {
         self.counters.settle();
-        self.unaccounted =
-            self.counters.unaccounted() + self.drops.as_ref().map_or(0, |drops| drops.unaccounted);
+        self.unaccounted = self.counters.unaccounted();
     }
 }
 

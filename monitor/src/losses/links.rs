@@ -1,8 +1,12 @@
 //! The receive counters of an interface.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use monitor_core::packet::InterfaceId;
 use serde::Serialize;
 
+use super::driver::Driver;
 use super::growth::Growth;
 
 /// Counters that are read of each interface.
@@ -105,6 +109,9 @@ pub struct InterfaceGrowth {
     pub grown: LinkCounts,
     /// Times that they were found to have been set back: what they counted just before is not known.
     pub resets: u64,
+    /// Counters of its driver's own that mean a loss, as they have grown; those that have not are left out.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub driver: BTreeMap<Arc<str>, u64>,
 }
 
 impl InterfaceGrowth {
@@ -133,11 +140,12 @@ pub(super) struct Link {
     id: InterfaceId,
     name: String,
     growth: Growth<COUNTERS>,
+    pub(super) driver: Driver,
 }
 
 impl Link {
     pub(super) fn new(id: InterfaceId, name: String, first: LinkCounts) -> Self {
-        Self { id, name, growth: Growth::new(first.all()) }
+        Self { id, name, growth: Growth::new(first.all()), driver: Driver::default() }
     }
 
     /// It was made anew.
@@ -151,7 +159,13 @@ impl Link {
 
     pub(super) fn grown(&self) -> InterfaceGrowth {
         let grown = LinkCounts::of(self.growth.grown());
-        InterfaceGrowth { id: self.id, name: self.name.clone(), grown, resets: self.growth.resets() }
+        InterfaceGrowth {
+            id: self.id,
+            name: self.name.clone(),
+            grown,
+            resets: self.growth.resets(),
+            driver: self.driver.grown(),
+        }
     }
 }
 

@@ -19,7 +19,8 @@ use super::SessionError;
 use crate::{
     clock::ClockMap,
     hub::{
-        Certainty, DropLine, DropPlace, DropReason, DropSummary, DroppedPacket, Inbox, News, Summary, Watched,
+        Certainty, DropLine, DropPlace, DropReason, DropSummary, DropSums, DroppedPacket, Inbox, News,
+        Summary, Watched,
     },
     probe::{Drops, Interface, Kernel},
     sys::{clock::monotonic_ns, poll},
@@ -127,7 +128,9 @@ impl DropWatch {
         })?;
         let counters = drops.counters()?;
         filled.last_drops = self.told.take();
-        filled.drops = Some(summary(&self.told.state(), &counters));
+        let drops = summary(&self.told.state(), &counters);
+        filled.counters.drops = Some(DropSums::from(&drops));
+        filled.drops = Some(drops);
         Ok(())
     }
 }
@@ -145,13 +148,14 @@ fn summary(state: &State, counters: &DropCounters) -> DropSummary {
         seen: counters.seen,
         ignored: counters.ignored,
         matched: counters.matched,
+        submitted: counters.submitted,
         told: state.told,
         untold: state.untold,
         ring_full: counters.ring_full,
         by_reason,
         ..DropSummary::default()
     };
-    summary.settle(counters.submitted);
+    summary.settle();
     summary
 }
 

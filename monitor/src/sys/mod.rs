@@ -11,6 +11,7 @@ pub mod caps;
 pub mod clock;
 pub mod cputime;
 pub mod datagrams;
+pub mod ethtool;
 pub mod eventfd;
 pub mod ifname;
 pub mod mapping;

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use super::evidence::Loss;
 use super::tally::Blame;
-use crate::losses::{HostLosses, InterfaceGrowth, LinkCounts};
+use crate::losses::{HostLosses, InterfaceGrowth, LinkCounts, LostBy, lost_by};
 
 /// What has grown between two readings, made at `from` and at `to`.
 ///
 /// A counter that says two things is blamed on nobody: `rx_dropped` counts packets that no program takes too, which the
-/// hook has seen, and `rx_errors` what a driver counts nowhere else.
+/// hook has seen, and `rx_errors` what a driver counts nowhere else. A counter of the driver's own is heeded where no
+/// counter of the kernel's blames the same one: both count the same packets.
 #[must_use]
 pub fn losses_between(before: &HostLosses, now: &HostLosses, from: i64, to: i64) -> Vec<Loss> {
     let loss = |interface, blame, reason: &str, packets| Loss {
@@ -22,9 +23,22 @@ pub fn losses_between(before: &HostLosses, now: &HostLosses, from: i64, to: i64)
     };
     let mut losses = Vec::new();
     for (place, interface) in now.interfaces.iter().enumerate() {
-        let known = before.interfaces.get(place).map(|one| one.grown).unwrap_or_default();
-        let InterfaceGrowth { id, grown, .. } = interface;
-        let told = grown_since(grown, &known).into_iter();
+        let known = before.interfaces.get(place);
+        let InterfaceGrowth { id, grown, driver, .. } = interface;
+        let told = grown_since(grown, &known.map(|one| one.grown).unwrap_or_default());
+        let is_told = |blame| told.iter().any(|(of, _, packets)| *of == blame && *packets > 0);
+        for (name, now) in driver {
+            let blame = match lost_by(name) {
+                Some(LostBy::Card) => Blame::Nic,
+                Some(LostBy::Wire) => Blame::Wire,
+                Some(LostBy::Program) => Blame::Kernel,
+                None => continue,
+            };
+            let then = known.and_then(|one| one.driver.get(name)).copied().unwrap_or(0);
+            if !is_told(blame) {
+                losses.push(loss(Some(*id), blame, name, now.saturating_sub(then)));
+            }
+        }
         losses.extend(told.map(|(blame, reason, packets)| loss(Some(*id), blame, reason, packets)));
     }
     for cpu in &now.softnet {
@@ -83,5 +97,26 @@ mod tests {
         ];
         assert_eq!(told, expected.map(|(blame, name, packets, at)| (blame, name.to_owned(), packets, at)));
         assert_eq!(losses_between(&before, &before, 10, 20), []);
+    }
+
+    #[test]
+    fn what_card_and_kernel_both_count_is_told_once() {
+        let of = |missed, drops, crc| {
+            let mut host = read(LinkCounts { missed, ..LinkCounts::default() }, 0);
+            let driver = [("rx_queue_0_drops", drops), ("rx_crc_errors_phy", crc)];
+            host.interfaces[0].driver = driver.map(|(name, count)| (Arc::from(name), count)).into();
+            host
+        };
+        let told = |before, now| {
+            let losses: Vec<_> = losses_between(&before, &now, 10, 20)
+                .into_iter()
+                .map(|loss| (loss.blame, loss.reason.to_string(), loss.packets))
+                .collect();
+            losses
+        };
+        let crc = (Blame::Wire, "rx_crc_errors_phy".to_owned(), 1);
+        let missed = (Blame::Nic, "rx_missed_errors".to_owned(), 2);
+        assert_eq!(told(of(0, 5, 0), of(2, 7, 1)), [crc, missed]);
+        assert_eq!(told(of(2, 5, 1), of(2, 7, 1)), [(Blame::Nic, "rx_queue_0_drops".to_owned(), 2)]);
     }
 }

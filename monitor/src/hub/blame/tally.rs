@@ -61,6 +61,18 @@ pub enum Certainty {
     None,
 }
 
+impl Certainty {
+    /// As in the JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Window => "window",
+            Self::None => "none",
+        }
+    }
+}
+
 /// Why a frame is missing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cause {
