@@ -7,6 +7,7 @@
 mod suite;
 mod support;
 
+use std::collections::HashMap;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -32,12 +33,18 @@ fn every_receiver_accounts_for_every_frame() {
     let results = suite::run(&Options::parse_from(options)).json();
     let figures = results["figures"].as_array().unwrap();
     assert_eq!(figures.len(), 3 * 7, "three models, seven receivers: {results:#}");
+    let mut measured: HashMap<&str, u64> = HashMap::new();
     for one in figures {
-        let [sent, received, lost, measured] =
+        let [sent, received, lost, of_span] =
             ["frames_sent", "frames_received", "frames_lost", "frames_measured"]
                 .map(|count| one[count].as_u64().unwrap());
         assert!(received <= sent && sent <= received + lost, "{one:#}");
-        assert!((1..received).contains(&measured), "{one:#}");
+        assert!(of_span <= received, "{one:#}");
+        *measured.entry(one["receiver"].as_str().unwrap()).or_default() += of_span;
+    }
+    // A sender that a busy machine stops for a while may miss the whole span of a block: not that of every model.
+    for (receiver, frames) in measured {
+        assert!(frames > 0, "{receiver}: {results:#}");
     }
 }
 
