@@ -15,9 +15,11 @@ const GSSET_INFO: u32 = 0x37;
 const STATS: u32 = 1;
 /// Bytes of a name (`ETH_GSTRING_LEN`).
 const NAME: usize = 32;
-/// Counters that there is room for; drivers have some for each queue, and a few thousands with the most queues. The
-/// kernel writes as many as the driver has, whatever was asked for: hence a bound far beyond any.
+/// Counters of a driver that is believed; drivers have some for each queue, and a few thousands with the most queues.
 const MOST: usize = 65_536;
+/// Counters that there is room for beyond twice as many as the driver has. The kernel writes as many as it has when it
+/// is asked for them, whatever it had when it was asked for their number.
+const SPARE: usize = 1_024;
 /// Words of a header before the names, or before the counters: the command, the set or the number, and padding.
 const HEADER: usize = 2;
 
@@ -25,7 +27,7 @@ const HEADER: usize = 2;
 #[derive(Debug)]
 pub struct DriverStatistics {
     socket: UdpSocket,
-    /// Where the kernel writes: the names are longer than the counters. Pages that it never writes to take no memory.
+    /// Where the kernel writes.
     buffer: Vec<u64>,
 }
 
@@ -36,7 +38,7 @@ impl DriverStatistics {
     /// Where the process has no descriptor left.
     pub fn open() -> io::Result<Self> {
         let socket = UdpSocket::bind((std::net::Ipv4Addr::UNSPECIFIED, 0))?;
-        Ok(Self { socket, buffer: vec![0; HEADER + MOST * NAME / size_of::<u64>()] })
+        Ok(Self { socket, buffer: vec![0; HEADER + 1] })
     }
 
     /// The names of an interface's counters, in the driver's order.
@@ -44,11 +46,11 @@ impl DriverStatistics {
     /// # Errors
     /// `EOPNOTSUPP` where its driver has none; `ENODEV` where there is no such interface.
     pub fn names(&mut self, interface: &str) -> io::Result<Vec<String>> {
-        self.check(interface)?;
+        let all = self.number(interface)?;
+        self.make_room(all, NAME / size_of::<u64>());
         self.set([GSTRINGS, STATS, 0]);
         self.ask(interface)?;
-        let bytes: Vec<u8> =
-            self.buffer.iter().flat_map(|word| word.to_ne_bytes()).take(12 + MOST * NAME).collect();
+        let bytes: Vec<u8> = self.buffer.iter().flat_map(|word| word.to_ne_bytes()).collect();
         // `struct ethtool_gstrings`: three numbers of 32 bits, then the names.
         let number = bytes.get(8..12).and_then(|word| word.try_into().ok()).map_or(0, u32::from_ne_bytes);
         let names = bytes.get(12..).unwrap_or_default().chunks_exact(NAME);
@@ -56,7 +58,10 @@ impl DriverStatistics {
             let end = name.iter().position(|byte| *byte == 0).unwrap_or(NAME);
             String::from_utf8_lossy(&name[..end]).into_owned()
         };
-        Ok(names.take(usize::try_from(number).unwrap_or(MOST)).map(name).collect())
+        let names = names.take(usize::try_from(number).unwrap_or(MOST)).map(name).collect();
+        // They are asked for once, and take four times as much as the counters.
+        self.buffer = vec![0; HEADER + 1];
+        Ok(names)
     }
 
     /// The counters, in the same order.
@@ -64,17 +69,18 @@ impl DriverStatistics {
     /// # Errors
     /// As [`DriverStatistics::names`].
     pub fn values(&mut self, interface: &str) -> io::Result<Vec<u64>> {
-        self.check(interface)?;
+        let all = self.number(interface)?;
+        self.make_room(all, 1);
         self.set([GSTATS, 0, 0]);
         self.ask(interface)?;
         // `struct ethtool_stats`: two numbers of 32 bits, then the counters.
         let [_, number] = halves(self.buffer[0]);
-        let number = usize::try_from(number).unwrap_or(MOST).min(MOST);
+        let number = usize::try_from(number).unwrap_or(MOST).min(self.buffer.len() - 1);
         Ok(self.buffer[1..=number].to_vec())
     }
 
-    /// Refuses an interface whose driver has more counters than there is room for.
-    fn check(&mut self, interface: &str) -> io::Result<()> {
+    /// How many counters its driver has.
+    fn number(&mut self, interface: &str) -> io::Result<usize> {
         // `struct ethtool_sset_info`: the command, padding, a mask of sets, and how many strings each has.
         self.set([GSSET_INFO, 0, 0]);
         self.buffer[1] = 1 << STATS;
@@ -82,8 +88,16 @@ impl DriverStatistics {
         let [number, _] = halves(self.buffer[2]);
         match usize::try_from(number) {
             _ if self.buffer[1] == 0 => Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP)),
-            Ok(number) if number <= MOST / 2 => Ok(()),
+            Ok(number) if number <= MOST => Ok(number),
             _ => Err(io::Error::other(format!("{interface}: its driver has {number} counters"))),
+        }
+    }
+
+    /// For as many counters, or names, of so many words each, and as many again.
+    fn make_room(&mut self, number: usize, words: usize) {
+        let room = HEADER + (2 * number + SPARE) * words;
+        if self.buffer.len() < room {
+            self.buffer.resize(room, 0);
         }
     }
 
@@ -109,8 +123,9 @@ impl DriverStatistics {
         }
         let ifru_data = self.buffer.as_mut_ptr().cast();
         let mut request = libc::ifreq { ifr_name, ifr_ifru: libc::__c_anonymous_ifr_ifru { ifru_data } };
-        // SAFETY: the structure is whole, and its pointer is to a buffer that outlives the call and has room for twice as
-        // many counters, and names, as `check` has just allowed: the kernel writes as many as the driver has.
+        // SAFETY: the structure is whole, and its pointer is to a buffer that outlives the call. The kernel writes three
+        // words for the number of counters; for counters and names as many as the driver has, for which `make_room` has
+        // just made room twice over and more: a driver's number changes with its queues alone, and stays.
         checked(unsafe { libc::ioctl(self.socket.as_raw_fd(), libc::SIOCETHTOOL, &raw mut request) })?;
         Ok(())
     }
