@@ -17,12 +17,11 @@ mod tracepoints;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use monitor::probe::Subject;
 use monitor::sys::sched;
 
 use cases::Case;
 use figures::{Figure, Report, Round};
-use programs::Programs;
+use programs::{Kind, Programs};
 
 /// Rounds, one after the other; each figure is the median of theirs.
 const ROUNDS: u32 = 7;
@@ -36,8 +35,9 @@ fn main() -> ExitCode {
     let against = std::env::args().skip_while(|argument| argument != "--against").nth(1).map(PathBuf::from);
     sched::set_affinity(sched::current_cpu().unwrap()).unwrap();
     let mut report = Report::new();
-    let mut objects = vec![Programs::load(None)];
-    objects.extend(against.as_deref().map(|path| Programs::load(Some(path))));
+    let mut objects = vec![Programs::load(Kind::Own, None)];
+    objects.push(Programs::load(Kind::WithDrops, None));
+    objects.extend(against.as_deref().map(|path| Programs::load(Kind::Other, Some(path))));
     measure(&objects, &cases::all(), &mut report);
     drop(objects);
     tracepoints::measure(&mut report);
@@ -69,10 +69,11 @@ fn measure(objects: &[Programs], cases: &[Case], report: &mut Report) {
     }
     for (case, of_case) in cases.iter().zip(&rounds) {
         for (place, of_object) in of_case.iter().enumerate() {
-            if place == 0 {
+            let kind = objects[place].kind();
+            if kind == Kind::Own {
                 report.push(Figure::of(case.name, of_object, case.limit));
-            } else if case.subject != Subject::Clock {
-                report.push(Figure::of(&format!("  the other object: {}", case.name), of_object, None));
+            } else if kind.has(case.subject) {
+                report.push(Figure::of(&format!("{}{}", kind.label(), case.name), of_object, None));
             }
         }
     }
@@ -85,7 +86,7 @@ fn block(objects: &[Programs], case: &Case, rounds: &mut [Vec<Round>]) {
     for _ in 0..CALLS {
         empty_ns += objects[0].time(case.baseline(), case);
         for (object, own_ns) in objects.iter().zip(&mut own_ns) {
-            if object.has(case.subject) {
+            if object.kind().has(case.subject) {
                 *own_ns += object.time(case.subject, case);
             }
         }

@@ -16,43 +16,75 @@ use crate::cases::{Case, PORT};
 /// programs and not what else runs on the machine.
 const RING_BYTES: u32 = 256 << 10;
 
+/// Which programs these are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Those built in.
+    Own,
+    /// Another object's: only what it is compared by is loaded of it.
+    Other,
+    /// Those built in, where drops are told of: at tc each packet handed on is remembered.
+    WithDrops,
+}
+
+impl Kind {
+    /// Before the name of a case; empty for the first.
+    pub(crate) const fn label(self) -> &'static str {
+        match self {
+            Self::Own => "",
+            Self::Other => "  the other object: ",
+            Self::WithDrops => "  with --drops: ",
+        }
+    }
+
+    /// What is measured of it: where drops are told of, only tc differs.
+    pub(crate) const fn has(self, subject: Subject) -> bool {
+        match self {
+            Self::Own => true,
+            Self::Other => !matches!(subject, Subject::Clock),
+            Self::WithDrops => matches!(subject, Subject::Ingress),
+        }
+    }
+}
+
 /// Loaded and attached.
 pub(crate) struct Programs {
     probe: Probe,
     ring: RefCell<Ring>,
-    /// Another object's: only what it is compared by is loaded of it.
-    is_other: bool,
+    kind: Kind,
     _pairs: [Pair; 2],
 }
 
 impl Programs {
     /// Of the object built in, or of another.
-    pub(crate) fn load(other: Option<&Path>) -> Self {
+    pub(crate) fn load(kind: Kind, other: Option<&Path>) -> Self {
+        let drops = kind == Kind::WithDrops;
         let options = Options {
-            hook: Hook::Xdp,
+            hook: if drops { Hook::Tc } else { Hook::Xdp },
             matching: Matching::Ports(vec![4712, PORT]),
             sizes: Sizes::of_ring(RING_BYTES),
             transport: Transport::Ring,
-            drops: false,
+            drops,
         };
         let probe = other.map_or_else(|| Probe::load(&options), |path| Probe::load_from(path, &options));
         let mut probe = probe.unwrap_or_else(|error| panic!("{error}"));
-        let is_other = other.is_some();
-        for subject in Subject::ALL.into_iter().filter(|&subject| !is_other || subject != Subject::Clock) {
+        // Attaching to tc loads what is measured of those that tell of drops.
+        for subject in Subject::ALL.into_iter().filter(|&subject| !drops && kind.has(subject)) {
             probe.load_subject(subject).unwrap_or_else(|error| panic!("{error}"));
         }
         let pairs = [pair(), pair()];
         let [watched, other] = [interface(&pairs[0], 0), interface(&pairs[1], 1)];
         probe.attach(&watched).unwrap_or_else(|error| panic!("{error}"));
-        probe.attach_empty_early(&other).unwrap_or_else(|error| panic!("{error}"));
+        if !drops {
+            probe.attach_empty_early(&other).unwrap_or_else(|error| panic!("{error}"));
+        }
         let kernel = probe.kernel();
         let ring = Ring::map(kernel.ring(), kernel.ring_bytes().unwrap(), kernel.reader_page()).unwrap();
-        Self { probe, ring: RefCell::new(ring), is_other, _pairs: pairs }
+        Self { probe, ring: RefCell::new(ring), kind, _pairs: pairs }
     }
 
-    /// Whether a subject was loaded.
-    pub(crate) fn has(&self, subject: Subject) -> bool {
-        !self.is_other || subject != Subject::Clock
+    pub(crate) const fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// Mean of the runs of one call, nanoseconds.
@@ -74,7 +106,10 @@ impl Programs {
         let after = self.counters();
         assert_eq!(after.ring_full, before.ring_full, "records that were refused");
         assert_eq!(after.read_failed, before.read_failed);
-        let matched = cases.iter().filter(|case| case.matches).map(|case| u64::from(calls * case.runs()));
+        let matched = cases
+            .iter()
+            .filter(|case| case.matches && self.kind.has(case.subject))
+            .map(|case| u64::from(calls * case.runs()));
         assert_eq!(after.submitted - before.submitted, matched.sum::<u64>(), "packets that matched");
     }
 }

@@ -5,6 +5,7 @@
 //! the caller's thread, with one sink and no queue.
 
 mod alignment;
+mod blame;
 mod direct;
 mod drops;
 mod equations;
@@ -19,8 +20,12 @@ mod run;
 mod summary;
 
 pub use alignment::{AlignedRow, Alignment, AlignmentCounters};
+pub use blame::{
+    Blame, BlameRow, Cause, Certainty, DroppedPacket, Inbox, Ledger, Loss, MissingCounters, MissingView,
+    News, Watched, losses_between,
+};
 pub use direct::Direct;
-pub use drops::{DropLine, DropPlace, DropReason, DropSummary};
+pub use drops::{DropLine, DropPlace, DropReason, DropSummary, DropSums};
 pub use equations::Equation;
 pub use fanout::{Ended, Fanout, OnEnd, SinkReport, is_closed};
 pub use names::InterfaceNames;

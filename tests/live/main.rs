@@ -6,6 +6,7 @@ mod support;
 
 mod align;
 mod beside_aya;
+mod blame;
 mod broken;
 mod clsact;
 mod connections;
@@ -34,6 +35,7 @@ mod reattach;
 mod refusals;
 mod replay;
 mod segments;
+mod shot;
 mod simulated;
 mod simulated_tcp;
 mod sizes;
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
     let trials = [
         replay::trials(),
         losses::trials(),
+        blame::trials(),
         drops::trials(),
         perf::trials(),
         pyc37::trials(),

@@ -54,7 +54,7 @@ impl Caretaker<'_> {
                 self.discovery.rest();
             }
             self.watching.source.flush_log();
-            self.losses.look(&self.watching.present, self.notices);
+            self.losses.look(&self.watching.present, self.kernel, self.board, self.notices);
             self.rest(deadline);
         }
         None

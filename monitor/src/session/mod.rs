@@ -38,7 +38,7 @@ use crate::{
     clock::{self, ClockMap, Daemons, Offset, Watch},
     config::{StreamName, StreamRules},
     hub::{
-        Fanout, Hub, InterfaceNames, OnEnd, Registry, Summary, is_closed,
+        Fanout, Hub, InterfaceNames, Ledger, OnEnd, Registry, Summary, is_closed,
         queue::{self, QueueBounds},
     },
     live::{Board, Budget, Control, LoopCounts, Waits},
@@ -59,7 +59,7 @@ use configurations::{Configurations, Requests};
 use discovery::Discovery;
 use drops::{DropWatch, Told};
 use links::Watching;
-use losses::Losses;
+use losses::{Losses, Shown};
 pub use notices::Notices;
 use source::{Instance, Source};
 use work::{Parts, Work};
@@ -386,8 +386,8 @@ impl Session {
         let say = notices.clone();
         let watch = Watch::start(Arc::clone(&clock), self.measured, self.daemons, move |news| say.say(news))
             .map_err(system("starting to watch the clock"))?;
-        let losses = Losses::start(&interfaces, &notices);
-        let drops = DropWatch::start(self.drops, &interfaces, &kernel, &clock)
+        let losses = Losses::start(&interfaces, &kernel, &notices);
+        let drops = DropWatch::start(self.drops, &interfaces, &kernel, &clock, losses.inbox())
             .map_err(system("starting the reader of drops"))?;
         let begun = monotonic_ns();
         let live = work
@@ -398,9 +398,10 @@ impl Session {
         let told = InterfaceNames::default();
         let registry = Registry::new(names).hearing(told.clone()).naming(stream_names);
         let told_drops = drops.as_ref().map(DropWatch::told);
-        let hub =
-            start_hub(receiver, fanout, &clock, (&kernel, before), &board, &notices, (registry, told_drops))
-                .map_err(system("starting the hub"))?;
+        let hub = Hub::new(receiver, registry, fanout).judging(Ledger::new(losses.inbox()));
+        let lost = (told_drops, losses.shown());
+        let hub = start_hub(hub, &clock, (&kernel, before), &board, &notices, lost)
+            .map_err(system("starting the hub"))?;
 
         let netns = interfaces.first().map(|interface| Arc::clone(&interface.netns));
         requests.make(netns.as_ref(), &notices).map_err(system("starting a thread for a request"))?;
@@ -448,18 +449,18 @@ impl Session {
         // Without its sender the queue is closed, which ends the hub once it has passed on all that was in it.
         let ran = totals::rt(&outcome, self.budget);
         drop(outcome.outlet);
-        let (registry, fanout) = hub
-            .join()
-            .map_err(|_| io::Error::other("the hub panicked: please report this as a bug"))
-            .and_then(|ended| ended)
-            .map_err(system("ending the hub"))?;
+        let (registry, fanout, mut ledger) = ended(hub).map_err(system("ending the hub"))?;
 
+        let host = losses.finish(&kernel, &board, &notices);
         let mut summary = Summary::new(&outcome.pipeline, &registry).with_latency(&outcome.pipeline);
         summary.duration_ns = Some(duration_ns);
         summary.clock = Some(totals::clock(watch.report()));
         summary.rt = Some(ran);
-        summary.host = losses.finish(&notices);
+        summary.host = host;
         drops.map_or(Ok(()), |drops| drops.finish(&mut summary))?;
+        // Behind all that tells of losses.
+        ledger.finish();
+        let mut summary = summary.with_blame(&outcome.pipeline, &ledger);
         let sinks = fanout.counts().collect::<Vec<_>>();
         let (packets, pending) = totals::settled(&kernel, &outcome.source)?;
         let turns = LoopCounts { pending, ..outcome.counts };
@@ -509,26 +510,31 @@ fn on_end(output_ended: &Arc<AtomicBool>, notices: &Notices) -> OnEnd {
     })
 }
 
-type HubThread = JoinHandle<io::Result<(Registry, Fanout)>>;
+fn ended(hub: HubThread) -> io::Result<(Registry, Fanout, Ledger)> {
+    let panicked = |_| io::Error::other("the hub panicked: please report this as a bug");
+    hub.join().map_err(panicked).and_then(|ended| ended)
+}
+
+type HubThread = JoinHandle<io::Result<(Registry, Fanout, Ledger)>>;
 
 fn start_hub(
-    receiver: queue::QueueReceiver,
-    fanout: Fanout,
+    hub: Hub,
     clock: &Arc<ClockMap>,
     (kernel, before): (&Arc<Kernel>, Taken),
     board: &Arc<Board>,
     notices: &Notices,
-    (registry, drops): (Registry, Option<Told>),
+    (drops, lost): (Option<Told>, Shown),
 ) -> io::Result<HubThread> {
     let (clock, kernel, board, notices) =
         (Arc::clone(clock), Arc::clone(kernel), Arc::clone(board), notices.clone());
     thread::Builder::new().name("hub".to_owned()).spawn(move || {
-        Hub::new(receiver, registry, fanout).run(
+        hub.run(
             || Nanos(clock.utc_ns(monotonic_ns())),
             |window| {
                 window.counters = totals::so_far(&kernel, &before, &board);
                 window.notices.extend(notices.take_new());
                 window.drops = drops.as_ref().map(Told::take).unwrap_or_default();
+                window.host = lost.get();
             },
         )
     })

@@ -16,8 +16,8 @@ use self::remarks::remarks;
 use super::Sink;
 use super::words::{ABSENT, Micros, counted, granted, late, measured, or_absent, rate};
 use crate::hub::{
-    ClockSummary, Counters, DropReason, DropSummary, Equation, Item, Named, OverrunSummary, RtSummary,
-    StageLatency, StreamRow, Summary,
+    BlameRow, ClockSummary, Counters, DropReason, DropSummary, Equation, Item, Named, OverrunSummary,
+    RtSummary, StageLatency, StreamRow, Summary,
 };
 use crate::losses::{CpuGrowth, HostLosses};
 
@@ -72,6 +72,7 @@ fn write_summary(out: &mut String, summary: &Summary) -> fmt::Result {
     if let Some(alignment) = &summary.alignment {
         write!(out, "\n{}", self::alignment::described(alignment))?;
     }
+    blamed(out, &summary.blame)?;
     writeln!(out, "\n{}", sums(&summary.counters))?;
     if let Some(latency) = summary.latency_ns.as_ref().filter(|latency| !latency.0.is_empty()) {
         writeln!(out, "\n{}", stages(latency))?;
@@ -86,11 +87,23 @@ fn write_summary(out: &mut String, summary: &Summary) -> fmt::Result {
     writeln!(out, "\nunaccounted: {}", summary.unaccounted)
 }
 
+/// On what missing frames are blamed; nothing where none is missing.
+fn blamed(out: &mut String, rows: &[BlameRow]) -> fmt::Result {
+    if !rows.is_empty() {
+        writeln!(out)?;
+    }
+    for BlameRow { blame, reason, evidence, frames } in rows {
+        writeln!(out, "missing      {frames} {}: {reason} (evidence: {})", blame.name(), evidence.name())?;
+    }
+    Ok(())
+}
+
 /// What the host's own counters say was lost; nothing where they say nothing.
 fn lost_by_the_host(out: &mut String, host: &HostLosses) -> fmt::Result {
     let HostLosses { interfaces, softnet } = host;
     for interface in interfaces {
-        let losses: Vec<_> = interface.losses().map(|(name, count)| format!("{name} {count}")).collect();
+        let mut losses: Vec<_> = interface.losses().map(|(name, count)| format!("{name} {count}")).collect();
+        losses.extend(interface.driver.iter().map(|(name, count)| format!("{name} {count}")));
         if !losses.is_empty() {
             writeln!(out, "interface    {}: {}", interface.name, losses.join(", "))?;
         }

@@ -12,6 +12,7 @@ pub mod clock;
 pub mod cputime;
 pub mod datagrams;
 pub mod epoll;
+pub mod ethtool;
 pub mod eventfd;
 pub mod ifname;
 pub mod mapping;
