@@ -14,6 +14,7 @@ pub mod preload;
 pub mod probe;
 pub mod reader;
 pub mod rt;
+pub mod served;
 pub mod session;
 pub mod simulate;
 pub mod sink;

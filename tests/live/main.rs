@@ -27,6 +27,7 @@ mod overruns;
 #[path = "../support/packets.rs"]
 #[expect(dead_code, reason = "benches need other kinds of packet")]
 mod packets;
+mod placement;
 mod probed;
 mod pyc37;
 mod reattach;
@@ -73,6 +74,7 @@ fn main() -> ExitCode {
         connections::trials(),
         flood::trials(),
         waits::trials(),
+        placement::trials(),
         overruns::trials(),
         wakeups::trials(),
         beside_aya::trials(),

@@ -13,6 +13,7 @@ use serde::{Serialize, Serializer};
 
 use super::alignment::{Alignment, AlignmentCounters};
 use super::drops::{DropLine, DropSummary};
+use super::lapses::Lapses;
 use super::overruns::{OverrunCounters, OverrunSummary};
 use super::registry::Registry;
 use super::row::StreamRow;
@@ -315,8 +316,11 @@ pub struct RtSummary {
     pub policy: String,
     /// Its priority; absent where it is not real-time.
     pub priority: Option<u8>,
-    /// The CPU it is bound to.
+    /// The CPU it is bound to; none where it has lost it.
     pub cpu: Option<u32>,
+    /// Being off the CPU that it was bound to, since that went offline or somebody moved the thread; none where it was bound
+    /// to none.
+    pub off_cpu: Option<Lapses>,
     /// Whether memory is locked.
     pub memory_locked: bool,
     /// Whether `/dev/cpu_dma_latency` is held at 0, so that no CPU dozes: `held`, `refused` or `left_alone`.
@@ -327,6 +331,9 @@ pub struct RtSummary {
     pub wait: String,
     /// Why it is `block` where another was asked for; none where it is as asked.
     pub wait_refused: Option<String>,
+    /// Having fallen back to `block`, since its CPU served an interface, or there was no other; none where `block` was asked
+    /// for, and where another is refused for good.
+    pub fallen_back: Option<Lapses>,
     /// Its share of one CPU.
     pub cpu_percent: Option<f64>,
     /// How often it went to sleep.

@@ -11,6 +11,7 @@ mod links;
 mod losses;
 mod notices;
 mod outlet;
+mod placement;
 mod source;
 mod totals;
 
@@ -60,6 +61,7 @@ use drops::{DropWatch, Told};
 use links::Watching;
 use losses::Losses;
 pub use notices::Notices;
+use placement::Placement;
 use source::{Instance, Source};
 
 /// After detaching, a program that was running on another CPU is given this long to submit its record.
@@ -383,6 +385,7 @@ impl Session {
         let netns = interfaces.first().map(|interface| Arc::clone(&interface.netns));
         requests.make(netns.as_ref(), &notices).map_err(system("starting a thread for a request"))?;
 
+        let placement = Placement::of(&live, self.here.inode(), &notices);
         let watching = Watching {
             source: &mut source,
             present: interfaces,
@@ -403,6 +406,7 @@ impl Session {
             watches: self.watches,
             live: &live,
             losses,
+            placement,
         };
         let deadline = self.duration.map(|duration| Instant::now() + duration);
         let over = || {
@@ -412,7 +416,8 @@ impl Session {
         };
         let mut failed = caretaker.look_after(over, deadline);
 
-        let Caretaker { losses, .. } = caretaker;
+        let Caretaker { losses, placement, .. } = caretaker;
+        let placed = placement.finish();
         if let Err(error) = source.detach() {
             failed.get_or_insert(error.to_string());
         }
@@ -424,7 +429,7 @@ impl Session {
         }
         let lanes = crate::live::LiveOutlet::counts(&outcome.outlet);
         // Without its sender the queue is closed, which ends the hub once it has passed on all that was in it.
-        let ran = totals::rt(&outcome, self.budget);
+        let ran = totals::rt(&outcome, placed, self.budget);
         drop(outcome.outlet);
         let (registry, fanout) = hub
             .join()
@@ -443,12 +448,17 @@ impl Session {
         let turns = LoopCounts { pending, ..outcome.counts };
         totals::fill(&mut summary.counters, &packets, &turns, &before, &lanes, &sinks);
         summary.settle();
-        for report in fanout.finish(summary.clone()) {
-            if !report.finished {
-                tracing::warn!("the output {} was still busy when the run ended", report.name);
-            }
-        }
+        finish(fanout, &summary);
         Ok(Report { summary, failed })
+    }
+}
+
+/// Gives the sinks the summary, and waits for their end.
+fn finish(fanout: Fanout, summary: &Summary) {
+    for report in fanout.finish(summary.clone()) {
+        if !report.finished {
+            tracing::warn!("the output {} was still busy when the run ended", report.name);
+        }
     }
 }
 

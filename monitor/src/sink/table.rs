@@ -14,10 +14,10 @@ use monitor_core::event::Classes;
 use self::grid::Grid;
 use self::remarks::remarks;
 use super::Sink;
-use super::words::{ABSENT, Micros, counted, granted, late, measured, or_absent, rate};
+use super::words::{ABSENT, Micros, counted, granted, late, measured, or_absent, rate, seconds};
 use crate::hub::{
-    ClockSummary, Counters, DropReason, DropSummary, Equation, Item, Named, OverrunSummary, RtSummary,
-    StageLatency, StreamRow, Summary,
+    ClockSummary, Counters, DropReason, DropSummary, Equation, Item, Lapses, Named, OverrunSummary,
+    RtSummary, StageLatency, StreamRow, Summary,
 };
 use crate::losses::{CpuGrowth, HostLosses};
 
@@ -290,7 +290,11 @@ fn trouble(clock: &ClockSummary) -> String {
 }
 
 fn rt_line(rt: &RtSummary) -> String {
-    let plainly = if rt.priority.is_some() { "" } else { "NOT REAL-TIME: " };
+    let plainly = match rt.priority {
+        None => "NOT REAL-TIME: ",
+        Some(_) if rt.off_cpu.is_some_and(|lapses| lapses.times > 0) => "DEGRADED: ",
+        Some(_) => "",
+    };
     let cpu = rt.cpu_percent.map(|percent| format!(", {percent:.1} % of a CPU")).unwrap_or_default();
     let met = rt.met_awake.zip(rt.packets).filter(|(_, packets)| *packets > 0);
     let met = met.map(|(met, packets)| {
@@ -298,7 +302,17 @@ fn rt_line(rt: &RtSummary) -> String {
         format!(", awake for {percent} % of the packets")
     });
     let (met, overruns) = (met.unwrap_or_default(), overruns(rt));
-    format!("{plainly}{}, wait {}{cpu}{met}{overruns}", granted(rt), rt.wait)
+    let off_cpu = lapsed(", off its CPU", rt.off_cpu);
+    let fallen_back = lapsed(", fell back to block", rt.fallen_back);
+    format!("{plainly}{}, wait {}{off_cpu}{fallen_back}{cpu}{met}{overruns}", granted(rt), rt.wait)
+}
+
+/// What did not hold for some of the run; nothing where it always did.
+fn lapsed(what: &str, lapses: Option<Lapses>) -> String {
+    let Some(Lapses { times, ns, .. }) = lapses.filter(|lapses| lapses.times > 0) else {
+        return String::new();
+    };
+    format!("{what} {} ({})", counted(times, "time"), seconds(ns))
 }
 
 /// Turns beyond the budget, and why; nothing where turns are not watched.

@@ -58,7 +58,7 @@ impl Opened for Attached {
         };
         let (control, board) = (Arc::new(Control::new().unwrap()), Arc::new(Board::default()));
         let work = Loop::new(ring, records, pipeline, outlet, clock, control, Arc::clone(&board));
-        let waits = Waits { waiting, cap: task.cap, keep_to: None, refused: None };
+        let waits = Waits { waiting, cap: task.cap, ..Waits::default() };
         let live = live::spawn(work, task.request(), IDLE_ALLOWED, waits).unwrap();
         demand(live.rt());
         assert_eq!(live.waits().refused, None);
