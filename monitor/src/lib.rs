@@ -7,6 +7,7 @@ pub mod config;
 pub mod doctor;
 pub mod hostbench;
 pub mod hub;
+pub mod hwstamps;
 pub mod live;
 pub mod losses;
 pub mod netns;

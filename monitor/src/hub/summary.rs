@@ -13,6 +13,7 @@ use serde::{Serialize, Serializer};
 
 use super::alignment::{Alignment, AlignmentCounters};
 use super::drops::{DropLine, DropSummary};
+use super::hardware::HardwareSummary;
 use super::lapses::Lapses;
 use super::overruns::{OverrunCounters, OverrunSummary};
 use super::registry::Registry;
@@ -449,6 +450,9 @@ pub struct Summary {
     /// Packets of watched flows that the kernel dropped; absent where they were not asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drops: Option<DropSummary>,
+    /// The network cards' own stamps; absent where they were not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hardware_stamps: Option<HardwareSummary>,
     /// Those since the last window: lines of their own.
     #[serde(skip)]
     pub last_drops: Vec<DropLine>,
@@ -496,8 +500,9 @@ impl Summary {
     /// Computes all remainders again.
     pub fn settle(&mut self) {
         self.counters.settle();
-        self.unaccounted =
-            self.counters.unaccounted() + self.drops.as_ref().map_or(0, |drops| drops.unaccounted);
+        self.unaccounted = self.counters.unaccounted()
+            + self.drops.as_ref().map_or(0, |drops| drops.unaccounted)
+            + self.hardware_stamps.as_ref().map_or(0, |stamps| stamps.unaccounted);
     }
 }
 

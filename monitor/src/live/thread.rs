@@ -10,7 +10,7 @@ use monitor_core::pipeline::Pipeline;
 
 use super::{Control, LiveOutlet, Loop, LoopCounts, Waits};
 use crate::{
-    reader::{LeftToBlock, ReaderError, Ring},
+    reader::{HardwareCounts, LeftToBlock, ReaderError, Ring},
     rt,
     sys::{clock::monotonic_ns, sched::this_thread, usage::ThreadUsage},
 };
@@ -38,6 +38,8 @@ pub struct Outcome<O> {
     pub cpu_percent: f64,
     /// What woke it in spite of prediction; none where nothing was predicted.
     pub left_to_block: Option<LeftToBlock>,
+    /// What network cards said of packets; none where they were not asked.
+    pub hardware: Option<HardwareCounts>,
     /// Why it ended before it was told to, if it did.
     pub failed: Option<ReaderError>,
 }
@@ -127,8 +129,20 @@ pub fn spawn<O: LiveOutlet + Send + 'static>(
             let cpu_percent = percent(cpu_ns().saturating_sub(used), elapsed);
             let counts = work.counts();
             let left_to_block = work.left_to_block();
+            let hardware = work.records.hardware();
             let Loop { ring, pipeline, outlet, .. } = work;
-            Outcome { pipeline, outlet, counts, ring, rt, waits, cpu_percent, left_to_block, failed }
+            Outcome {
+                pipeline,
+                outlet,
+                counts,
+                ring,
+                rt,
+                waits,
+                cpu_percent,
+                left_to_block,
+                hardware,
+                failed,
+            }
         })?;
     let (rt, waits, awake, tid) =
         started.recv().map_err(|_| io::Error::other("the real-time thread ended before it began"))?;

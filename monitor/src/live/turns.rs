@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     clock::ClockMap,
-    reader::{Drained, LeftToBlock, ReaderError, Records, Ring},
+    reader::{CardClocks, Drained, LeftToBlock, ReaderError, Records, Ring},
     sys::clock::monotonic_ns,
 };
 
@@ -119,6 +119,11 @@ impl<O: LiveOutlet> Loop<O> {
     pub fn with_answers(mut self, answers: Consumer<Preload>) -> Self {
         self.answers = Some(answers);
         self
+    }
+
+    /// Also looks at the network card's own stamps, on these clocks.
+    pub fn read_hardware_stamps(&mut self, clocks: Arc<CardClocks>) {
+        self.records.read_hardware_stamps(clocks);
     }
 
     /// With another budget for a turn.

@@ -68,7 +68,14 @@ pub struct Options {
     pub sizes: Sizes,
     /// Whether to tell of packets that the kernel drops.
     pub drops: bool,
+    /// Whether to read the network card's own stamps, at tc.
+    pub hardware_stamps: bool,
 }
+
+/// Takes 1 where the programs are to read the network card's own stamps.
+const HARDWARE_STAMPS: &str = "HARDWARE_STAMPS";
+/// What is written to it.
+static READ_THEM: u32 = 1;
 
 /// The programs of this process. Dropping it detaches them.
 pub struct Probe {
@@ -243,7 +250,11 @@ impl Probe {
 }
 
 /// Loads maps and programs with the maps pinned; a map that is pinned already is used.
-pub(super) fn load_pinned(sizes: Sizes, pins: &HashMap<&'static str, PathBuf>) -> Result<Ebpf, ProbeError> {
+pub(super) fn load_pinned(
+    sizes: Sizes,
+    hardware_stamps: bool,
+    pins: &HashMap<&'static str, PathBuf>,
+) -> Result<Ebpf, ProbeError> {
     let object = object()?;
     let mut loader = EbpfLoader::new();
     let offsets = offsets::of_running_kernel()?;
@@ -251,6 +262,9 @@ pub(super) fn load_pinned(sizes: Sizes, pins: &HashMap<&'static str, PathBuf>) -
         loader.override_global(symbol, offset, true);
     }
     sizes.choose(&mut loader);
+    if hardware_stamps {
+        loader.override_global(HARDWARE_STAMPS, &READ_THEM, true);
+    }
     drops::leave_out(&mut loader);
     for (name, path) in pins {
         loader.map_pin_path(name, path);
@@ -264,6 +278,9 @@ fn load(object: &Object, options: &Options, offsets: &[(&str, u32)]) -> Result<E
         loader.override_global(symbol, offset, true);
     }
     options.sizes.choose(&mut loader);
+    if options.hardware_stamps {
+        loader.override_global(HARDWARE_STAMPS, &READ_THEM, true);
+    }
     let asked = if options.drops { drops::globals(options.hook)? } else { Vec::new() };
     for (symbol, value) in &asked {
         loader.override_global(symbol, value, true);

@@ -2,6 +2,7 @@
 //! putting together of packets that came in parts.
 
 mod assembly;
+mod hardware;
 mod interfaces;
 mod predict;
 mod protocol;
@@ -9,6 +10,7 @@ mod records;
 mod ring;
 mod view;
 
+pub use hardware::{CardClocks, HardwareCounts};
 pub use interfaces::Interfaces;
 pub use predict::{LeftToBlock, Plan, Predictor};
 pub use records::Records;

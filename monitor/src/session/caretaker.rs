@@ -10,6 +10,7 @@ use std::{
 
 use super::{
     Discovery, Losses, Notices,
+    hardware::Hardware,
     links::Watching,
     placement::{OwnThread, Placement},
 };
@@ -35,6 +36,7 @@ pub(super) struct Caretaker<'a> {
     pub(super) live: &'a Live<QueueSender>,
     pub(super) losses: Losses,
     pub(super) placement: Placement<OwnThread>,
+    pub(super) hardware: Option<Hardware>,
 }
 
 impl Caretaker<'_> {
@@ -61,6 +63,9 @@ impl Caretaker<'_> {
             self.watching.source.flush_log();
             self.losses.look(&self.watching.present, self.notices);
             self.placement.look(&self.watching.present);
+            if let Some(hardware) = &mut self.hardware {
+                hardware.look(&self.watching.present);
+            }
             self.rest(deadline);
         }
         None

@@ -7,6 +7,7 @@ mod choice;
 mod configurations;
 mod discovery;
 mod drops;
+mod hardware;
 mod links;
 mod losses;
 mod notices;
@@ -58,6 +59,7 @@ pub use configurations::Sources;
 use configurations::{Configurations, Requests};
 use discovery::Discovery;
 use drops::{DropWatch, Told};
+use hardware::Hardware;
 use links::Watching;
 use losses::Losses;
 pub use notices::Notices;
@@ -106,6 +108,8 @@ pub struct Plan {
     pub promiscuous: bool,
     /// Whether to tell of packets that the kernel drops.
     pub drops: bool,
+    /// Whether to ask the network cards for their own stamps, with the hook at tc.
+    pub hardware_stamps: bool,
     /// How to read.
     pub reading: Reading,
 }
@@ -166,6 +170,7 @@ pub struct Session {
     known: Interfaces,
     promiscuous: Option<Vec<Promiscuous>>,
     drops: Option<Drops>,
+    hardware: Option<Hardware>,
     reattach: bool,
     here: Arc<Netns>,
     request: rt::Request,
@@ -188,8 +193,8 @@ impl Session {
             Ports::Any => Matching::AnyPort,
             Ports::Set(ports) => Matching::Ports(ports.clone()),
         };
-        let mut probe =
-            Probe::load(&Options { hook: plan.hook, matching, sizes: plan.sizes, drops: plan.drops })?;
+        let Plan { hook, sizes, drops, hardware_stamps, .. } = *plan;
+        let mut probe = Probe::load(&Options { hook, matching, sizes, drops, hardware_stamps })?;
         if let SelfTest::Skipped(reason) = probe.self_test()? {
             notices.say(format!("the self-test of the kernel stamps was skipped: {reason}"));
         }
@@ -201,6 +206,10 @@ impl Session {
             Self::assemble(source, interfaces, kernel, &plan.ports, &plan.reading, sinks, notices)?;
         session.hook = plan.hook;
         session.drops = drops;
+        if hardware_stamps {
+            // Before anything is attached: some cards pause when they are asked.
+            session.ask_cards(None);
+        }
         session.promiscuous = plan.promiscuous.then(|| listen_to_all(&session.interfaces)).transpose()?;
         if let Source::Own(probe) = &mut session.source {
             let told = probe.warnings().len();
@@ -227,7 +236,7 @@ impl Session {
         let here = Arc::new(Netns::current()?);
         let interfaces = pinned.record().interfaces.iter().map(|one| one.interface(&here)).collect();
         let (followed, record) = (pinned.followed()?, pinned.record().clone());
-        let hook = record.hook;
+        let (hook, hardware_stamps) = (record.hook, record.hardware_stamps);
         let kernel = Arc::new(pinned.into_kernel());
         let ports = match kernel.matching()? {
             Matching::AnyPort => Ports::Any,
@@ -236,7 +245,18 @@ impl Session {
         let source = Source::Pinned(Box::new(Instance { followed, record, _lock: lock }));
         let mut session = Self::assemble(source, interfaces, kernel, &ports, reading, sinks, notices)?;
         session.hook = hook;
+        if hardware_stamps {
+            session.ask_cards(Some(name));
+        }
         Ok(session)
+    }
+
+    /// Asks the network cards for their own stamps, or finds them asked where an instance has.
+    fn ask_cards(&mut self, instance: Option<&str>) {
+        let mut hardware = Hardware::new(instance, &self.notices);
+        hardware.look(&self.interfaces);
+        self.work.read_hardware_stamps(hardware.clocks());
+        self.hardware = Some(hardware);
     }
 
     fn assemble(
@@ -304,6 +324,7 @@ impl Session {
             known,
             promiscuous: None,
             drops: None,
+            hardware: None,
             reattach: reading.reattach,
             here,
             requests,
@@ -407,6 +428,7 @@ impl Session {
             live: &live,
             losses,
             placement,
+            hardware: self.hardware,
         };
         let deadline = self.duration.map(|duration| Instant::now() + duration);
         let over = || {
@@ -416,7 +438,7 @@ impl Session {
         };
         let mut failed = caretaker.look_after(over, deadline);
 
-        let Caretaker { losses, placement, .. } = caretaker;
+        let Caretaker { losses, placement, hardware, .. } = caretaker;
         let placed = placement.finish();
         if let Err(error) = source.detach() {
             failed.get_or_insert(error.to_string());
@@ -443,6 +465,7 @@ impl Session {
         summary.rt = Some(ran);
         summary.host = losses.finish(&notices);
         drops.map_or(Ok(()), |drops| drops.finish(&mut summary))?;
+        summary.hardware_stamps = hardware::summed(hardware, outcome.hardware, outcome.counts.packets);
         let sinks = fanout.counts().collect::<Vec<_>>();
         let (packets, pending) = totals::settled(&kernel, &outcome.ring)?;
         let turns = LoopCounts { pending, ..outcome.counts };

@@ -16,8 +16,8 @@ use self::remarks::remarks;
 use super::Sink;
 use super::words::{ABSENT, Micros, counted, granted, late, measured, or_absent, rate, seconds};
 use crate::hub::{
-    ClockSummary, Counters, DropReason, DropSummary, Equation, Item, Lapses, Named, OverrunSummary,
-    RtSummary, StageLatency, StreamRow, Summary,
+    ClockSummary, Counters, DropReason, DropSummary, Equation, HardwareCard, HardwareSummary, Item, Lapses,
+    Named, OverrunSummary, RtSummary, StageLatency, StreamRow, Summary,
 };
 use crate::losses::{CpuGrowth, HostLosses};
 
@@ -83,6 +83,7 @@ fn write_summary(out: &mut String, summary: &Summary) -> fmt::Result {
     summary.rt.iter().try_for_each(|rt| writeln!(out, "real-time    {}", rt_line(rt)))?;
     summary.host.iter().try_for_each(|host| lost_by_the_host(out, host))?;
     summary.drops.iter().try_for_each(|drops| dropped(out, drops))?;
+    summary.hardware_stamps.iter().try_for_each(|stamps| stamped(out, stamps))?;
     writeln!(out, "\nunaccounted: {}", summary.unaccounted)
 }
 
@@ -105,6 +106,32 @@ fn lost_by_the_host(out: &mut String, host: &HostLosses) -> fmt::Result {
         }
     }
     Ok(())
+}
+
+/// What network cards said of the packets.
+fn stamped(out: &mut String, stamps: &HardwareSummary) -> fmt::Result {
+    let HardwareSummary {
+        packets, stamped, unstamped, unmapped, misplaced, outgoing, cards, refused, ..
+    } = stamps;
+    let others = [
+        (unstamped, "without a stamp"),
+        (unmapped, "by a clock that cannot be read"),
+        (misplaced, "misplaced"),
+        (outgoing, "outgoing"),
+    ];
+    write!(out, "hardware     {stamped} of {packets} packets stamped by the card")?;
+    let others = others.into_iter().filter(|(count, _)| **count > 0);
+    others.into_iter().try_for_each(|(count, what)| write!(out, ", {count} {what}"))?;
+    writeln!(out)?;
+    for HardwareCard { iface, clock, steps, worst_ns } in cards {
+        let worst = worst_ns.map_or_else(|| ABSENT.to_owned(), |ns| Micros(ns).to_string());
+        writeln!(
+            out,
+            "hardware     {iface} by {clock}, off by at most {worst} us, {}",
+            counted(*steps, "step")
+        )?;
+    }
+    refused.iter().try_for_each(|sentence| writeln!(out, "hardware     {sentence}"))
 }
 
 /// What the kernel dropped of watched flows; nothing where it dropped nothing.

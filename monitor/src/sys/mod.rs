@@ -12,6 +12,7 @@ pub mod clock;
 pub mod cputime;
 pub mod datagrams;
 pub mod eventfd;
+pub mod hwstamp;
 pub mod ifname;
 pub mod mapping;
 pub mod memory;
