@@ -16,6 +16,7 @@ mod discovery;
 mod drops;
 mod endings;
 mod flood;
+mod hardware;
 mod harness;
 mod hostile;
 mod interfaces;
@@ -75,6 +76,7 @@ fn main() -> ExitCode {
         flood::trials(),
         waits::trials(),
         placement::trials(),
+        hardware::trials(),
         overruns::trials(),
         wakeups::trials(),
         beside_aya::trials(),
