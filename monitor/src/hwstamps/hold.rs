@@ -76,6 +76,9 @@ pub struct Asked {
     pub device: String,
 }
 
+/// What a card must do, or it could not be put back.
+const TOLD: &str = "say what it stamps, which could not be put back";
+
 /// Asks cards and puts them back.
 #[derive(Clone, Debug)]
 pub struct Holder<C = HostCards> {
@@ -95,6 +98,25 @@ impl Holder {
     /// # Errors
     /// Why there will be no stamps; the card is as it was.
     pub fn ask(&self, interface: &Interface, owner: &Owner) -> Result<Asked, NoStamps> {
+        self.with_clock(interface, |card| self.hold(card, owner))
+    }
+
+    /// Finds the card behind an interface asked already, and asks nothing of it. Gives its clock.
+    ///
+    /// # Errors
+    /// Why there are no stamps.
+    pub fn find(&self, interface: &Interface) -> Result<Asked, NoStamps> {
+        self.with_clock(interface, |card| {
+            let receive = self.cards.setting(card).map_err(refused(TOLD))?.receive;
+            if receive == RECEIVE_ALL { Ok(()) } else { Err(Reason::Otherwise { filter: receive }) }
+        })
+    }
+
+    fn with_clock(
+        &self,
+        interface: &Interface,
+        asked: impl FnOnce(&Card) -> Result<(), Reason>,
+    ) -> Result<Asked, NoStamps> {
         let failed = |reason| NoStamps { interface: interface.name.clone(), reason };
         let card = Card::behind(&interface.netns, interface.key.ifindex).map_err(failed)?;
         let number = self.check(&card).map_err(failed)?;
@@ -102,7 +124,7 @@ impl Holder {
         let device = format!("/dev/ptp{number}");
         let clock = HardwareClock::numbered(number)
             .map_err(|source| failed(Reason::Clock { device: device.clone(), source }))?;
-        self.hold(&card, owner).map_err(failed)?;
+        asked(&card).map_err(failed)?;
         Ok(Asked { clock, device })
     }
 }
@@ -130,7 +152,7 @@ impl<C: Cards> Holder<C> {
     pub fn hold(&self, card: &Card, owner: &Owner) -> Result<(), Reason> {
         let locked = self.store.lock().map_err(Reason::Record)?;
         let mut record = locked.load().map_err(Reason::Record)?;
-        let now = self.cards.setting(card).map_err(refused("say what it stamps"))?;
+        let now = self.cards.setting(card).map_err(refused(TOLD))?;
         let place = match record.cards.iter().position(|one| is_of(one, card)) {
             Some(place) => place,
             // Somebody else's wish, which stays.

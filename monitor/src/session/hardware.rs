@@ -37,6 +37,7 @@ pub(super) struct Hardware {
     refused: Vec<String>,
     notices: Notices,
     due: Instant,
+    is_over: bool,
 }
 
 struct Watched {
@@ -60,6 +61,7 @@ impl Hardware {
             refused: Vec::new(),
             notices: notices.clone(),
             due: Instant::now(),
+            is_over: false,
         }
     }
 
@@ -92,7 +94,14 @@ impl Hardware {
     }
 
     fn ask(&mut self, interface: &Interface) {
-        let asked = match self.holder.ask(interface, &self.owner) {
+        let asked = match &self.owner {
+            // Whoever attached has asked it, and a follower may have no right to.
+            Owner::Instance { .. } => {
+                self.holder.find(interface).or_else(|_| self.holder.ask(interface, &self.owner))
+            }
+            Owner::Process { .. } => self.holder.ask(interface, &self.owner),
+        };
+        let asked = match asked {
             Ok(asked) => Some(asked),
             Err(none) => {
                 self.refuse(none.to_string());
@@ -113,6 +122,14 @@ impl Hardware {
     fn refuse(&mut self, sentence: String) {
         self.notices.say(format!("DEGRADED: {sentence}"));
         self.refused.push(sentence);
+    }
+
+    /// What cards were asked before for this run's own sake; once. An instance's go on. Gives what could not be.
+    fn put_back(&mut self) -> Vec<String> {
+        if mem::replace(&mut self.is_over, true) || matches!(self.owner, Owner::Instance { .. }) {
+            return Vec::new();
+        }
+        self.holder.release(&self.owner).unwrap_or_else(|error| vec![error.to_string()])
     }
 
     fn read(&mut self, place: usize) {
@@ -150,18 +167,15 @@ pub(super) fn summed(
     let (mut hardware, counts) = hardware.zip(counts)?;
     let mut cards = mem::take(&mut hardware.gone);
     cards.extend(hardware.watched.iter().filter_map(Watched::card));
-    let refused = mem::take(&mut hardware.refused);
+    let mut refused = mem::take(&mut hardware.refused);
+    refused.extend(hardware.put_back());
     Some(HardwareSummary::new(&counts, packets, cards, refused))
 }
 
 impl Drop for Hardware {
-    /// An instance's cards go on.
     fn drop(&mut self) {
-        if matches!(self.owner, Owner::Process { .. }) {
-            match self.holder.release(&self.owner) {
-                Ok(failures) => failures.into_iter().for_each(|failure| self.notices.say(failure)),
-                Err(error) => self.notices.say(error.to_string()),
-            }
+        for failure in self.put_back() {
+            tracing::warn!("{failure}");
         }
     }
 }
