@@ -8,6 +8,7 @@ mod predict;
 mod protocol;
 mod records;
 mod ring;
+mod sightings;
 mod view;
 
 pub use hardware::{CardClocks, HardwareCounts};
