@@ -151,7 +151,8 @@ fn a_card_that_promises_stamps_and_gives_none_is_put_back() {
     });
     assert!(hwstamp::abilities_of(&card).unwrap().stamps_all());
     assert_eq!(receive_filter(&card), RECEIVE_NONE);
-    let run = ["run", "--json", "--iface", &card, "--hw-stamps"];
+    // What the test sends is addressed to nobody.
+    let run = ["run", "--json", "--iface", &card, "--hw-stamps", "--promiscuous"];
     let mut running = Monitor::here(&run).start().attached();
     assert_eq!(receive_filter(&card), RECEIVE_ALL);
     let wire = FrameSender::open(ifname::index_of(&sending).unwrap()).unwrap();

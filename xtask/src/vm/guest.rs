@@ -64,7 +64,6 @@ static TESTS: &[Test] = &[
     contended(live("broken_frames_cost_themselves_alone", On::Every, When::Always)),
     live("at_xdp_everything_adds_up_while_pmus_stream", On::Every, When::Always),
     live("each_sleep_is_ended_by_one_wake_up", On::Every, When::Always),
-    live("a_cpu_that_goes_offline_degrades_the_run", On::WithTcx, When::Always),
     live("a_card_that_promises_stamps_and_gives_none_is_put_back", On::WithTcx, When::Always),
     live("the_kernels_offsets_pass_the_self_test", On::Every, When::Full),
     live("what_the_ring_refuses_is_what_is_missing", On::Every, When::Full),
@@ -85,6 +84,8 @@ static TESTS: &[Test] = &[
     pins("clsact_an_upgrade_loses_no_packet", On::Clsact, When::Full),
     pins("clsact_others_filters_stay", On::Clsact, When::Full),
     pins("clsact_goes_with_the_last_instance", On::Clsact, When::Full),
+    // The last: the machine is another afterwards.
+    live("a_cpu_that_goes_offline_degrades_the_run", On::WithTcx, When::Always),
 ];
 
 /// What runs on a kernel.
