@@ -64,7 +64,7 @@ static TESTS: &[Test] = &[
     contended(live("broken_frames_cost_themselves_alone", On::Every, When::Always)),
     live("at_xdp_everything_adds_up_while_pmus_stream", On::Every, When::Always),
     live("each_sleep_is_ended_by_one_wake_up", On::Every, When::Always),
-    live("a_card_that_promises_stamps_and_gives_none_is_put_back", On::WithTcx, When::Always),
+    live("a_card_that_promises_stamps_and_gives_none_is_put_back", On::Every, When::Full),
     live("the_kernels_offsets_pass_the_self_test", On::Every, When::Full),
     live("what_the_ring_refuses_is_what_is_missing", On::Every, When::Full),
     contended(live("no_wake_up_is_lost", On::Every, When::Full)),
