@@ -76,6 +76,8 @@ static TESTS: &[Test] = &[
     live("a_tcp_stream_in_any_pieces_is_decoded_whole", On::Every, When::Full),
     live("two_interfaces_are_told_apart", On::Every, When::Full),
     live("what_no_socket_takes_is_dropped_and_no_loss", On::Every, When::Full),
+    live("on_any_port_other_protocols_are_named", On::Every, When::Full),
+    live("at_xdp_on_any_port_other_protocols_are_named", On::Every, When::Full),
     live("killed_it_leaves_nothing_attached", On::WithTcx, When::Full),
     pins("clsact_a_life_from_attach_to_detach", On::Clsact, When::Always),
     pins("a_life_from_attach_to_detach", On::WithTcx, When::Always),
