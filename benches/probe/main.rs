@@ -3,7 +3,8 @@
 //!
 //! All in one run and in alternating blocks, so that what else the machine does falls on all sides, and in several
 //! rounds, of which the median one is told. Prints a table, or with `--json` one object; with `--check` a figure above
-//! its limit is a failure. `--against OBJECT` holds the programs of another object against these, call by call.
+//! its limit is a failure. `--against OBJECT` holds the programs of another object against these, call by call;
+//! `--hw-stamps` those that read the network card's own stamps.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot run has nothing to tell but where")]
 
 mod cases;
@@ -21,7 +22,7 @@ use monitor::sys::sched;
 
 use cases::Case;
 use figures::{Figure, Report, Round};
-use programs::{Kind, Programs};
+use programs::{Object, Programs};
 
 /// Rounds, one after the other; each figure is the median of theirs.
 const ROUNDS: u32 = 7;
@@ -35,9 +36,9 @@ fn main() -> ExitCode {
     let against = std::env::args().skip_while(|argument| argument != "--against").nth(1).map(PathBuf::from);
     sched::set_affinity(sched::current_cpu().unwrap()).unwrap();
     let mut report = Report::new();
-    let mut objects = vec![Programs::load(Kind::Own, None)];
-    objects.push(Programs::load(Kind::WithDrops, None));
-    objects.extend(against.as_deref().map(|path| Programs::load(Kind::Other, Some(path))));
+    let mut objects = vec![Programs::load(&Object::Own), Programs::load(&Object::WithDrops)];
+    objects.extend(against.map(|path| Programs::load(&Object::Other(path))));
+    objects.extend(asked("--hw-stamps").then(|| Programs::load(&Object::Stamped)));
     measure(&objects, &cases::all(), &mut report);
     drop(objects);
     tracepoints::measure(&mut report);
@@ -69,11 +70,11 @@ fn measure(objects: &[Programs], cases: &[Case], report: &mut Report) {
     }
     for (case, of_case) in cases.iter().zip(&rounds) {
         for (place, of_object) in of_case.iter().enumerate() {
-            let kind = objects[place].kind();
-            if kind == Kind::Own {
+            if place == 0 {
                 report.push(Figure::of(case.name, of_object, case.limit));
-            } else if kind.has(case.subject) {
-                report.push(Figure::of(&format!("{}{}", kind.label(), case.name), of_object, None));
+            } else if objects[place].has(case.subject) {
+                let name = format!("  {}: {}", objects[place].name(), case.name);
+                report.push(Figure::of(&name, of_object, None));
             }
         }
     }

@@ -2,7 +2,7 @@
 //! fill.
 
 use std::cell::RefCell;
-use std::path::Path;
+use std::path::PathBuf;
 
 use monitor::netns::{Pair, private_pair};
 use monitor::probe::{Hook, Interface, Matching, Options, Probe, Sizes, Subject, Transport};
@@ -16,60 +16,56 @@ use crate::cases::{Case, PORT};
 /// programs and not what else runs on the machine.
 const RING_BYTES: u32 = 256 << 10;
 
-/// Which programs these are.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Those built in.
+/// Whose programs, and how loaded.
+pub(crate) enum Object {
+    /// Those that are built in.
     Own,
     /// Another object's: only what it is compared by is loaded of it.
-    Other,
-    /// Those built in, where drops are told of: at tc each packet handed on is remembered.
+    Other(PathBuf),
+    /// Those that are built in, reading the network card's own stamps, at tc alone.
+    Stamped,
+    /// Those that are built in, where drops are told of: at tc each packet handed on is remembered.
     WithDrops,
-}
-
-impl Kind {
-    /// Before the name of a case; empty for the first.
-    pub(crate) const fn label(self) -> &'static str {
-        match self {
-            Self::Own => "",
-            Self::Other => "  the other object: ",
-            Self::WithDrops => "  with --drops: ",
-        }
-    }
-
-    /// What is measured of it: where drops are told of, only tc differs.
-    pub(crate) const fn has(self, subject: Subject) -> bool {
-        match self {
-            Self::Own => true,
-            Self::Other => !matches!(subject, Subject::Clock),
-            Self::WithDrops => matches!(subject, Subject::Ingress),
-        }
-    }
 }
 
 /// Loaded and attached.
 pub(crate) struct Programs {
     probe: Probe,
     ring: RefCell<Ring>,
-    kind: Kind,
+    /// Behind the first.
+    name: Option<&'static str>,
+    subjects: Vec<Subject>,
     _pairs: [Pair; 2],
 }
 
 impl Programs {
-    /// Of the object built in, or of another.
-    pub(crate) fn load(kind: Kind, other: Option<&Path>) -> Self {
-        let drops = kind == Kind::WithDrops;
+    pub(crate) fn load(object: &Object) -> Self {
+        let (name, other) = match object {
+            Object::Own => (None, None),
+            Object::Other(path) => (Some("the other object"), Some(path)),
+            Object::Stamped => (Some("with --hw-stamps"), None),
+            Object::WithDrops => (Some("with --drops"), None),
+        };
+        let drops = matches!(object, Object::WithDrops);
         let options = Options {
             hook: if drops { Hook::Tc } else { Hook::Xdp },
             matching: Matching::Ports(vec![4712, PORT]),
             sizes: Sizes::of_ring(RING_BYTES),
             transport: Transport::Ring,
             drops,
+            hardware_stamps: matches!(object, Object::Stamped),
         };
         let probe = other.map_or_else(|| Probe::load(&options), |path| Probe::load_from(path, &options));
         let mut probe = probe.unwrap_or_else(|error| panic!("{error}"));
-        // Attaching to tc loads what is measured of those that tell of drops.
-        for subject in Subject::ALL.into_iter().filter(|&subject| !drops && kind.has(subject)) {
+        let compared = |subject: &Subject| match object {
+            Object::Own => true,
+            Object::Other(_) => *subject != Subject::Clock,
+            Object::Stamped | Object::WithDrops => *subject == Subject::Ingress,
+        };
+        let subjects: Vec<_> = Subject::ALL.into_iter().filter(compared).collect();
+        // Another is attached where it does nothing. Those that tell of drops are loaded by attaching them to tc.
+        let attached = [Subject::Early, Subject::EmptyEarly];
+        for subject in subjects.iter().copied().chain(attached).filter(|_| !drops) {
             probe.load_subject(subject).unwrap_or_else(|error| panic!("{error}"));
         }
         let pairs = [pair(), pair()];
@@ -80,11 +76,17 @@ impl Programs {
         }
         let kernel = probe.kernel();
         let ring = Ring::map(kernel.ring(), kernel.ring_bytes().unwrap(), kernel.reader_page()).unwrap();
-        Self { probe, ring: RefCell::new(ring), kind, _pairs: pairs }
+        Self { probe, ring: RefCell::new(ring), name, subjects, _pairs: pairs }
     }
 
-    pub(crate) const fn kind(&self) -> Kind {
-        self.kind
+    /// Whether a subject was loaded.
+    pub(crate) fn has(&self, subject: Subject) -> bool {
+        self.subjects.contains(&subject)
+    }
+
+    /// What it is called beside the first.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name.unwrap_or("these")
     }
 
     /// Mean of the runs of one call, nanoseconds.
@@ -108,7 +110,7 @@ impl Programs {
         assert_eq!(after.read_failed, before.read_failed);
         let matched = cases
             .iter()
-            .filter(|case| case.matches && self.kind.has(case.subject))
+            .filter(|case| case.matches && self.has(case.subject))
             .map(|case| u64::from(calls * case.runs()));
         assert_eq!(after.submitted - before.submitted, matched.sum::<u64>(), "packets that matched");
     }

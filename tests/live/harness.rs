@@ -175,6 +175,12 @@ impl Running {
         self.until(awaited, |said| newest(said).is_some_and(|window| is_it(&window)));
     }
 
+    /// A counter, named likewise, by the newest window that was heard; 0 before the first.
+    pub(crate) fn newest(&self, counter: &str) -> u64 {
+        let mut windows = self.report.lines.iter().rev().filter(|line| line["kind"] == "window");
+        windows.next().and_then(|window| at(&window["counters"], counter)).unwrap_or(0)
+    }
+
     /// Waits for a sentence on standard error that has all of these words in it.
     pub(crate) fn complained(&mut self, words: &[&str]) {
         self.complained_times(1, words);

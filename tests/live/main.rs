@@ -17,6 +17,7 @@ mod discovery;
 mod drops;
 mod endings;
 mod flood;
+mod hardware;
 mod harness;
 mod hostile;
 mod interfaces;
@@ -29,6 +30,7 @@ mod overruns;
 #[expect(dead_code, reason = "benches need other kinds of packet")]
 mod packets;
 mod perf;
+mod placement;
 mod probed;
 mod pyc37;
 mod reattach;
@@ -78,6 +80,8 @@ fn main() -> ExitCode {
         connections::trials(),
         flood::trials(),
         waits::trials(),
+        placement::trials(),
+        hardware::trials(),
         overruns::trials(),
         wakeups::trials(),
         beside_aya::trials(),

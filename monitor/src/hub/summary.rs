@@ -14,6 +14,8 @@ use serde::{Serialize, Serializer};
 use super::alignment::{Alignment, AlignmentCounters};
 use super::blame::{BlameRow, Ledger, MissingCounters, MissingView};
 use super::drops::{DropLine, DropSummary, DropSums};
+use super::hardware::HardwareSummary;
+use super::lapses::Lapses;
 use super::overruns::{OverrunCounters, OverrunSummary};
 use super::registry::Registry;
 use super::row::StreamRow;
@@ -337,8 +339,11 @@ pub struct RtSummary {
     pub policy: String,
     /// Its priority; absent where it is not real-time.
     pub priority: Option<u8>,
-    /// The CPU it is bound to.
+    /// The CPU it is bound to; none where it has lost it.
     pub cpu: Option<u32>,
+    /// Being off the CPU that it was bound to, since that went offline or somebody moved the thread; none where it was bound
+    /// to none.
+    pub off_cpu: Option<Lapses>,
     /// Whether memory is locked.
     pub memory_locked: bool,
     /// Whether `/dev/cpu_dma_latency` is held at 0, so that no CPU dozes: `held`, `refused` or `left_alone`.
@@ -349,6 +354,9 @@ pub struct RtSummary {
     pub wait: String,
     /// Why it is `block` where another was asked for; none where it is as asked.
     pub wait_refused: Option<String>,
+    /// Having fallen back to `block`, since its CPU served an interface, or there was no other; none where `block` was asked
+    /// for, and where another is refused for good.
+    pub fallen_back: Option<Lapses>,
     /// Its share of one CPU.
     pub cpu_percent: Option<f64>,
     /// How often it went to sleep.
@@ -467,6 +475,9 @@ pub struct Summary {
     /// Packets of watched flows that the kernel dropped; absent where they were not asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drops: Option<DropSummary>,
+    /// The network cards' own stamps; absent where they were not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hardware_stamps: Option<HardwareSummary>,
     /// Those since the last window: lines of their own.
     #[serde(skip)]
     pub last_drops: Vec<DropLine>,
@@ -530,7 +541,8 @@ impl Summary {
     /// Computes all remainders again.
     pub fn settle(&mut self) {
         self.counters.settle();
-        self.unaccounted = self.counters.unaccounted();
+        self.unaccounted = self.counters.unaccounted()
+            + self.hardware_stamps.as_ref().map_or(0, |stamps| stamps.unaccounted);
     }
 }
 

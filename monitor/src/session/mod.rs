@@ -7,10 +7,12 @@ mod choice;
 mod configurations;
 mod discovery;
 mod drops;
+mod hardware;
 mod links;
 mod losses;
 mod notices;
 mod outlet;
+mod placement;
 mod source;
 mod totals;
 mod work;
@@ -58,9 +60,11 @@ pub use configurations::Sources;
 use configurations::{Configurations, Requests};
 use discovery::Discovery;
 use drops::{DropWatch, Told};
+use hardware::Hardware;
 use links::Watching;
 use losses::{Losses, Shown};
 pub use notices::Notices;
+use placement::Placement;
 use source::{Instance, Source};
 use work::{Parts, Work};
 
@@ -108,6 +112,8 @@ pub struct Plan {
     pub promiscuous: bool,
     /// Whether to tell of packets that the kernel drops.
     pub drops: bool,
+    /// Whether to ask the network cards for their own stamps, with the hook at tc.
+    pub hardware_stamps: bool,
     /// How to read.
     pub reading: Reading,
 }
@@ -168,6 +174,7 @@ pub struct Session {
     known: Interfaces,
     promiscuous: Option<Vec<Promiscuous>>,
     drops: Option<Drops>,
+    hardware: Option<Hardware>,
     reattach: bool,
     here: Arc<Netns>,
     request: rt::Request,
@@ -190,13 +197,9 @@ impl Session {
             Ports::Any => Matching::AnyPort,
             Ports::Set(ports) => Matching::Ports(ports.clone()),
         };
-        let mut probe = Probe::load(&Options {
-            hook: plan.hook,
-            matching,
-            transport: plan.transport,
-            sizes: plan.sizes,
-            drops: plan.drops,
-        })?;
+        let Plan { hook, transport, sizes, drops, hardware_stamps, .. } = *plan;
+        let mut probe =
+            Probe::load(&Options { hook, matching, transport, sizes, drops, hardware_stamps })?;
         if let SelfTest::Skipped(reason) = probe.self_test()? {
             notices.say(format!("the self-test of the kernel stamps was skipped: {reason}"));
         }
@@ -212,6 +215,10 @@ impl Session {
             Self::assemble(source, interfaces, kernel, &plan.ports, &plan.reading, sinks, notices)?;
         session.hook = plan.hook;
         session.drops = drops;
+        if hardware_stamps {
+            // Before anything is attached: some cards pause when they are asked.
+            session.ask_cards(None);
+        }
         session.promiscuous = plan.promiscuous.then(|| listen_to_all(&session.interfaces)).transpose()?;
         if let Source::Own(probe) = &mut session.source {
             let told = probe.warnings().len();
@@ -238,7 +245,7 @@ impl Session {
         let here = Arc::new(Netns::current()?);
         let interfaces = pinned.record().interfaces.iter().map(|one| one.interface(&here)).collect();
         let (followed, record) = (pinned.followed()?, pinned.record().clone());
-        let hook = record.hook;
+        let (hook, hardware_stamps) = (record.hook, record.hardware_stamps);
         let kernel = Arc::new(pinned.into_kernel());
         let ports = match kernel.matching()? {
             Matching::AnyPort => Ports::Any,
@@ -248,7 +255,18 @@ impl Session {
         let source = (Source::Pinned(Box::new(Instance { followed, record, _lock: lock })), read);
         let mut session = Self::assemble(source, interfaces, kernel, &ports, reading, sinks, notices)?;
         session.hook = hook;
+        if hardware_stamps {
+            session.ask_cards(Some(name));
+        }
         Ok(session)
+    }
+
+    /// Asks the network cards for their own stamps, or finds them asked where an instance has.
+    fn ask_cards(&mut self, instance: Option<&str>) {
+        let mut hardware = Hardware::new(instance, &self.notices);
+        hardware.look(&self.interfaces);
+        self.work.read_hardware_stamps(hardware.clocks());
+        self.hardware = Some(hardware);
     }
 
     fn assemble(
@@ -323,6 +341,7 @@ impl Session {
             known,
             promiscuous: None,
             drops: None,
+            hardware: None,
             reattach: reading.reattach,
             here,
             requests,
@@ -406,6 +425,7 @@ impl Session {
         let netns = interfaces.first().map(|interface| Arc::clone(&interface.netns));
         requests.make(netns.as_ref(), &notices).map_err(system("starting a thread for a request"))?;
 
+        let placement = Placement::of(&live, self.here.inode(), &notices);
         let watching = Watching {
             source: &mut source,
             present: interfaces,
@@ -426,6 +446,8 @@ impl Session {
             watches: self.watches,
             live: &live,
             losses,
+            placement,
+            hardware: self.hardware,
         };
         let deadline = self.duration.map(|duration| Instant::now() + duration);
         let over = || {
@@ -435,7 +457,8 @@ impl Session {
         };
         let mut failed = caretaker.look_after(over, deadline);
 
-        let Caretaker { losses, .. } = caretaker;
+        let Caretaker { losses, placement, hardware, .. } = caretaker;
+        let placed = placement.finish();
         if let Err(error) = source.detach() {
             failed.get_or_insert(error.to_string());
         }
@@ -447,7 +470,7 @@ impl Session {
         }
         let lanes = crate::live::LiveOutlet::counts(&outcome.outlet);
         // Without its sender the queue is closed, which ends the hub once it has passed on all that was in it.
-        let ran = totals::rt(&outcome, self.budget);
+        let ran = totals::rt(&outcome, placed, self.budget);
         drop(outcome.outlet);
         let (registry, fanout, mut ledger) = ended(hub).map_err(system("ending the hub"))?;
 
@@ -458,6 +481,7 @@ impl Session {
         summary.rt = Some(ran);
         summary.host = host;
         drops.map_or(Ok(()), |drops| drops.finish(&mut summary))?;
+        summary.hardware_stamps = hardware::summed(hardware, outcome.hardware, outcome.counts.packets);
         // Behind all that tells of losses.
         ledger.finish();
         let mut summary = summary.with_blame(&outcome.pipeline, &ledger);
@@ -466,12 +490,17 @@ impl Session {
         let turns = LoopCounts { pending, ..outcome.counts };
         totals::fill(&mut summary.counters, &packets, &turns, &before, &lanes, &sinks);
         summary.settle();
-        for report in fanout.finish(summary.clone()) {
-            if !report.finished {
-                tracing::warn!("the output {} was still busy when the run ended", report.name);
-            }
-        }
+        finish(fanout, &summary);
         Ok(Report { summary, failed })
+    }
+}
+
+/// Gives the sinks the summary, and waits for their end.
+fn finish(fanout: Fanout, summary: &Summary) {
+    for report in fanout.finish(summary.clone()) {
+        if !report.finished {
+            tracing::warn!("the output {} was still busy when the run ended", report.name);
+        }
     }
 }
 

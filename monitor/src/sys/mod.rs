@@ -14,6 +14,7 @@ pub mod datagrams;
 pub mod epoll;
 pub mod ethtool;
 pub mod eventfd;
+pub mod hwstamp;
 pub mod ifname;
 pub mod mapping;
 pub mod memory;
