@@ -11,6 +11,7 @@ mod drops;
 mod instance;
 mod interface;
 mod matching;
+mod reads;
 mod record;
 mod stages;
 mod streams;
@@ -27,6 +28,10 @@ pub use instance::{
 };
 pub use interface::{InterfaceKey, InterfaceSettings};
 pub use matching::{Matching, PORT_WORDS, Ports, Settings};
+pub use reads::{
+    READ_CLOSED, READ_DATAGRAM, READ_PACKET, READ_PORTS_MAX, READ_SOCKET, READ_STREAM, READS_OFF, READS_ON,
+    ReadCounters, ReadRecord,
+};
 pub use record::{
     FLAG_VLAN, HOOK_TC_EGRESS, HOOK_TC_INGRESS, HOOK_XDP, KIND_CANDIDATE, KIND_PACKET, RecordHeader,
     SIZE_CLASSES,

@@ -3,7 +3,7 @@
 //! Tracepoints leave their clock in a slot of their CPU (`stages`); the program on the interface (`tc`) looks at each
 //! packet (`matching`), puts those that match into the ring, whole and with their stamps (`emitting`), and counts the
 //! frames of each stream (`streams`). Where XDP was asked for, `xdp` does so in its place. Where it was asked for, `drops`
-//! tells of watched packets that the kernel threw away.
+//! tells of watched packets that the kernel threw away, and `reads` with `sockets` of who else reads them.
 #![no_std]
 #![no_main]
 #![expect(internal_features, reason = "core::intrinsics has the only atomic add that this target links")]
@@ -22,7 +22,9 @@ mod maps;
 mod matching;
 mod offsets;
 mod packet;
+mod reads;
 mod slots;
+mod sockets;
 mod stages;
 mod streams;
 mod tc;
