@@ -33,6 +33,7 @@ impl Programs {
             matching: Matching::Ports(vec![4712, PORT]),
             sizes: Sizes::of_ring(RING_BYTES),
             drops: false,
+            reads: false,
         };
         let probe = other.map_or_else(|| Probe::load(&options), |path| Probe::load_from(path, &options));
         let mut probe = probe.unwrap_or_else(|error| panic!("{error}"));

@@ -26,6 +26,7 @@ pub(crate) fn measure(report: &mut Report) {
         sizes: Sizes::of_ring(256 << 10),
         hook: Hook::Tc,
         drops: false,
+        reads: false,
     };
     for round in &mut rounds {
         for _ in 0..BLOCKS {

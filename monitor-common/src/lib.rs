@@ -29,8 +29,8 @@ pub use instance::{
 pub use interface::{InterfaceKey, InterfaceSettings};
 pub use matching::{Matching, PORT_WORDS, Ports, Settings};
 pub use reads::{
-    READ_CLOSED, READ_DATAGRAM, READ_PACKET, READ_PORTS_MAX, READ_SOCKET, READ_STREAM, READS_OFF, READS_ON,
-    ReadCounters, ReadRecord,
+    READ_CLOSED, READ_DATAGRAM, READ_OPENED, READ_PACKET, READ_PORTS_MAX, READ_SOCKET, READ_STREAM,
+    READS_OFF, READS_ON, ReadCounters, ReadRecord,
 };
 pub use record::{
     FLAG_VLAN, HOOK_TC_EGRESS, HOOK_TC_INGRESS, HOOK_XDP, KIND_CANDIDATE, KIND_PACKET, RecordHeader,

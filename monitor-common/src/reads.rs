@@ -1,5 +1,5 @@
-//! What the kernel side tells of who else on this host reads what it has watched: the packets that the hook has had, and
-//! the reads of sockets that such packets go to. Who takes the records puts the two together.
+//! What the kernel side tells of who else on this host reads what it has watched: the packets that
+//! come in, and the reads of sockets that such packets go to. Who takes the records puts the two together.
 
 /// Reads are not told.
 pub const READS_OFF: u32 = 0;
@@ -10,7 +10,7 @@ pub const READS_ON: u32 = 1;
 /// kernel forgets one where there is no room.
 pub const READ_PORTS_MAX: usize = 4096;
 
-/// [`ReadRecord::what`]: a packet with a payload that the hook has had.
+/// [`ReadRecord::what`]: a packet with a payload, as the kernel received it.
 pub const READ_PACKET: u8 = 1;
 /// Bytes of a TCP connection were copied out of its socket.
 pub const READ_STREAM: u8 = 2;
@@ -20,6 +20,8 @@ pub const READ_DATAGRAM: u8 = 3;
 pub const READ_SOCKET: u8 = 4;
 /// A TCP socket was closed.
 pub const READ_CLOSED: u8 = 5;
+/// A TCP connection is there.
+pub const READ_OPENED: u8 = 6;
 
 /// One packet, or one read.
 #[repr(C)]
@@ -29,8 +31,9 @@ pub struct ReadRecord {
     /// When: `CLOCK_MONOTONIC` nanoseconds. Of a packet its receive stamp.
     pub time_ns: u64,
     /// What tells packets of a flow apart. TCP: of a packet the sequence number behind its last byte; of a read that
-    /// behind the last byte that was read. UDP: the packet's whole UDP header as it lies in memory; of a
-    /// [`READ_SOCKET`] that of the next datagram in the socket, 0 where there is none.
+    /// behind the last byte that was read. UDP: the packet's UDP header as it lies in memory, with its IPv4
+    /// header's identification in the place of the ports; of a [`READ_SOCKET`] that of the next datagram in the socket,
+    /// 0 where there is none.
     pub mark: u64,
     /// Sender's IPv6 address, or IPv4-mapped one (RFC 4291, 2.5.5.2); of a socket the one it is connected to.
     pub remote: [u8; 16],
@@ -73,11 +76,11 @@ pub struct ReadCounters {
     pub packets_submitted: u64,
     /// Those for whose record there was no room.
     pub packets_full: u64,
-    /// What the programs on reads have looked at: reads, closed sockets, and whatever else those tracepoints tell.
+    /// What the programs on reads have looked at: reads, sockets that change their state, and whatever else those tracepoints tell.
     pub seen: u64,
     /// What is of no socket that watched packets have come to.
     pub ignored: u64,
-    /// Reads of such a socket, and its end.
+    /// Reads of such a socket, its beginning and its end.
     pub matched: u64,
     /// Those of which there is a record.
     pub submitted: u64,

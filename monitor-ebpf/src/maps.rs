@@ -7,7 +7,8 @@ use aya_ebpf::{
 };
 use monitor_common::{
     CONNECTIONS_MAX, Connection, ConnectionKey, DropCounters, HANDED_MAX, Handed, INTERFACES_MAX, Instance,
-    InterfaceKey, InterfaceSettings, Matching, PacketCounters, READ_PORTS_MAX, ReadCounters, ReaderPage, STREAMS_MAX, Stages, StreamSlot,
+    InterfaceKey, InterfaceSettings, Matching, PacketCounters, READ_PORTS_MAX, ReadCounters, ReaderPage,
+    STREAMS_MAX, Stages, StreamSlot,
 };
 
 /// Bytes of the ring unless user space sets another size at load: 54 ms of 128 000 small frames a second, twice.
@@ -93,7 +94,7 @@ pub static READ_COUNTERS: PerCpuArray<ReadCounters, 1> = PerCpuArray::new();
 #[btf_map]
 pub static READS_LOST: Array<u64, 1> = Array::new();
 
-/// Local ports that watched packets have come to, with their transport: whose sockets are looked at. The value says
-/// nothing.
+/// Local ports that watched packets have come to, with their transport and network namespace: whose sockets are looked
+/// at. Of UDP without the namespace too. The value says nothing.
 #[btf_map]
-pub static READ_PORTS: LruHashMap<u32, u32, READ_PORTS_MAX> = LruHashMap::new();
+pub static READ_PORTS: LruHashMap<u64, u32, READ_PORTS_MAX> = LruHashMap::new();

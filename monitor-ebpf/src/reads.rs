@@ -1,20 +1,23 @@
 //! Watched packets on their way to whoever else on this host reads them, and the ring in which they and those reads
-//! (`sockets`) are told. Only where that was asked for: the verifier else leaves all of it out.
+//! (`sockets`) are told. Only where that was asked for: the programs are then loaded.
 
 use core::{mem::MaybeUninit, ptr};
 
-use aya_ebpf::bindings::BPF_RB_NO_WAKEUP;
-use monitor_common::{READ_PACKET, READS_OFF, ReadCounters, ReadRecord, RecordHeader};
+use aya_ebpf::{
+    bindings::BPF_RB_NO_WAKEUP, helpers::bpf_ktime_get_ns, macros::btf_tracepoint,
+    programs::BtfTracePointContext,
+};
+use monitor_common::{InterfaceKey, Matching, READ_PACKET, READS_OFF, ReadCounters, ReadRecord};
 
 use crate::{
     addresses::Addresses,
-    bytes::{Bytes, Copied, Direct, Window as _},
+    bytes::{Bytes as _, Elsewhere, Window as _},
+    connections,
     counting::add_shared,
     judged::Judged,
-    maps::{READ_COUNTERS, READ_PORTS, READS, READS_LOST},
-    matching::{self, ETHERTYPE_IPV6, IPV6_HEADER, UDP_HEADER},
-    packet::Packet,
-    streams,
+    maps::{INTERFACES, MATCHING, READ_COUNTERS, READ_PORTS, READS, READS_LOST},
+    matching::{self, ETHERTYPE_IPV6, IPV6_HEADER, NO_FRAME, UDP_HEADER, Way},
+    offsets,
 };
 
 /// [`READS_OFF`] or `READS_ON`: user space writes it before the programs are loaded.
@@ -65,10 +68,10 @@ pub fn counters() -> Option<*mut ReadCounters> {
     READ_COUNTERS.get_ptr_mut(0)
 }
 
-/// By what a port is looked up, in the host's byte order.
+/// By what a port, in the host's byte order, is looked up; in any namespace by 0.
 #[inline(always)]
-pub const fn port_key(transport: u8, port: u16) -> u32 {
-    (transport as u32) << 16 | port as u32
+pub const fn port_key(netns: u32, transport: u8, port: u16) -> u64 {
+    (netns as u64) << 32 | (transport as u64) << 16 | port as u64
 }
 
 /// Puts it into the ring; whether there was room. Nobody is woken: who reads looks by itself from time to time.
@@ -86,40 +89,65 @@ pub fn submit(record: Record) -> bool {
     true
 }
 
-/// The hook has a packet that matched in its hands, and lets it go on.
-#[inline(always)]
-pub fn note(packet: impl Packet, judged: Judged, header: &mut RecordHeader) {
+/// A packet is received: before the hook at tc has it. A program of its own: the hooks' own look at a packet is not to
+/// grow by it, and what comes in without being asked for costs nothing more there.
+#[btf_tracepoint(function = "netif_receive_skb")]
+pub fn to_be_read(ctx: BtfTracePointContext) -> i32 {
+    if !asked() || !offsets::known() {
+        return 0;
+    }
+    let skb: *const u8 = ctx.arg(0);
+    // SAFETY: argument 0 of this tracepoint is the packet's `struct sk_buff *`.
+    let facts = unsafe { offsets::typed_facts(skb) };
+    let on = InterfaceKey { netns: facts.netns, ifindex: facts.ifindex };
+    // SAFETY: only asks whether the entry is there.
+    if unsafe { INTERFACES.get(on) }.is_none() {
+        return 0;
+    }
+    let Some(matching) = MATCHING.get_ptr(0) else { return 0 };
+    // SAFETY: as above.
+    let Some(linear) = (unsafe { offsets::typed_linear(skb) }) else { return 0 };
+    let bytes = Elsewhere { start: linear.start, end: linear.end };
+    let judged = matching::by_headers(bytes, matching, Way::In);
     // The ports of a fragment may stand in another.
-    if asked() && !judged.is_fragment() {
-        let where_and_length = u64::from(header.netns) << 32 | u64::from(header.packet_length);
-        remember(packet, judged, streams::arrival(header), where_and_length);
+    if !judged.is_fragment() && was_asked_for(bytes, judged, matching) {
+        tell(bytes, judged, facts.netns, facts.length);
     }
+    0
 }
 
-#[inline(never)]
-fn remember<P: Packet>(packet: P, judged: Judged, time_ns: u64, where_and_length: u64) {
-    let judged = judged.as_if_any();
-    if judged.is_copied() {
-        tell(Copied(packet), judged, time_ns, where_and_length);
+/// By the rule of the hook; where any port is asked for, of TCP the connections that the hook has found frames in.
+#[inline(always)]
+fn was_asked_for(bytes: Elsewhere, judged: Judged, matching: *const Matching) -> bool {
+    if judged.is_matched() {
+        return true;
+    }
+    if matching::settings(matching).any_port == 0 || !judged.is_candidate() {
+        return false;
+    }
+    if judged.is_tcp() {
+        connections::is_known(bytes, judged)
     } else {
-        tell(Direct::of(packet), judged, time_ns, where_and_length);
+        matching::frame_type(bytes, judged) != NO_FRAME
     }
 }
 
 #[inline(always)]
-fn tell(bytes: impl Bytes, judged: Judged, time_ns: u64, where_and_length: u64) {
+fn tell(bytes: Elsewhere, judged: Judged, netns: u32, packet_length: u32) {
     let mut addresses = Addresses::NONE;
     if !addresses.read(bytes, judged) {
         return;
     }
     let Some(transport) = bytes.window::<8>(judged.transport_header()) else { return };
     let (length, mark) = if judged.is_tcp() {
-        let length = segment(bytes, judged, where_and_length as u32);
+        let length = segment(bytes, judged, packet_length);
         let sequence = u32::from_be(transport.word::<4>());
         (length, u64::from(sequence.wrapping_add(length)))
     } else {
         let length = u32::from(transport.number::<4>());
-        (length.saturating_sub(UDP_HEADER as u32), transport.double::<0>())
+        let Some(network) = bytes.window::<8>(judged.network()) else { return };
+        let mark = datagram_mark(network.double::<0>(), transport.double::<0>());
+        (length.saturating_sub(UDP_HEADER as u32), mark)
     };
     let Some(counters) = counters() else { return };
     if length == 0 {
@@ -127,21 +155,25 @@ fn tell(bytes: impl Bytes, judged: Judged, time_ns: u64, where_and_length: u64) 
     }
     let Addresses([s0, s1, d0, d1]) = addresses;
     let (remote_port, local_port) = (transport.number::<0>(), transport.number::<2>());
-    let key = port_key(judged.protocol(), local_port);
+    let key = port_key(netns, judged.protocol(), local_port);
     // SAFETY: only asks whether the entry is there.
     if unsafe { READ_PORTS.get(key) }.is_none() {
         // Where that fails, reads of that port are not told, and its packets count as read by nobody.
         let _ = READ_PORTS.insert(key, 1, 0);
+        if !judged.is_tcp() {
+            let _ = READ_PORTS.insert(port_key(0, judged.protocol(), local_port), 1, 0);
+        }
     }
     let submitted = submit(Record {
-        time_ns,
+        // SAFETY: the helper has no precondition.
+        time_ns: unsafe { bpf_ktime_get_ns() },
         mark,
         remote: [s0, s1],
         local: [d0, d1],
         name: [0; 2],
         socket: 0,
         process: 0,
-        netns: (where_and_length >> 32) as u32,
+        netns,
         length,
         lost: 0,
         remote_port,
@@ -158,10 +190,20 @@ fn tell(bytes: impl Bytes, judged: Judged, time_ns: u64, where_and_length: u64) 
     }
 }
 
+/// By what a datagram is known again: by the first 8 bytes of its IP header and its UDP header, as they lie in memory. Its
+/// checksum alone may be left out by who sends it.
+#[inline(always)]
+pub const fn datagram_mark(network: u64, udp: u64) -> u64 {
+    const PORTS: u64 = 0xFFFF_FFFF;
+    let is_ipv4 = network & 0xF0 == 0x40;
+    let identification = if is_ipv4 { network >> 32 & 0xFFFF } else { 0 };
+    udp & !PORTS | identification
+}
+
 /// Bytes of payload of a TCP segment: what the IP header says; where that says nothing (BIG TCP), all there is behind
 /// the headers.
 #[inline(always)]
-fn segment(bytes: impl Bytes, judged: Judged, packet_length: u32) -> u32 {
+fn segment(bytes: Elsewhere, judged: Judged, packet_length: u32) -> u32 {
     let Some(payload) = matching::payload(bytes, judged) else { return 0 };
     let Some(header) = bytes.window::<8>(judged.network()) else { return 0 };
     let declared = if judged.ethertype() == ETHERTYPE_IPV6 {

@@ -15,7 +15,7 @@ use aya_ebpf::{
     macros::btf_tracepoint,
     programs::BtfTracePointContext,
 };
-use monitor_common::{READ_CLOSED, READ_DATAGRAM, READ_SOCKET, READ_STREAM, ReadCounters};
+use monitor_common::{READ_CLOSED, READ_DATAGRAM, READ_OPENED, READ_SOCKET, READ_STREAM, ReadCounters};
 
 use crate::{
     addresses::mapped,
@@ -23,7 +23,7 @@ use crate::{
     maps::READ_PORTS,
     matching::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, PROTOCOL_TCP, PROTOCOL_UDP},
     offsets::{self, member, probe},
-    reads::{Record, asked, count, counters, port_key, submit},
+    reads::{Record, asked, count, counters, datagram_mark, port_key, submit},
 };
 
 /// `AF_INET` and `AF_INET6` (`include/linux/socket.h`).
@@ -31,7 +31,8 @@ const INET: u16 = 2;
 const INET6: u16 = 10;
 /// `MSG_PEEK` (`include/linux/socket.h`): the datagram stays where it is.
 const PEEK: i32 = 2;
-/// `TCP_CLOSE` (`include/net/tcp_states.h`).
+/// `TCP_ESTABLISHED` and `TCP_CLOSE` (`include/net/tcp_states.h`).
+const ESTABLISHED: i32 = 1;
 const CLOSE: i32 = 7;
 /// Where the addresses stand in an IP header.
 const IPV4_ADDRESSES: usize = 12;
@@ -48,18 +49,23 @@ pub fn tcp_read(ctx: BtfTracePointContext) -> i32 {
     let socket: *const u8 = ctx.arg(0);
     // SAFETY: argument 0 of this tracepoint is a `struct sock *`.
     let port = unsafe { member::<u16>(socket, offsets::sock_num()) };
-    if !is_watched(PROTOCOL_TCP, port) {
+    if !is_watched(netns_of(socket), PROTOCOL_TCP, port) {
         count!(counters, ignored);
         return 0;
     }
     let copied: u32 = probe(socket, offsets::tcp_copied_seq()).unwrap_or(0);
-    tell_of(socket, port, Read { mark: copied.into(), length: 0, transport: PROTOCOL_TCP, what: READ_STREAM }, counters);
+    tell_of(
+        socket,
+        port,
+        Read { mark: copied.into(), length: 0, transport: PROTOCOL_TCP, what: READ_STREAM },
+        counters,
+    );
     0
 }
 
-/// A TCP socket has come to its end; what it had not read may still be read where the other side has reset it.
+/// A TCP connection begins, or its socket has come to its end.
 #[btf_tracepoint(function = "inet_sock_set_state")]
-pub fn tcp_closed(ctx: BtfTracePointContext) -> i32 {
+pub fn tcp_state(ctx: BtfTracePointContext) -> i32 {
     let Some(counters) = counters() else { return 0 };
     if !asked() || offsets::inet_sport() == 0 || offsets::sock_protocol() == 0 {
         return 0;
@@ -70,11 +76,15 @@ pub fn tcp_closed(ctx: BtfTracePointContext) -> i32 {
     let protocol = unsafe { member::<u16>(socket, offsets::sock_protocol()) };
     // Its own number may have been given back already.
     let port = u16::from_be(probe(socket, offsets::inet_sport()).unwrap_or(0));
-    if state != CLOSE || protocol != u16::from(PROTOCOL_TCP) || !is_watched(PROTOCOL_TCP, port) {
+    let what = if state == CLOSE { READ_CLOSED } else { READ_OPENED };
+    if state != CLOSE && state != ESTABLISHED
+        || protocol != u16::from(PROTOCOL_TCP)
+        || !is_watched(netns_of(socket), PROTOCOL_TCP, port)
+    {
         count!(counters, ignored);
         return 0;
     }
-    tell_of(socket, port, Read { mark: 0, length: 0, transport: PROTOCOL_TCP, what: READ_CLOSED }, counters);
+    tell_of(socket, port, Read { mark: 0, length: 0, transport: PROTOCOL_TCP, what }, counters);
     0
 }
 
@@ -96,17 +106,21 @@ pub fn udp_read(ctx: BtfTracePointContext) -> i32 {
         )
     };
     let is_udp = protocol == u16::from(PROTOCOL_UDP) && (family == INET || family == INET6);
-    if !is_udp || length < 0 || flags & PEEK != 0 || !is_watched(PROTOCOL_UDP, port) {
+    if !is_udp || length < 0 || flags & PEEK != 0 || !is_watched(netns_of(socket), PROTOCOL_UDP, port) {
         count!(counters, ignored);
         return 0;
     }
-    let read =
-        Read { mark: next_datagram(socket), length: length as u32, transport: PROTOCOL_UDP, what: READ_SOCKET };
+    let read = Read {
+        mark: next_datagram(socket),
+        length: length as u32,
+        transport: PROTOCOL_UDP,
+        what: READ_SOCKET,
+    };
     tell_of(socket, port, read, counters);
     0
 }
 
-/// The UDP header of the next datagram that waits in a socket; 0 where none does. Another thread that reads the same
+/// The mark of the next datagram that waits in a socket; 0 where none does. Another thread that reads the same
 /// socket may take it away meanwhile: what is read is then stale, or nothing.
 #[inline(always)]
 fn next_datagram(socket: *const u8) -> u64 {
@@ -121,8 +135,10 @@ fn next_datagram(socket: *const u8) -> u64 {
     };
     let Some(packet) = next else { return 0 };
     let head: *const u8 = probe(packet, offsets::skb_head()).unwrap_or(ptr::null());
+    let network: u16 = probe(packet, offsets::skb_network_header()).unwrap_or(0);
     let transport: u16 = probe(packet, offsets::skb_transport_header()).unwrap_or(0);
-    probe(head, transport.into()).unwrap_or(0)
+    let (network, udp) = (probe(head, network.into()), probe(head, transport.into()));
+    datagram_mark(network.unwrap_or(0), udp.unwrap_or(0))
 }
 
 /// A packet has served its purpose. That it was one which a UDP socket had in its queue is told by the number that the
@@ -160,13 +176,14 @@ pub fn udp_consumed(ctx: BtfTracePointContext) -> i32 {
     let header: u64 = probe(head, transport.into()).unwrap_or(0);
     // Both ports, in the order in which they lie in memory.
     let (remote_port, port) = (u16::from_be(header as u16), u16::from_be((header >> 16) as u16));
-    if !is_watched(PROTOCOL_UDP, port) {
+    if !is_watched(0, PROTOCOL_UDP, port) {
         count!(counters, ignored);
         return 0;
     }
-    let mut record = begun(Read { mark: header, length: 0, transport: PROTOCOL_UDP, what: READ_DATAGRAM });
-    (record.local_port, record.remote_port) = (port, remote_port);
     let network = head.wrapping_byte_add(network.into());
+    let mark = datagram_mark(probe(network, 0).unwrap_or(0), header);
+    let mut record = begun(Read { mark, length: 0, transport: PROTOCOL_UDP, what: READ_DATAGRAM });
+    (record.local_port, record.remote_port) = (port, remote_port);
     if protocol == ETHERTYPE_IPV6 {
         read_halves(network.wrapping_byte_add(IPV6_ADDRESSES), &mut record.remote);
         read_halves(network.wrapping_byte_add(IPV6_ADDRESSES + 16), &mut record.local);
@@ -187,9 +204,19 @@ fn was_queued(skb: *const u8) -> bool {
 }
 
 #[inline(always)]
-fn is_watched(transport: u8, port: u16) -> bool {
+fn is_watched(netns: u32, transport: u8, port: u16) -> bool {
     // SAFETY: only asks whether the entry is there.
-    unsafe { READ_PORTS.get(port_key(transport, port)) }.is_some()
+    unsafe { READ_PORTS.get(port_key(netns, transport, port)) }.is_some()
+}
+
+/// The network namespace of a socket.
+#[inline(always)]
+fn netns_of(socket: *const u8) -> u32 {
+    // SAFETY: every caller's socket is argument 0 of its tracepoint, a `struct sock *`.
+    unsafe {
+        let net = member::<*const u8>(socket, offsets::sock_net());
+        member(net, offsets::net_inum())
+    }
 }
 
 /// What is told of a read beside who and where.
@@ -234,8 +261,7 @@ fn tell_of(socket: *const u8, port: u16, read: Read, counters: *mut ReadCounters
     record.socket = socket as u64;
     record.local_port = port;
     record.remote_port = u16::from_be(probe(socket, offsets::sock_dport()).unwrap_or(0));
-    let net: *const u8 = probe(socket, offsets::sock_net()).unwrap_or(ptr::null());
-    record.netns = probe(net, offsets::net_inum()).unwrap_or(0);
+    record.netns = netns_of(socket);
     let family: u16 = probe(socket, offsets::sock_family()).unwrap_or(0);
     if family == INET6 {
         let addresses = socket.wrapping_byte_add(offsets::sock_v6_daddr());

@@ -91,7 +91,7 @@ fn frame(bytes: impl Bytes, judged: Judged, length: u32) -> Option<Frame> {
 
 /// The receive stamp; without one the time of the record, which is later by what the packet spent in the kernel.
 #[inline(always)]
-pub fn arrival(header: &mut RecordHeader) -> u64 {
+fn arrival(header: &mut RecordHeader) -> u64 {
     if header.receive_ns != 0 {
         return header.receive_ns;
     }

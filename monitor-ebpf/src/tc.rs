@@ -21,7 +21,7 @@ use crate::{
     matching::{self, Way},
     offsets,
     packet::{Packet, Skb},
-    reads, stages, streams,
+    stages, streams,
 };
 
 #[classifier]
@@ -52,7 +52,6 @@ fn watch(packet: Skb, way: Way) {
     if way == Way::In && kind == KIND_PACKET {
         drops::handed_on(packet, judged, &header);
         streams::count_frame(packet, judged, &mut header, matching, counters);
-        reads::note(packet, judged, &mut header);
     }
     emitting::emit(packet, counters, &mut header);
     #[cfg(feature = "log")]

@@ -20,7 +20,7 @@ use crate::{
     matching::{self, ETHERTYPE_IPV6, IPV6_HEADER, Way},
     offsets,
     packet::{Buffer, Packet},
-    reads, stages, streams, tc,
+    stages, streams, tc,
 };
 
 #[xdp(frags)]
@@ -61,7 +61,6 @@ fn watch(packet: Buffer) {
     // Before it is emitted, as at tc.
     if kind == KIND_PACKET {
         streams::count_frame(packet, judged, &mut header, matching, counters);
-        reads::note(packet, judged, &mut header);
     }
     emitting::emit(packet, counters, &mut header);
 }

@@ -13,6 +13,7 @@ mod flows;
 mod names;
 mod overruns;
 pub mod queue;
+mod reads;
 mod registry;
 mod row;
 mod run;
@@ -25,6 +26,7 @@ pub use equations::Equation;
 pub use fanout::{Ended, Fanout, OnEnd, SinkReport, is_closed};
 pub use names::InterfaceNames;
 pub use overruns::{OverrunCounters, OverrunSummary};
+pub use reads::{PacketReads, ReadBasis, ReadEvents, ReadSummary, SocketRow};
 pub use registry::{Config, Item, OwnedItem, PmuNames, Registry, StreamInfo};
 pub use row::{
     ClockRow, CopiesRow, JitterRow, LatenessRow, LeapsRow, SpreadRow, StallsRow, StreamLatency, StreamRow,

@@ -29,6 +29,7 @@ mod overruns;
 mod packets;
 mod probed;
 mod pyc37;
+mod reads;
 mod reattach;
 mod refusals;
 mod replay;
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
         replay::trials(),
         losses::trials(),
         drops::trials(),
+        reads::trials(),
         pyc37::trials(),
         simulated::trials(),
         simulated_tcp::trials(),

@@ -21,6 +21,7 @@ pub(crate) fn options() -> Options {
         sizes: Sizes::of_ring(4 << 20),
         hook: Hook::Tc,
         drops: false,
+        reads: false,
     }
 }
 

@@ -51,6 +51,9 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     if options.drops {
         return Ok(run::usage(run::DROPS_ARE_OF_RUN));
     }
+    if options.reads {
+        return Ok(run::usage(run::READS_ARE_OF_RUN));
+    }
     let name = options.instance.clone().unwrap_or_default();
     let name = name.as_str();
     let mut names = options.iface.clone();

@@ -75,6 +75,9 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     if options.drops {
         return Ok(run::usage(run::DROPS_ARE_OF_RUN));
     }
+    if options.reads {
+        return Ok(run::usage(run::READS_ARE_OF_RUN));
+    }
     let request = match run::request(&options) {
         Ok(request) => request,
         Err(wrong) => return Ok(run::usage(&wrong)),

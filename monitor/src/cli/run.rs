@@ -61,6 +61,10 @@ pub(super) struct Arguments {
     /// the monitor) or after it (lost to another reader on this host)
     #[arg(long)]
     drops: bool,
+    /// Tell which processes on this host read the frames of the watched flows from their sockets, and how late; over UDP
+    /// inferred for each socket where the kernel does not show the datagram
+    #[arg(long)]
+    reads: bool,
     /// Go on where an interface goes away, and attach to it again when one of its name comes back
     #[arg(long)]
     reattach: bool,
@@ -96,6 +100,9 @@ pub(super) struct Arguments {
 /// Said where an instance is asked for them: its programs stay, and nobody may be there to read of drops.
 pub(super) const DROPS_ARE_OF_RUN: &str = "'drops' is for `run` alone, whose own process reads them: leave it out of the file for `attach` and `follow`";
 
+/// The same of reads.
+pub(super) const READS_ARE_OF_RUN: &str = "'reads' is for `run` alone, whose own process puts them together: leave it out of the file for `attach` and `follow`";
+
 impl Arguments {
     fn options(&self) -> Result<RunOptions, String> {
         let given = RunOptions {
@@ -110,6 +117,7 @@ impl Arguments {
             allow_idle: self.allow_idle,
             promiscuous: self.promiscuous,
             drops: self.drops,
+            reads: self.reads,
             reattach: self.reattach,
             align: self.align,
             duration: self.duration,
@@ -222,6 +230,7 @@ fn plan(
         sizes: options.bounds.of_kernel()?,
         promiscuous: options.promiscuous,
         drops: options.drops,
+        reads: options.reads,
         reading: reading(options, rt, sources)?,
     })
 }

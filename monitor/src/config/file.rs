@@ -63,6 +63,8 @@ pub struct RunOptions {
     pub promiscuous: bool,
     /// Tell of packets that the kernel drops.
     pub drops: bool,
+    /// Tell who else on this host reads what is watched, and how late.
+    pub reads: bool,
     /// Attach again to interfaces that have gone and come back.
     pub reattach: bool,
     /// Align streams, with this window.
@@ -148,6 +150,7 @@ impl RunOptions {
             allow_idle: given.allow_idle || self.allow_idle,
             promiscuous: given.promiscuous || self.promiscuous,
             drops: given.drops || self.drops,
+            reads: given.reads || self.reads,
             reattach: given.reattach || self.reattach,
             align: given.align.or(self.align),
             duration: given.duration.or(self.duration),
@@ -192,6 +195,7 @@ mod tests {
             allow-idle = true
             promiscuous = true
             drops = true
+            reads = true
             reattach = true
             align = "absolute:250ms"
             duration = "10s"

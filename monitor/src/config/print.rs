@@ -117,6 +117,7 @@ impl RunOptions {
             allow_idle,
             promiscuous,
             drops,
+            reads,
             reattach,
             align,
             duration,
@@ -148,6 +149,7 @@ impl RunOptions {
             ("allow-idle", Some((*allow_idle).into())),
             ("promiscuous", Some((*promiscuous).into())),
             ("drops", Some((*drops).into())),
+            ("reads", Some((*reads).into())),
             ("reattach", Some((*reattach).into())),
             ("align", align.map(|align| align.to_string().into())),
             ("duration", duration.map(|duration| duration.to_string().into())),
@@ -220,6 +222,7 @@ mod tests {
         allow-idle = true
         promiscuous = true
         drops = true
+        reads = true
         reattach = true
         align = "absolute:250ms"
         duration = "1.5s"

@@ -14,6 +14,7 @@ use serde::{Serialize, Serializer};
 use super::alignment::{Alignment, AlignmentCounters};
 use super::drops::{DropLine, DropSummary};
 use super::overruns::{OverrunCounters, OverrunSummary};
+use super::reads::ReadSummary;
 use super::registry::Registry;
 use super::row::StreamRow;
 use crate::capture::CaptureCounts;
@@ -445,6 +446,9 @@ pub struct Summary {
     /// Those since the last window: lines of their own.
     #[serde(skip)]
     pub last_drops: Vec<DropLine>,
+    /// Who else on this host has read what was watched, and how late; absent where that was not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reads: Option<ReadSummary>,
     /// The capture; absent when live.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capture: Option<CaptureSummary>,
@@ -489,8 +493,9 @@ impl Summary {
     /// Computes all remainders again.
     pub fn settle(&mut self) {
         self.counters.settle();
-        self.unaccounted =
-            self.counters.unaccounted() + self.drops.as_ref().map_or(0, |drops| drops.unaccounted);
+        self.unaccounted = self.counters.unaccounted()
+            + self.drops.as_ref().map_or(0, |drops| drops.unaccounted)
+            + self.reads.as_ref().map_or(0, |reads| reads.unaccounted);
     }
 }
 

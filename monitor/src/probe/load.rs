@@ -20,6 +20,7 @@ use super::{
     log::KernelLog,
     object::{Object, object},
     offsets,
+    reads::{self, Reads},
     selftest::SelfTest,
     xdp,
 };
@@ -68,6 +69,8 @@ pub struct Options {
     pub sizes: Sizes,
     /// Whether to tell of packets that the kernel drops.
     pub drops: bool,
+    /// Whether to tell who else reads what is watched.
+    pub reads: bool,
 }
 
 /// The programs of this process. Dropping it detaches them.
@@ -83,6 +86,7 @@ pub struct Probe {
     warnings: Vec<String>,
     log: Option<KernelLog>,
     drops: Option<Drops>,
+    reads: Option<Reads>,
 }
 
 const NEEDED: [Capability; 3] = [Capability::Bpf, Capability::Perfmon, Capability::NetAdmin];
@@ -121,10 +125,11 @@ impl Probe {
         let kernel = Kernel::take(|name| ebpf.take_map(name).ok_or_else(|| missing(name)))?;
         kernel.set_matching(&options.matching)?;
         let btf = attach::kernel_btf()?;
-        let warnings = attach::stages(&mut ebpf, &btf)?;
+        let mut warnings = attach::stages(&mut ebpf, &btf)?;
         if drops.is_some() {
             drops::attach(&mut ebpf, &btf)?;
         }
+        let reads = options.reads.then(|| Reads::attach(&mut ebpf, &btf, &mut warnings)).transpose()?;
         attach::load_hooks(&mut ebpf, options.hook)?;
         let kernel = Arc::new(kernel);
         Ok(Self {
@@ -137,6 +142,7 @@ impl Probe {
             warnings,
             log,
             drops,
+            reads,
         })
     }
 
@@ -149,6 +155,11 @@ impl Probe {
     /// The packets that the kernel drops, where they were asked for; for one taker.
     pub const fn take_drops(&mut self) -> Option<Drops> {
         self.drops.take()
+    }
+
+    /// Who else reads, where that was asked for; for one taker.
+    pub const fn take_reads(&mut self) -> Option<Reads> {
+        self.reads.take()
     }
 
     /// Compares what the programs read of a known frame with what it is.
@@ -252,6 +263,7 @@ pub(super) fn load_pinned(sizes: Sizes, pins: &HashMap<&'static str, PathBuf>) -
     }
     sizes.choose(&mut loader);
     drops::leave_out(&mut loader);
+    reads::leave_out(&mut loader);
     for (name, path) in pins {
         loader.map_pin_path(name, path);
     }
@@ -270,6 +282,13 @@ fn load(object: &Object, options: &Options, offsets: &[(&str, u32)]) -> Result<E
     }
     if !options.drops {
         drops::leave_out(&mut loader);
+    }
+    let asked = if options.reads { reads::globals()? } else { Vec::new() };
+    for (symbol, value) in &asked {
+        loader.override_global(symbol, value, true);
+    }
+    if !options.reads {
+        reads::leave_out(&mut loader);
     }
     loader.load(&object.bytes).map_err(|error| not_loaded(object, &error))
 }

@@ -11,6 +11,7 @@ mod links;
 mod losses;
 mod notices;
 mod outlet;
+mod reads;
 mod source;
 mod totals;
 
@@ -43,7 +44,7 @@ use crate::{
     live::{Board, Budget, Control, Loop, LoopCounts, Waits},
     netns::{self, LinkWatch, Netns, Promiscuous},
     probe::{
-        Drops, Hook, Interface, Kernel, Matching, Options, Probe, ProbeError, SelfTest, Sizes,
+        Drops, Hook, Interface, Kernel, Matching, Options, Probe, ProbeError, Reads, SelfTest, Sizes,
         pins::{PinError, Pinned},
     },
     reader::{Interfaces, ReaderError, Records, Ring},
@@ -60,6 +61,7 @@ use drops::{DropWatch, Told};
 use links::Watching;
 use losses::Losses;
 pub use notices::Notices;
+use reads::ReadWatch;
 use source::{Instance, Source};
 
 /// After detaching, a program that was running on another CPU is given this long to submit its record.
@@ -104,6 +106,8 @@ pub struct Plan {
     pub promiscuous: bool,
     /// Whether to tell of packets that the kernel drops.
     pub drops: bool,
+    /// Whether to tell who else reads what is watched.
+    pub reads: bool,
     /// How to read.
     pub reading: Reading,
 }
@@ -164,6 +168,7 @@ pub struct Session {
     known: Interfaces,
     promiscuous: Option<Vec<Promiscuous>>,
     drops: Option<Drops>,
+    reads: Option<Reads>,
     reattach: bool,
     here: Arc<Netns>,
     request: rt::Request,
@@ -186,19 +191,24 @@ impl Session {
             Ports::Any => Matching::AnyPort,
             Ports::Set(ports) => Matching::Ports(ports.clone()),
         };
-        let mut probe =
-            Probe::load(&Options { hook: plan.hook, matching, sizes: plan.sizes, drops: plan.drops })?;
+        let mut probe = Probe::load(&Options {
+            hook: plan.hook,
+            matching,
+            sizes: plan.sizes,
+            drops: plan.drops,
+            reads: plan.reads,
+        })?;
         if let SelfTest::Skipped(reason) = probe.self_test()? {
             notices.say(format!("the self-test of the kernel stamps was skipped: {reason}"));
         }
         probe.warnings().iter().for_each(|warning| notices.say(warning.clone()));
-        let drops = probe.take_drops();
+        let (drops, reads) = (probe.take_drops(), probe.take_reads());
         let kernel = Arc::clone(probe.kernel());
         let source = Source::Own(Box::new(probe));
         let mut session =
             Self::assemble(source, interfaces, kernel, &plan.ports, &plan.reading, sinks, notices)?;
         session.hook = plan.hook;
-        session.drops = drops;
+        (session.drops, session.reads) = (drops, reads);
         session.promiscuous = plan.promiscuous.then(|| listen_to_all(&session.interfaces)).transpose()?;
         if let Source::Own(probe) = &mut session.source {
             let told = probe.warnings().len();
@@ -302,6 +312,7 @@ impl Session {
             known,
             promiscuous: None,
             drops: None,
+            reads: None,
             reattach: reading.reattach,
             here,
             requests,
@@ -368,6 +379,7 @@ impl Session {
         let losses = Losses::start(&interfaces, &notices);
         let drops = DropWatch::start(self.drops, &interfaces, &kernel, &clock)
             .map_err(system("starting the reader of drops"))?;
+        let reads = ReadWatch::start(self.reads).map_err(system("starting the reader of reads"))?;
         let begun = monotonic_ns();
         let live = crate::live::spawn(work, self.request, self.idle_allowed, waits)
             .map_err(system("starting the real-time thread"))?;
@@ -438,6 +450,7 @@ impl Session {
         summary.rt = Some(ran);
         summary.host = losses.finish(&notices);
         drops.map_or(Ok(()), |drops| drops.finish(&mut summary))?;
+        reads.map_or(Ok(()), |reads| reads.finish(&mut summary))?;
         let sinks = fanout.counts().collect::<Vec<_>>();
         let (packets, pending) = totals::settled(&kernel, &outcome.ring)?;
         let turns = LoopCounts { pending, ..outcome.counts };

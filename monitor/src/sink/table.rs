@@ -2,6 +2,7 @@
 
 mod alignment;
 mod grid;
+mod reads;
 mod remarks;
 #[cfg(test)]
 mod tests;
@@ -83,6 +84,7 @@ fn write_summary(out: &mut String, summary: &Summary) -> fmt::Result {
     summary.rt.iter().try_for_each(|rt| writeln!(out, "real-time    {}", rt_line(rt)))?;
     summary.host.iter().try_for_each(|host| lost_by_the_host(out, host))?;
     summary.drops.iter().try_for_each(|drops| dropped(out, drops))?;
+    summary.reads.iter().try_for_each(|reads| self::reads::described(out, reads))?;
     writeln!(out, "\nunaccounted: {}", summary.unaccounted)
 }
 

@@ -33,7 +33,8 @@ struct Attached {
 
 pub(super) fn open(scene: &Scene, waiting: Waiting) -> Box<dyn Opened> {
     let matching = Matching::Ports(vec![PORT]);
-    let options = Options { hook: Hook::Tc, matching, sizes: Sizes::of_ring(RING_BYTES), drops: false };
+    let options =
+        Options { hook: Hook::Tc, matching, sizes: Sizes::of_ring(RING_BYTES), drops: false, reads: false };
     let mut probe = Probe::load(&options).unwrap_or_else(|error| panic!("{error}"));
     let (netns, name) = scene.monitored();
     let interface = Interface::find(&netns, name, InterfaceId(0)).unwrap_or_else(|error| panic!("{error}"));
