@@ -27,6 +27,7 @@ mod slots;
 mod sockets;
 mod stages;
 mod streams;
+mod syscalls;
 mod tc;
 mod xdp;
 

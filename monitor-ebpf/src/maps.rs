@@ -17,6 +17,8 @@ const RING_BYTES: usize = 4 << 20;
 const DROPS_BYTES: usize = 64 << 10;
 /// Bytes of the ring of packets and reads: some 9000 of them. It is emptied twenty times a second.
 const READS_BYTES: usize = 1 << 20;
+/// Numbers of system calls, of which there are fewer on every architecture.
+const SYSTEM_CALLS_MAX: usize = 1024;
 /// Interrupt lines of all of them.
 const IRQS_MAX: usize = 1024;
 /// Ethertypes told apart while discovering.
@@ -98,3 +100,7 @@ pub static READS_LOST: Array<u64, 1> = Array::new();
 /// at. Of UDP without the namespace too. The value says nothing.
 #[btf_map]
 pub static READ_PORTS: LruHashMap<u64, u32, READ_PORTS_MAX> = LruHashMap::new();
+
+/// System calls by their number, for the test that counts those of a thread.
+#[btf_map]
+pub static SYSTEM_CALLS: Array<u64, SYSTEM_CALLS_MAX> = Array::new();

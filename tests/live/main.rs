@@ -40,6 +40,7 @@ mod sizes;
 mod sources;
 mod streams;
 mod switches;
+mod syscalls;
 mod tcp;
 mod verifier;
 mod waits;
@@ -81,6 +82,7 @@ fn main() -> ExitCode {
         offsets::trials(),
         streams::trials(),
         switches::trials(),
+        syscalls::trials(),
         clsact::trials(),
         contention::trials(),
         copies::trials(),

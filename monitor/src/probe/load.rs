@@ -19,7 +19,7 @@ use super::{
     kernel::missing,
     log::KernelLog,
     object::{Object, object},
-    offsets,
+    offsets::{self, Offsets},
     reads::{self, Reads},
     selftest::SelfTest,
     xdp,
@@ -119,7 +119,8 @@ impl Probe {
     }
 
     fn load_object(object: &Object, options: &Options, globals: &[(&str, u32)]) -> Result<Self, ProbeError> {
-        let mut ebpf = load(object, options, globals)?;
+        let known = options.reads.then(reads::globals).transpose()?;
+        let mut ebpf = load(object, options, globals, known.as_ref())?;
         let log = KernelLog::open(&mut ebpf);
         let drops = if options.drops { Some(Drops::take(&mut ebpf)?) } else { None };
         let kernel = Kernel::take(|name| ebpf.take_map(name).ok_or_else(|| missing(name)))?;
@@ -129,7 +130,8 @@ impl Probe {
         if drops.is_some() {
             drops::attach(&mut ebpf, &btf)?;
         }
-        let reads = options.reads.then(|| Reads::attach(&mut ebpf, &btf, &mut warnings)).transpose()?;
+        let attached = known.map(|known| Reads::attach(&mut ebpf, &btf, &known, &mut warnings));
+        let reads = attached.transpose()?;
         attach::load_hooks(&mut ebpf, options.hook)?;
         let kernel = Arc::new(kernel);
         Ok(Self {
@@ -270,7 +272,12 @@ pub(super) fn load_pinned(sizes: Sizes, pins: &HashMap<&'static str, PathBuf>) -
     loader.load(&object.bytes).map_err(|error| not_loaded(&object, &error))
 }
 
-fn load(object: &Object, options: &Options, offsets: &[(&str, u32)]) -> Result<Ebpf, ProbeError> {
+fn load(
+    object: &Object,
+    options: &Options,
+    offsets: &[(&str, u32)],
+    reads: Option<&Offsets>,
+) -> Result<Ebpf, ProbeError> {
     let mut loader = EbpfLoader::new();
     for (symbol, offset) in offsets {
         loader.override_global(symbol, offset, true);
@@ -283,17 +290,16 @@ fn load(object: &Object, options: &Options, offsets: &[(&str, u32)]) -> Result<E
     if !options.drops {
         drops::leave_out(&mut loader);
     }
-    let asked = if options.reads { reads::globals()? } else { Vec::new() };
-    for (symbol, value) in &asked {
-        loader.override_global(symbol, value, true);
-    }
-    if !options.reads {
-        reads::leave_out(&mut loader);
+    match reads {
+        Some(known) => known.iter().for_each(|(symbol, value)| {
+            loader.override_global(symbol, value, true);
+        }),
+        None => reads::leave_out(&mut loader),
     }
     loader.load(&object.bytes).map_err(|error| not_loaded(object, &error))
 }
 
-fn not_loaded(object: &Object, error: &aya::EbpfError) -> ProbeError {
+pub(super) fn not_loaded(object: &Object, error: &aya::EbpfError) -> ProbeError {
     let mut reason = chain(error);
     if !in_initial_user_namespace() {
         reason.push_str(

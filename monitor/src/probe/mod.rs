@@ -18,6 +18,7 @@ mod reads;
 mod selftest;
 mod served;
 mod streams;
+mod syscalls;
 mod trial;
 mod xdp;
 
@@ -31,4 +32,5 @@ pub use load::{Matching, Options, Probe, Sizes};
 pub use reads::{DatagramReads, Reads};
 pub use selftest::SelfTest;
 pub use served::{Served, serving};
+pub use syscalls::SystemCalls;
 pub use trial::{Subject, Trial};

@@ -138,23 +138,27 @@ pub struct Reads {
 }
 
 impl Reads {
-    /// Takes the maps, and attaches what this kernel has; what it has not goes into the warnings.
-    pub(super) fn attach(ebpf: &mut Ebpf, btf: &Btf, warnings: &mut Vec<String>) -> Result<Self, ProbeError> {
-        let types = KernelTypes::of_running_kernel()?;
+    /// Takes the maps, and attaches what this kernel has, by what is known of it ([`globals`]); what it has not goes into the warnings.
+    pub(super) fn attach(
+        ebpf: &mut Ebpf,
+        btf: &Btf,
+        known: &Offsets,
+        warnings: &mut Vec<String>,
+    ) -> Result<Self, ProbeError> {
         let (ring, counters) = (taken(ebpf, "READS")?, taken(ebpf, "READ_COUNTERS")?);
         let mut reads = Self { ring, counters, own: 0, tcp: false, udp: None };
-        RECEIVED.load(ebpf, btf, &types)?;
-        match TCP_READ.load(ebpf, btf, &types) {
+        RECEIVED.load(ebpf, btf, known)?;
+        match TCP_READ.load(ebpf, btf, known) {
             Ok(()) => reads.tcp = true,
             Err(error) => warnings.push(format!("how late TCP is read is not told: {error}")),
         }
         if reads.tcp
-            && let Err(error) = TCP_STATE.load(ebpf, btf, &types)
+            && let Err(error) = TCP_STATE.load(ebpf, btf, known)
         {
             warnings
                 .push(format!("what was not read of a TCP socket that was closed counts as unread: {error}"));
         }
-        match reads.attach_udp(ebpf, btf, &types) {
+        match reads.attach_udp(ebpf, btf, known) {
             Ok(by) => reads.udp = Some(by),
             Err(error) => warnings.push(format!("how late UDP is read is not told: {error}")),
         }
@@ -166,9 +170,9 @@ impl Reads {
         &mut self,
         ebpf: &mut Ebpf,
         btf: &Btf,
-        types: &KernelTypes,
+        known: &Offsets,
     ) -> Result<DatagramReads, ProbeError> {
-        let by_packet = UDP_CONSUMED.load(ebpf, btf, types);
+        let by_packet = UDP_CONSUMED.load(ebpf, btf, known);
         let shown = by_packet.is_ok().then(|| self.is_shown(ebpf)).transpose()?.flatten();
         if shown == Some(true) {
             return Ok(DatagramReads::ByPacket);
@@ -176,11 +180,11 @@ impl Reads {
         if by_packet.is_ok() {
             UDP_CONSUMED.unload(ebpf)?;
         }
-        match UDP_READ.load(ebpf, btf, types) {
+        match UDP_READ.load(ebpf, btf, known) {
             Ok(()) => Ok(DatagramReads::BySocket),
             // Where no datagram could be sent (no loopback), a kernel without the other is one that has this.
             Err(_) if shown.is_none() && by_packet.is_ok() => {
-                UDP_CONSUMED.load(ebpf, btf, types).map(|()| DatagramReads::ByPacket)
+                UDP_CONSUMED.load(ebpf, btf, known).map(|()| DatagramReads::ByPacket)
             }
             Err(error) => Err(error),
         }
@@ -244,9 +248,11 @@ impl Reads {
 
 impl Part {
     /// Loads the program and attaches it.
-    fn load(&self, ebpf: &mut Ebpf, btf: &Btf, types: &KernelTypes) -> Result<(), ProbeError> {
-        for member in self.members {
-            offset(types, member)?;
+    fn load(&self, ebpf: &mut Ebpf, btf: &Btf, known: &Offsets) -> Result<(), ProbeError> {
+        let is_missing = |(symbol, _): &&Member| !known.iter().any(|(one, _)| one == symbol);
+        if let Some((_, path)) = self.members.iter().find(is_missing) {
+            let member = path.iter().map(|(of, member)| format!("{of}.{member}")).collect::<Vec<_>>();
+            return Err(ProbeError::Member { member: member.join(", ") });
         }
         let program: &mut BtfTracePoint = attach::program(ebpf, self.program)?;
         program.load(self.tracepoint, btf).map_err(|error| attach::refused(self.program, &error))?;
