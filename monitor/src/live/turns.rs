@@ -51,12 +51,13 @@ pub struct LoopCounts {
     pub overruns: OverrunCounts,
 }
 
-/// The host's clock.
-struct HostClock;
+/// The host's clock, which keeps what it was last read as.
+#[derive(Default)]
+struct HostClock(Option<u64>);
 
 impl Clock for HostClock {
     fn monotonic(&mut self) -> Option<Mono> {
-        Mono::new(monotonic_ns())
+        Mono::new(*self.0.insert(monotonic_ns()))
     }
 }
 
@@ -172,15 +173,16 @@ impl<O: LiveOutlet> Loop<O> {
         let offset = clock.offset_ns();
         pipeline.set_host_bound(clock.bound_ns());
         let mut enough = false;
-        let drained = ring.drain_while(BATCH, |bytes| {
-            let looked = monotonic_ns();
-            enough = looked >= enough_at;
-            if let Some(record) = records.take(bytes, Mono::new(looked), offset) {
-                pipeline.push(&record, &mut HostClock, outlet);
+        let drained = ring.drain_while(BATCH, |bytes, seen| {
+            let mut host_clock = HostClock::default();
+            if let Some(record) = records.take(bytes, Mono::new(seen), offset) {
+                pipeline.push(&record, &mut host_clock, outlet);
                 let stream = pipeline.brought().and_then(|id| usize::try_from(id.0.get() - 1).ok());
                 let received = u64::try_from(record.arrival.0.saturating_sub(offset)).unwrap_or(0);
                 waiter.took(received, stream);
             }
+            // A frame's own stamp, where it had one, is late enough.
+            enough = host_clock.0.unwrap_or_else(monotonic_ns) >= enough_at;
             !enough
         });
         let now = monotonic_ns();

@@ -171,8 +171,8 @@ impl Waiter {
 }
 
 /// Looks without sleeping until there is a record, the time is over, or the thread is to end.
-fn look(ring: &Ring, control: &Control, until: u64) {
-    while !ring.has_records() && !control.stopping() && monotonic_ns() < until {
+fn look(ring: &mut Ring, control: &Control, until: u64) {
+    while !ring.sight() && !control.stopping() && monotonic_ns() < until {
         hint::spin_loop();
     }
 }

@@ -7,6 +7,7 @@ mod predict;
 mod protocol;
 mod records;
 mod ring;
+mod sightings;
 mod view;
 
 pub use interfaces::Interfaces;

@@ -18,6 +18,7 @@ use monitor_common::{ReaderPage, Taken};
 use super::{
     ReaderError,
     protocol::{self, Shared, Word},
+    sightings::Sightings,
 };
 use crate::sys::{
     clock::monotonic_ns,
@@ -41,6 +42,11 @@ const BUSY_SLEEP_NS: u64 = 50_000;
 /// Which of the two slots of the page a commit is in.
 const fn slot_of(commits: u64) -> usize {
     if commits.is_multiple_of(2) { 0 } else { 1 }
+}
+
+/// Where the record behind one of `size` bytes begins.
+const fn after(position: u64, size: u32) -> u64 {
+    position + (size as u64 + HEADER as u64).next_multiple_of(8)
 }
 
 /// What one look at the ring gave.
@@ -76,6 +82,7 @@ pub struct Ring {
     page: Mapping,
     mask: u64,
     position: u64,
+    sightings: Sightings,
     sleeps: u64,
     busy_heads: u64,
 }
@@ -102,12 +109,14 @@ impl Ring {
             page,
             mask: bytes as u64 - 1,
             position: 0,
+            sightings: Sightings::from(0),
             sleeps: 0,
             busy_heads: 0,
         };
         // A reader killed between its commit and its position has taken what it committed.
         let published = ring.consumer_position().load(Ordering::Relaxed);
         ring.position = published.max(ring.current().position);
+        ring.sightings = Sightings::from(ring.position);
         protocol::give_back(&ring, ring.position);
         ring.sleeps = ring.last_sleep();
         ring.prefault(page_size, bytes);
@@ -122,35 +131,33 @@ impl Ring {
         }
     }
 
-    /// Hands out at most `most` records, in order. `look` takes each record's bytes, which are valid only during the
-    /// call. They stay in the ring until [`Ring::commit`].
+    /// Hands out at most `most` records, in order, those that come meanwhile included. `look` takes each record's bytes,
+    /// which are valid only during the call. They stay in the ring until [`Ring::commit`].
     pub fn drain(&mut self, most: usize, mut look: impl FnMut(&[u8])) -> Drained {
-        self.drain_while(most, |bytes| {
+        self.drain_while(most, |bytes, _| {
             look(bytes);
             true
         })
     }
 
-    /// As [`Ring::drain`], but hands out no more once `look` says false.
-    pub fn drain_while(&mut self, most: usize, mut look: impl FnMut(&[u8]) -> bool) -> Drained {
+    /// As [`Ring::drain`], but hands out no more once `look` says false. With each record comes when it was first seen,
+    /// finished, in nanoseconds of the monotonic clock.
+    pub fn drain_while(&mut self, most: usize, mut look: impl FnMut(&[u8], u64) -> bool) -> Drained {
         let mut drained = Drained::default();
-        let end = self.produced();
         for _ in 0..most {
-            if self.position >= end {
-                break;
-            }
-            let Some(length) = self.head() else { break };
+            self.sight();
+            let Some((length, seen)) = self.head() else { break };
             let size = length & !DISCARD;
             let mut more = true;
             if length & DISCARD == 0 {
                 drained.delivered += 1;
-                more = look(self.bytes(size as usize));
+                more = look(self.bytes(size as usize), seen);
             } else if size == WAKE_MARK {
                 drained.marks += 1;
             } else {
                 drained.discarded += 1;
             }
-            self.position += (u64::from(size) + HEADER as u64).next_multiple_of(8);
+            self.position = after(self.position, size);
             if !more {
                 break;
             }
@@ -158,18 +165,43 @@ impl Ring {
         drained
     }
 
-    /// Length word of the record at the reader's position; none while it is being written.
-    fn head(&mut self) -> Option<u32> {
-        let length = protocol::length(self, self.position);
-        if length & BUSY == 0 {
-            return Some(length);
+    /// Looks how far records are finished and notes the time where there are more than before. Says whether any record
+    /// waits, finished or not.
+    pub fn sight(&mut self) -> bool {
+        let produced = self.produced();
+        let mut end = self.sightings.end();
+        if end < produced && self.sightings.has_room() {
+            let before = end;
+            while end < produced {
+                let length = protocol::length(self, end);
+                if length & BUSY != 0 {
+                    break;
+                }
+                end = after(end, length & !DISCARD);
+            }
+            if end > before {
+                // After the looks above: a record is seen once it is finished, so never before its own stamp.
+                self.sightings.note(end, monotonic_ns());
+            }
+        }
+        produced > self.position
+    }
+
+    /// Length word of the record at the reader's position and when it was first seen finished; none while it is being
+    /// written, or where there is none.
+    fn head(&mut self) -> Option<(u32, u64)> {
+        if let Some(seen) = self.sightings.of(self.position) {
+            return Some((protocol::length(self, self.position), seen));
+        }
+        if !self.has_records() {
+            return None;
         }
         self.busy_heads += 1;
         let start = monotonic_ns();
         while monotonic_ns() - start < BUSY_SPIN_NS {
-            let length = protocol::length(self, self.position);
-            if length & BUSY == 0 {
-                return Some(length);
+            self.sight();
+            if let Some(seen) = self.sightings.of(self.position) {
+                return Some((protocol::length(self, self.position), seen));
             }
             hint::spin_loop();
         }
@@ -202,7 +234,7 @@ impl Ring {
         while at < end {
             let length = protocol::length(self, at);
             records += u64::from(length & DISCARD == 0);
-            at += (u64::from(length & !(BUSY | DISCARD)) + HEADER as u64).next_multiple_of(8);
+            at = after(at, length & !(BUSY | DISCARD));
         }
         records
     }

@@ -10,11 +10,13 @@
 //! is room. Beneath that lies a purse which fills at the share's rate and empties while the reader is awake: with
 //! nothing in it there is no looking without sleep, so that a wrong expectation cannot cost more either.
 
+mod delays;
 mod purse;
 mod source;
 #[cfg(test)]
 mod tests;
 
+use delays::Delays;
 use purse::Purse;
 use source::{Due, Source};
 
@@ -22,18 +24,15 @@ use source::{Due, Source};
 const MOST_SOURCES: usize = 1_024;
 /// How often streams are given up and taken back.
 const CHOOSE_NS: u64 = 500_000_000;
-/// Wake-ups whose delay is kept.
-const KEPT_DELAYS: usize = 32;
-/// Of so many, those left out as too long: no window is opened early for what one wake-up in thirty takes.
-const LEFT_OUT_DELAYS: usize = 1;
-/// How late a wake-up is, before one was measured.
-const FIRST_DELAY_NS: u64 = 60_000;
-/// The longest delay that a window is opened early for.
-const MOST_DELAY_NS: u64 = 300_000;
+/// Of its share, what may go into waking earlier than nearly all wake-ups need, in percent.
+const EARLY_PERCENT: u64 = 65;
 /// Beyond the window's end it is looked so much longer, in nanoseconds: the path from the stamp to the ring.
-const BEHIND_NS: u64 = 10_000;
+const BEHIND_NS: u64 = 20_000;
 /// Sleeping for less is not tried.
 const LEAST_SLEEP_NS: u64 = 5_000;
+/// The longest that is spent on what was in the ring, between two looks. What goes beyond was not the reader's: its CPU
+/// was taken from it.
+const LONGEST_TURN_NS: u64 = 1_000_000;
 /// What a wake-up and the way back to sleep cost beside the time that is measured.
 const WAKE_UP_NS: u64 = 6_000;
 
@@ -83,11 +82,10 @@ pub struct Predictor {
     for_source: Option<usize>,
     /// Until where the time awake is counted.
     counted: u64,
+    /// Until when it was to look, at most.
+    looks_until: u64,
     chosen_at: u64,
-    delays: [u64; KEPT_DELAYS],
-    wake_ups: usize,
-    /// How early a window must be opened for the reader to be awake in time.
-    ahead: u64,
+    delays: Delays,
 }
 
 impl Predictor {
@@ -104,10 +102,9 @@ impl Predictor {
             awake_since: now,
             for_source: None,
             counted: now,
+            looks_until: now,
             chosen_at: now,
-            delays: [FIRST_DELAY_NS; KEPT_DELAYS],
-            wake_ups: 0,
-            ahead: FIRST_DELAY_NS,
+            delays: Delays::default(),
         }
     }
 
@@ -137,7 +134,7 @@ impl Predictor {
                 followed.source.passed();
                 *due = followed.due();
             }
-            let open = due.from.saturating_sub(self.ahead);
+            let open = due.from.saturating_sub(self.delays.ahead());
             if *due != NEVER && next.is_none_or(|(earliest, ..)| open < earliest) {
                 next = Some((open, *due, place));
             }
@@ -156,7 +153,8 @@ impl Predictor {
             return Plan::Sleep { until: self.purse.filled_at(now) };
         }
         self.for_source = Some(place);
-        Plan::Look { until: due.to + BEHIND_NS }
+        self.looks_until = due.to + BEHIND_NS;
+        Plan::Look { until: self.looks_until }
     }
 
     /// The reader was asleep from `from`, and awake again at `woke`: `until` is set where its time was over, and nothing
@@ -168,17 +166,7 @@ impl Predictor {
         self.counted = woke;
         self.awake_since = woke;
         if let Some(until) = until {
-            let place = self.wake_ups % KEPT_DELAYS;
-            if let Some(delay) = self.delays.get_mut(place) {
-                *delay = woke.saturating_sub(until);
-            }
-            self.wake_ups += 1;
-            if self.wake_ups.is_multiple_of(KEPT_DELAYS / 4) {
-                let mut sorted = self.delays;
-                sorted.sort_unstable();
-                let kept = sorted.get(KEPT_DELAYS - 1 - LEFT_OUT_DELAYS).copied();
-                self.ahead = kept.unwrap_or(FIRST_DELAY_NS).min(MOST_DELAY_NS);
-            }
+            self.delays.note(woke.saturating_sub(until));
         }
     }
 
@@ -197,12 +185,13 @@ impl Predictor {
     /// How early a window is opened, in nanoseconds: what a wake-up takes on this host.
     #[must_use]
     pub const fn ahead_ns(&self) -> u64 {
-        self.ahead
+        self.delays.ahead()
     }
 
     /// Counts the time awake until now.
     fn count(&mut self, now: u64) {
-        let awake = now.saturating_sub(self.counted);
+        let longest = self.looks_until.saturating_sub(self.counted) + LONGEST_TURN_NS;
+        let awake = now.saturating_sub(self.counted).min(longest);
         self.counted = self.counted.max(now);
         self.purse.pass(now);
         self.purse.spend(awake);
@@ -223,7 +212,12 @@ impl Predictor {
             |ns: u64| ns.saturating_mul(1_000_000_000 / CHOOSE_NS).saturating_mul(CHOOSE_NS) / passed;
         let mut total: u64 = self.followed.iter().map(|followed| a_second(followed.spent)).sum();
         let most = self.purse.a_second();
-        let ahead = self.ahead + BEHIND_NS + WAKE_UP_NS;
+        // Streams that were given up come first.
+        let is_any_given_up = self.followed.iter().take(self.used).any(|followed| followed.given_up);
+        let may = if is_any_given_up { 0 } else { most / 100 * EARLY_PERCENT };
+        let spare_a_second = may.cast_signed().saturating_sub_unsigned(total);
+        self.delays.afford(spare_a_second / 1_000 * (passed / 1_000_000).cast_signed());
+        let ahead = self.delays.ahead() + BEHIND_NS + WAKE_UP_NS;
         if total > most {
             while total > most / 100 * 95 {
                 let dearest =
@@ -233,10 +227,14 @@ impl Predictor {
                 total = total.saturating_sub(a_second(dearest.spent));
             }
         } else {
-            let given_up = self.followed.iter_mut().filter(|followed| followed.given_up);
-            if let Some(cheapest) = given_up.min_by_key(|followed| followed.source.cost(ahead))
-                && total + cheapest.source.cost(ahead) <= most / 100 * 95
-            {
+            let cost = |followed: &Followed| followed.source.cost(ahead);
+            loop {
+                let given_up = self.followed.iter_mut().filter(|followed| followed.given_up);
+                let Some(cheapest) = given_up.min_by_key(|followed| cost(followed)) else { break };
+                total += cost(cheapest);
+                if total > most / 100 * 95 {
+                    break;
+                }
                 cheapest.given_up = false;
             }
         }

@@ -16,6 +16,9 @@ const KEPT: usize = 64;
 const RENEW: u32 = 8;
 /// Distances left out at either end of the window: one late frame in 64 is not worth spinning for.
 const LEFT_OUT: usize = 1;
+/// How far behind the others the latest of the distances may be and still count as the window's end, in nanoseconds; or
+/// as far as the window is wide.
+const LATE_ROOM_NS: i64 = 100_000;
 /// Arrivals in a row outside of what was expected after which everything is learned anew.
 const STRAYS: u32 = 8;
 /// Due frames in a row that did not come after which a stream is silent.
@@ -227,8 +230,11 @@ impl Source {
         let at = |place: usize| kept.get(place).copied().map_or(0, i64::from);
         self.early = at(out);
         self.middle = at(kept.len() / 2);
-        self.late = at(kept.len().saturating_sub(1 + out));
-        let width = self.late - self.early;
+        let late = at(kept.len().saturating_sub(1 + out));
+        let width = late - self.early;
+        // The late end costs nothing where the frame comes: it may lie behind the one that is left out, too, unless that
+        // is far off.
+        self.late = at(kept.len().saturating_sub(1)).min(late + width.max(LATE_ROOM_NS));
         let period = self.period >> FRACTION;
         // With some hysteresis, so that a stream at the limit is not learned again and again.
         let most = if self.state == State::Regular { period / 2 } else { period * 2 / 5 };
