@@ -85,6 +85,8 @@ pub struct Ring {
     sightings: Sightings,
     sleeps: u64,
     busy_heads: u64,
+    /// This process: asking for it is a system call, which a batch is not to make.
+    process: u64,
 }
 
 impl Ring {
@@ -112,6 +114,7 @@ impl Ring {
             sightings: Sightings::from(0),
             sleeps: 0,
             busy_heads: 0,
+            process: std::process::id().into(),
         };
         // A reader killed between its commit and its position has taken what it committed.
         let published = ring.consumer_position().load(Ordering::Relaxed);
@@ -312,7 +315,7 @@ impl Ring {
         // sleep protocol is in other words, and a reader that follows looks at the current one.
         unsafe {
             (&raw mut (*page).taken[slot_of(commits)]).write_volatile(taken);
-            (&raw mut (*page).reader_pid).write_volatile(std::process::id().into());
+            (&raw mut (*page).reader_pid).write_volatile(self.process);
         }
     }
 
