@@ -45,36 +45,39 @@ pub(crate) fn measure(report: &mut Report) {
         }
     }
     report.push(Figure::of("tracepoints: any packet of the host", &rounds, None));
-    let watched = "--reads: a matching datagram, received and read";
-    report.push(Figure::of(watched, &read(&netns, &options, WATCHED), None));
-    let others = "--reads: one that does not match, received and read";
-    report.push(Figure::of(others, &read(&netns, &options, OTHERS), None));
+    let [watched, others] = read(&netns, &options);
+    report.push(Figure::of("--reads: a matching datagram, received and read", &watched, None));
+    report.push(Figure::of("--reads: one that does not match, received and read", &others, None));
     report.push(Figure::of("kfree_skb: any packet that the host drops", &dropped(&netns, &options), None));
 }
 
-/// Datagrams over the watched loopback to a port, with the programs on reads and without; the others are there in both.
-fn read(netns: &Arc<Netns>, options: &Options, port: u16) -> Vec<Round> {
-    let mut rounds = vec![Round::default(); ROUNDS];
+/// Datagrams over the watched loopback to a port that is watched and to one that is not, with the programs on reads and
+/// without; the others are there in both.
+fn read(netns: &Arc<Netns>, options: &Options) -> [Vec<Round>; 2] {
+    let mut rounds = [(); 2].map(|()| vec![Round::default(); ROUNDS]);
     let measured = |reads: bool| {
         let options = Options { reads, ..options.clone() };
         let mut probe = Probe::load(&options).unwrap_or_else(|error| panic!("{error}"));
         let loopback = Interface::find(netns, "lo", InterfaceId(0)).unwrap_or_else(|error| panic!("{error}"));
         probe.attach(&loopback).unwrap_or_else(|error| panic!("{error}"));
         let mut reads = probe.take_reads();
-        let mut emptied = || {
-            let records =
-                reads.as_mut().map_or(0, |reads| std::iter::from_fn(|| reads.next_record()).count());
-            // A packet and its read, or nothing.
-            assert!(records == 0 || records == 2 * BURST as usize, "{records}");
-        };
-        let time = netns.run(|| reading_block(port, &mut emptied)).unwrap();
-        drop(probe);
-        time
+        [WATCHED, OTHERS].map(|port| {
+            let mut emptied = || {
+                let records = reads.iter_mut().flat_map(|reads| std::iter::from_fn(|| reads.next_record()));
+                // A packet and its read, or nothing: else the figures are those of another path.
+                let told = records.count();
+                let wanted = if options.reads && port == WATCHED { 2 * BURST as usize } else { 0 };
+                assert_eq!(told, wanted, "records of {BURST} datagrams");
+            };
+            netns.run(|| reading_block(port, &mut emptied)).unwrap()
+        })
     };
-    for round in &mut rounds {
+    for round in 0..ROUNDS {
         for _ in 0..BLOCKS {
-            let without = measured(false);
-            round.push(without, measured(true));
+            let (without, with) = (measured(false), measured(true));
+            for (rounds, (without, with)) in rounds.iter_mut().zip(without.into_iter().zip(with)) {
+                rounds[round].push(without, with);
+            }
         }
     }
     rounds
@@ -82,7 +85,7 @@ fn read(netns: &Arc<Netns>, options: &Options, port: u16) -> Vec<Round> {
 
 /// Nanoseconds for one datagram, sent, received and read. Between bursts, in time that is not counted, the ring is
 /// emptied.
-fn reading_block(port: u16, emptied: &mut dyn FnMut()) -> f64 {
+fn reading_block(port: u16, emptied: &mut (dyn FnMut() + Send)) -> f64 {
     let receiver = UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
     let sender = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     sender.connect(receiver.local_addr().unwrap()).unwrap();

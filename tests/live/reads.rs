@@ -30,7 +30,8 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 /// Frames that a late reader waits for, and how far apart they are sent.
-const FRAMES: u64 = 10;
+const COUNT: u32 = 10;
+const FRAMES: u64 = COUNT as u64;
 const PERIOD: Duration = Duration::from_millis(5);
 /// The PMU's and the PDC's address, by either version of IP.
 const VERSIONS: [(IpAddr, IpAddr); 2] =
@@ -62,12 +63,12 @@ fn all_but_read(report: &Report, class: &str, count: u64) {
 
 /// The row of a socket that is bound to this address, of which there is one, and which is this process'.
 fn row(report: &Report, local: SocketAddr) -> &Value {
+    /// The inode of the kernel's own PID namespace (`PROC_PID_INIT_INO`).
+    const KERNELS_OWN: &str = "pid:[4026531836]";
     let sockets = reads(report)["sockets"].as_array().unwrap();
     let mut rows = sockets.iter().filter(|row| row["local"] == local.to_string());
     let row = rows.next().unwrap_or_else(|| panic!("no {local}: {:#}", reads(report)));
     assert!(rows.next().is_none(), "{sockets:#?}");
-    /// The inode of the kernel's own PID namespace (`PROC_PID_INIT_INO`).
-    const KERNELS_OWN: &str = "pid:[4026531836]";
     if fs::read_link("/proc/self/ns/pid").unwrap().as_os_str() == KERNELS_OWN {
         assert_eq!(row["pid"], std::process::id(), "{row:#}");
     }
@@ -110,7 +111,7 @@ fn sent(mut send: impl FnMut(&[u8]), is_there: impl FnOnce()) -> Instant {
 /// The first frame was read after `least` and before `most`.
 fn late(row: &Value, (least, most): (Duration, Duration)) {
     assert_eq!((&row["packets"], &row["lateness_ns"]["count"]), (&FRAMES.into(), &FRAMES.into()), "{row:#}");
-    assert!(least >= (FRAMES as u32 - 1) * PERIOD);
+    assert!(least >= (COUNT - 1) * PERIOD);
     let max = max_ns(row);
     assert!(max >= least.as_nanos() && max <= most.as_nanos(), "{least:?} {most:?} {row:#}");
     assert!(u128::from(row["lateness_ns"]["min"].as_u64().unwrap()) < max, "the last is the least late");
@@ -127,7 +128,7 @@ fn late_tcp() {
         let there = |to: &TcpStream| while to.peek(&mut vec![0; length]).unwrap() < length {};
         let since = sent(|frame| from.write_all(frame).unwrap(), || there(&to));
         let least = since.elapsed();
-        to.read_exact(&mut vec![0; length * FRAMES as usize]).unwrap();
+        to.read_exact(&mut vec![0; length * COUNT as usize]).unwrap();
         (from, to, (least, begun.elapsed()))
     });
     running.counted("bytes.in_frames", 2 * FRAMES * length as u64);
@@ -192,6 +193,7 @@ fn by_halves() {
 
 fn stopped() {
     const READ: u64 = 4;
+    const LEFT: u32 = COUNT - 4;
     let pair = addressed_pair();
     let mut running = monitored(&pair, &[]);
     // One goes on and does not read, the other closes.
@@ -208,7 +210,7 @@ fn stopped() {
             }
         }
         // All of it is in the socket, not on its way.
-        while to.peek(&mut vec![0; 4000]).unwrap() < length * (FRAMES - READ) as usize {}
+        while to.peek(&mut vec![0; 4000]).unwrap() < length * LEFT as usize {}
         (from, to)
     });
     drop(closed);

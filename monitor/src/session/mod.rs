@@ -379,7 +379,7 @@ impl Session {
         let losses = Losses::start(&interfaces, &notices);
         let drops = DropWatch::start(self.drops, &interfaces, &kernel, &clock)
             .map_err(system("starting the reader of drops"))?;
-        let reads = ReadWatch::start(self.reads).map_err(system("starting the reader of reads"))?;
+        let reads = watch_reads(self.reads)?;
         let begun = monotonic_ns();
         let live = crate::live::spawn(work, self.request, self.idle_allowed, waits)
             .map_err(system("starting the real-time thread"))?;
@@ -449,8 +449,7 @@ impl Session {
         summary.clock = Some(totals::clock(watch.report()));
         summary.rt = Some(ran);
         summary.host = losses.finish(&notices);
-        drops.map_or(Ok(()), |drops| drops.finish(&mut summary))?;
-        reads.map_or(Ok(()), |reads| reads.finish(&mut summary))?;
+        finish(drops, reads, &mut summary)?;
         let sinks = fanout.counts().collect::<Vec<_>>();
         let (packets, pending) = totals::settled(&kernel, &outcome.ring)?;
         let turns = LoopCounts { pending, ..outcome.counts };
@@ -463,6 +462,21 @@ impl Session {
         }
         Ok(Report { summary, failed })
     }
+}
+
+fn watch_reads(reads: Option<Reads>) -> Result<Option<ReadWatch>, SessionError> {
+    let system = |source| SessionError::System { what: "starting the reader of reads", source };
+    reads.map(ReadWatch::start).transpose().map_err(system)
+}
+
+/// What the readers of rings of their own have found.
+fn finish(
+    drops: Option<DropWatch>,
+    reads: Option<ReadWatch>,
+    summary: &mut Summary,
+) -> Result<(), SessionError> {
+    drops.map_or(Ok(()), |drops| drops.finish(summary))?;
+    reads.map_or(Ok(()), |reads| reads.finish(summary))
 }
 
 /// The interfaces that are watched, and those that were before they went and came back: the ring may hold records of

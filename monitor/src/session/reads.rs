@@ -33,13 +33,12 @@ pub(super) struct ReadWatch {
 }
 
 impl ReadWatch {
-    /// From now on, where there is anything to read.
-    pub(super) fn start(reads: Option<Reads>) -> io::Result<Option<Self>> {
-        let Some(reads) = reads else { return Ok(None) };
+    /// From now on.
+    pub(super) fn start(reads: Reads) -> io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let over = Arc::clone(&stop);
         let thread = thread::Builder::new().name("reads".to_owned()).spawn(move || run(reads, &over))?;
-        Ok(Some(Self { stop, thread }))
+        Ok(Self { stop, thread })
     }
 
     /// Takes what is left, after the programs were detached, and fills in what came of it all.

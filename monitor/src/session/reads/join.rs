@@ -46,9 +46,9 @@ impl Join {
         }
         if record.what == READ_PACKET {
             if record.transport == TCP {
-                self.segment(record)
+                self.segment(record);
             } else {
-                self.datagram(record)
+                self.datagram(record);
             }
             return;
         }
@@ -81,8 +81,7 @@ impl Join {
             return;
         }
         let segments = self.flows.entry(key).or_default();
-        // What stands there is 32 bits of a sequence number.
-        match segments.come(record.mark as u32, record.time_ns) {
+        match segments.come(sequence(record), record.time_ns) {
             Segment::Duplicate => self.packets.duplicate += 1,
             Segment::Waits => self.held += 1,
         }
@@ -102,7 +101,9 @@ impl Join {
         let port = self.ports.entry(record.local_port).or_default();
         port.come(record);
         let surplus: Vec<_> = std::iter::from_fn(|| port.surplus()).collect();
-        surplus.into_iter().for_each(|datagram| self.settle(datagram));
+        for datagram in surplus {
+            self.settle(datagram);
+        }
     }
 
     /// What has been kept for longest of the port with the most makes room.
@@ -134,7 +135,7 @@ impl Join {
     fn read_stream(&mut self, record: &ReadRecord) {
         let row = self.sockets.read(record, ReadBasis::Packet);
         let Some(segments) = self.flows.get_mut(&flow(record)) else { return };
-        while let Some(stamp) = segments.next_read(record.mark as u32) {
+        while let Some(stamp) = segments.next_read(sequence(record)) {
             self.packets.read += 1;
             self.held -= 1;
             self.sockets.packet(row, record.time_ns.saturating_sub(stamp));
@@ -225,6 +226,11 @@ impl Join {
     }
 }
 
+/// The sequence number of a record of TCP, of which the mark has the low half.
+const fn sequence(record: &ReadRecord) -> u32 {
+    (record.mark & 0xFFFF_FFFF) as u32
+}
+
 fn flow(record: &ReadRecord) -> FlowKey {
     (record.netns, (record.remote, record.remote_port), (record.local, record.local_port))
 }
@@ -255,7 +261,9 @@ mod tests {
     /// Takes records as if the kernel had written all of them; the summary must add up.
     fn summary(records: &[ReadRecord]) -> ReadSummary {
         let mut join = Join::default();
-        records.iter().for_each(|record| join.take(record));
+        for record in records {
+            join.take(record);
+        }
         let packets = records.iter().filter(|record| record.what == READ_PACKET).count() as u64;
         let reads = records.len() as u64 - packets;
         let counters = ReadCounters {
@@ -311,8 +319,8 @@ mod tests {
     #[test]
     fn what_nobody_reads_is_bounded_and_counted() {
         let flood = (0..70_000_u32).map(|at| ReadRecord {
-            remote_port: (at % 2_000) as u16,
-            local_port: (at % 60) as u16,
+            remote_port: u16::try_from(at % 2_000).unwrap(),
+            local_port: u16::try_from(at % 60).unwrap(),
             transport: if at % 2 == 0 { TCP } else { 17 },
             ..record(READ_PACKET, TCP, at.into(), (at * 100).into())
         });

@@ -100,7 +100,7 @@ impl Segments {
 
 /// Whether a sequence number is behind another: numbers go round (RFC 9293, 3.4).
 const fn is_behind(number: u32, other: u32) -> bool {
-    (number.wrapping_sub(other) as i32) > 0
+    number.wrapping_sub(other).cast_signed() > 0
 }
 
 #[cfg(test)]
