@@ -69,8 +69,10 @@ pub fn is_known(bytes: impl Bytes, found: Judged) -> bool {
     }
     let (key, _) = key(&addresses, source, destination);
     let key: *const ConnectionKey = (&raw const key).cast();
-    // SAFETY: `Key` begins as a `ConnectionKey` does; only asks whether the entry is there.
-    unsafe { CONNECTIONS.get(&*key) }.is_some()
+    // SAFETY: `Key` begins as a `ConnectionKey` does.
+    let key = unsafe { &*key };
+    // SAFETY: only asks whether the entry is there.
+    unsafe { CONNECTIONS.get(key) }.is_some()
 }
 
 /// A connection's key, and whether the source stands behind the destination in it.

@@ -112,7 +112,7 @@ pub fn udp_read(ctx: BtfTracePointContext) -> i32 {
     }
     let read = Read {
         mark: next_datagram(socket),
-        length: length as u32,
+        length: length.cast_unsigned(),
         transport: PROTOCOL_UDP,
         what: READ_SOCKET,
     };
