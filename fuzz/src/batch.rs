@@ -13,7 +13,7 @@ use std::{env, fs, panic, process};
 use crate::judge::Judged;
 
 /// Inputs that share a pipeline.
-pub const INPUTS: usize = 16;
+pub const INPUTS: usize = 64;
 
 /// Time between two inputs: more than a copy may come behind, less than what ends a stream.
 const BETWEEN_NS: i64 = 1_000_000_000;

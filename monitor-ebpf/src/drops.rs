@@ -21,7 +21,7 @@ use crate::{
     judged::Judged,
     maps::{DROP_COUNTERS, DROPS, HANDED, INTERFACES, MATCHING},
     matching::{self, ETHERTYPE_IPV6, IPV6_HEADER, NO_FRAME, Way},
-    offsets,
+    offsets, others,
     packet::Skb,
     stages,
 };
@@ -166,7 +166,10 @@ fn was_asked_for(bytes: Elsewhere, judged: Judged, matching: *const Matching) ->
         return true;
     }
     let any_port = matching::settings(matching).any_port != 0;
-    any_port && judged.is_candidate() && !judged.is_tcp() && matching::frame_type(bytes, judged) != NO_FRAME
+    any_port
+        && judged.is_candidate()
+        && !judged.is_tcp()
+        && (matching::frame_type(bytes, judged) != NO_FRAME || others::begins(bytes, judged))
 }
 
 #[inline(always)]

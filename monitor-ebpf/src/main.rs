@@ -21,6 +21,7 @@ mod judged;
 mod maps;
 mod matching;
 mod offsets;
+mod others;
 mod packet;
 mod reads;
 mod slots;

@@ -10,6 +10,7 @@ use crate::{
     bytes::{Bytes, Copied, Direct, Place, Window as _},
     connections,
     judged::Judged,
+    others,
     packet::Packet,
 };
 
@@ -281,7 +282,7 @@ fn content(
         return connections::judge(bytes, found, frame, counters, way);
     }
     let wanted = match way {
-        Way::In => frame != NO_FRAME,
+        Way::In => frame != NO_FRAME || any_port && others::begins(bytes, found),
         Way::Out => frame == TYPE_COMMAND,
     };
     if !wanted {

@@ -9,11 +9,18 @@ use serde_json::json;
 
 use crate::harness::Monitor;
 use crate::support::{Need, trial};
-use crate::wire::{Pmu, datagram, quiet_pair, sender};
+use crate::wire::{
+    EPHEMERAL, ETHERTYPE_IPV6, ETHERTYPE_VLAN, Pmu, datagram, datagram_to, ethernet, ipv6, quiet_pair,
+    sender, tagged, udp,
+};
 
 pub(crate) fn trials() -> Vec<Trial> {
     const NEEDS: &[Need] = &[Need::Bpf, Need::Veth];
-    vec![trial("broken_frames_cost_themselves_alone", NEEDS, broken_frames_cost_themselves_alone)]
+    vec![
+        trial("broken_frames_cost_themselves_alone", NEEDS, broken_frames_cost_themselves_alone),
+        trial("on_any_port_other_protocols_are_named", NEEDS, || other_protocols_are_named("tc")),
+        trial("at_xdp_on_any_port_other_protocols_are_named", NEEDS, || other_protocols_are_named("xdp")),
+    ]
 }
 
 /// Where fields stand (IEEE C37.118.2-2011, tables 2 and 8).
@@ -99,4 +106,61 @@ fn broken_frames_cost_themselves_alone() {
     assert_eq!(told, BTreeMap::from(wanted));
     assert_eq!(report.summary()["crc_errors"], 2 * ROUNDS);
     assert_eq!(report.count("records.no_payload"), ROUNDS);
+}
+
+/// A session PDU as routable GOOSE has it: transport header, session header, something signed.
+fn session() -> Vec<u8> {
+    let mut pdu = vec![0x01, 0x40, 0xA1, 0x18, 0x80, 0x16];
+    pdu.extend([0; 22]);
+    pdu.extend([0x5A; 100]);
+    pdu
+}
+
+/// Where any port may carry frames, the kernel hands on what begins as they do and no more; user space judges the rest.
+fn other_protocols_are_named(hook: &str) {
+    const UDP: u8 = 17;
+    let mut pair = quiet_pair();
+    let options = ["--frames", "--port", "any", "--hook", hook];
+    let mut running = Monitor::on(&pair).args(options).start().attached();
+    let wire = sender(&mut pair.stations);
+    let (session, older, mut pmu) = (session(), ieee_1344(), Pmu::new(7));
+    let v6 = |payload: &[u8]| ethernet(ETHERTYPE_IPV6, &ipv6(UDP, &udp([EPHEMERAL, 102], payload)));
+    let named = [
+        datagram_to(102, &session),
+        tagged(ETHERTYPE_VLAN, 7, datagram_to(5_000, &changed(&session, 2, &[0xA3]))),
+        v6(&session),
+        datagram_to(4_722, &older),
+        v6(&older),
+    ];
+    // They begin so, and are none: the lengths of a session header that do not agree, one that ends early (what fills
+    // Ethernet's least length up stands behind it), a check that does not fit.
+    let handed_on = [
+        datagram_to(102, &changed(&session, 3, &[0x17])),
+        datagram_to(102, &session[..7]),
+        datagram_to(102, &changed(&older, older.len() - 1, &[older[older.len() - 1] ^ 1])),
+    ];
+    let others = [
+        datagram_to(102, &changed(&session, 1, &[0x41])),
+        datagram_to(102, &changed(&session, 2, &[0xA4])),
+        datagram_to(102, &changed(&session, 4, &[0x81])),
+        datagram_to(4_722, &older[..older.len() - 1]),
+        datagram_to(4_722, &[&older[..], &older].concat()),
+        datagram_to(4_722, &changed(&older, 0, &[0x65])),
+    ];
+    wire.send(&datagram_to(4_722, &pmu.config())).unwrap();
+    for packet in named.iter().chain(&handed_on).chain(&others) {
+        wire.send(packet).unwrap();
+    }
+    wire.send(&datagram_to(4_722, &pmu.data())).unwrap();
+    let [named, handed_on, others] = [named.len(), handed_on.len(), others.len()].map(|count| count as u64);
+    running.counted("packets.seen", 2 + named + handed_on + others);
+    let report = running.stop().adds_up();
+    let summary = report.summary();
+    assert_eq!([report.packets("ignored"), report.packets("submitted")], [others, 2 + named + handed_on]);
+    assert_eq!(summary["packets_ignored"], handed_on, "{summary:#}");
+    let reasons = &summary["counters"]["frames"]["invalid_by_reason"];
+    assert_eq!(reasons, &json!({ "iec61850_90_5": 3, "ieee1344": 2 }), "{summary:#}");
+    assert_eq!(report.stream(7)["frames"], 1, "{summary:#}");
+    let told = report.of_kind("c37118.invalid").map(|line| line["error"].as_str().unwrap());
+    assert_eq!(told.filter(|error| *error == "iec61850_90_5").count(), 3);
 }

@@ -14,10 +14,18 @@ use crate::project::{self, Project};
 /// Every target.
 pub(crate) const TARGETS: [&str; 4] = ["datagrams", "segments", "configurations", "captures"];
 
-/// Edge counters, a table of the code's places, and the operands of comparisons, for libFuzzer to steer by.
+/// Edge counters and a table of the code's places, for libFuzzer to steer by.
 const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
-    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
-    -Cllvm-args=-sanitizer-coverage-trace-compares";
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table";
+
+/// The operands of comparisons too. They take half of the time, and teach little where the corpus holds the constants that
+/// are compared with and what proves a frame is put right by the targets.
+const COMPARES: &str = " -Cllvm-args=-sanitizer-coverage-trace-compares";
+
+/// Longest input of each target, in bytes. A datagram's or a segment's few bytes make packets of their own, each a way
+/// through the pipeline: long inputs are many short ones in a row, at the price of as many. The corpus is shorter.
+const LONGEST: [(&str, u32); 2] = [("datagrams", 1_024), ("segments", 256)];
+const LONGEST_OF_OTHERS: u32 = 4_096;
 
 /// Named, so that build scripts and macros, which run in the compiler's own world, are not instrumented.
 const TRIPLE: &str =
@@ -32,6 +40,9 @@ pub(crate) struct Args {
     /// How long each target runs
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     seconds: u32,
+    /// Also steer by the operands of comparisons: for constants that the corpus does not hold yet, at half the speed
+    #[arg(long)]
+    compares: bool,
     /// Keep the smallest set of inputs that reaches everything reached so far as the committed corpus
     #[arg(long)]
     grow: bool,
@@ -53,11 +64,12 @@ pub(crate) fn programs(project: &Project) -> PathBuf {
 }
 
 /// Builds all targets.
-pub(crate) fn build(project: &Project) -> Result<()> {
+pub(crate) fn build(project: &Project, compares: bool) -> Result<()> {
+    let flags = if compares { FLAGS.to_owned() + COMPARES } else { FLAGS.to_owned() };
     let mut command = project::cargo();
     command
         .current_dir(project.root.join("fuzz"))
-        .env("RUSTFLAGS", FLAGS)
+        .env("RUSTFLAGS", flags)
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .args(["build", "--quiet", "--release", "--locked", "--target", TRIPLE, "--target-dir"])
         .arg(place(project))
@@ -83,12 +95,12 @@ pub(crate) fn perform(project: &Project, args: &Args) -> Result<ExitCode> {
     } else {
         args.targets.iter().map(|name| known(name)).collect::<Result<_>>()?
     };
-    build(project)?;
+    build(project, args.compares)?;
     write_seeds(project)?;
     let mut total = 0;
     // Two at a time: such machines as this is made for have two CPUs at least.
     for pair in targets.chunks(2) {
-        let running = pair.iter().map(|target| start(project, target, args.seconds));
+        let running = pair.iter().map(|target| start(project, target, args));
         let running = running.collect::<Result<Vec<_>>>()?;
         for (target, child) in pair.iter().zip(running) {
             total += finish(project, target, child)?;
@@ -112,13 +124,17 @@ fn corpora(project: &Project, target: &str) -> [PathBuf; 3] {
         .map(|directory| directory.join(target))
 }
 
-fn start(project: &Project, target: &str, seconds: u32) -> Result<std::process::Child> {
+fn start(project: &Project, target: &str, args: &Args) -> Result<std::process::Child> {
+    let longest =
+        LONGEST.iter().find(|(name, _)| *name == target).map_or(LONGEST_OF_OTHERS, |(_, most)| *most);
     let artifacts = place(project).join("artifacts");
     project::create_dir(&artifacts)?;
     let mut command = Command::new(program(project, target));
     command
-        .arg(format!("-max_total_time={seconds}"))
-        .args(["-print_final_stats=1", "-max_len=4096", "-len_control=20", "-use_value_profile=1"])
+        .arg(format!("-max_total_time={}", args.seconds))
+        .arg(format!("-max_len={longest}"))
+        .arg(format!("-use_value_profile={}", u8::from(args.compares)))
+        .args(["-print_final_stats=1", "-len_control=20"])
         .arg(format!("-artifact_prefix={}/{target}-", artifacts.display()));
     for directory in corpora(project, target) {
         project::create_dir(&directory)?;

@@ -33,5 +33,10 @@ pub use tcp::{Copied, Taken, TcpCounts};
 
 /// Whether a payload begins with a frame of a protocol that is told apart from C37.118: IEEE 1344, IEC 61850-90-5.
 pub(crate) fn begins_other(payload: &[u8]) -> bool {
-    ieee1344::frame(payload).is_ok() || iec61850_90_5::is_session(payload)
+    ieee1344::frame(payload).is_ok() || may_begin_other(payload)
+}
+
+/// Whether so much can be told by the first bytes of a payload: IEEE 1344 is known by all of them alone.
+pub(crate) fn may_begin_other(payload: &[u8]) -> bool {
+    iec61850_90_5::is_session(payload)
 }

@@ -17,6 +17,12 @@ impl Fold {
     /// An odd constant with as many ones as zeros, well spread.
     const FACTOR: u64 = 0xD6E8_FEB8_6659_FD93;
 
+    /// The digest of what is compared and not looked up by a few of its bits: without the last step.
+    #[inline]
+    pub(crate) const fn digest(self) -> u64 {
+        self.0
+    }
+
     #[inline]
     fn mix(&mut self, word: u64) {
         let product = u128::from(self.0 ^ word) * u128::from(Self::FACTOR);
@@ -27,6 +33,7 @@ impl Fold {
 }
 
 impl Hasher for Fold {
+    #[inline]
     fn write(&mut self, bytes: &[u8]) {
         let (words, rest) = bytes.as_chunks::<8>();
         for word in words {
@@ -40,14 +47,17 @@ impl Hasher for Fold {
     }
 
     // What keys are made of beside byte arrays, whose lengths come this way too: one step each.
+    #[inline]
     fn write_u16(&mut self, word: u16) {
         self.mix(word.into());
     }
 
+    #[inline]
     fn write_u32(&mut self, word: u32) {
         self.mix(word.into());
     }
 
+    #[inline]
     fn write_u64(&mut self, word: u64) {
         self.mix(word);
     }
@@ -60,6 +70,7 @@ impl Hasher for Fold {
         self.write_usize(word.cast_unsigned());
     }
 
+    #[inline]
     fn finish(&self) -> u64 {
         let mut last = *self;
         last.mix(0);

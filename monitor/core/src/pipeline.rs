@@ -5,9 +5,9 @@
 //! # Which packets are ours
 //! With a set of ports: UDP and TCP packets from or to one of them, whatever the probe matched by. Without one
 //! ([`Ports::Any`]): packets whose payload begins with a sound frame, with what claims to be a frame of a stream that is
-//! known already (a wrong check there is that stream's loss), or with IEEE 1344 or IEC 61850-90-5, and of a TCP connection in which one was seen all
-//! that follows, in both directions. Fragments behind the first carry no ports: whose they are, is known with the first
-//! one, or with the whole packet. Every other packet is counted in [`Counts::packets_ignored`], its record as carried or without
+//! known already (a wrong check there is that stream's loss), or with IEEE 1344 or IEC 61850-90-5, and of a TCP connection
+//! in which one was seen all that follows, in both directions. Fragments behind the first carry no ports: whose they
+//! are, is known with the first one, or with the whole packet. Every other packet is counted in [`Counts::packets_ignored`], its record as carried or without
 //! payload, and its bytes nowhere.
 //!
 //! # Which event goes when

@@ -57,11 +57,13 @@ impl Pcap {
     }
 
     /// Refuses a file whose packets cannot be read.
+    #[inline]
     pub(super) fn check_link(&self, name: &str) -> Result<LinkType, CaptureError> {
         link_type(self.link).ok_or_else(|| CaptureError::Link { name: name.to_owned(), link: self.link })
     }
 
     /// The next packet, taken from the source.
+    #[inline]
     pub(super) fn next<R: Read>(
         &mut self,
         source: &mut Source<R>,
@@ -91,10 +93,12 @@ impl Pcap {
 
     /// A packet's header, of which at least these words are there.
     fn words(&self, header: &[u8]) -> Words {
-        let read = if self.big_endian { u32::from_be_bytes } else { u32::from_le_bytes };
         header.first_chunk::<16>().map_or([0; 4], |bytes| {
             let (words, _) = bytes.as_chunks::<4>();
-            std::array::from_fn(|at| read(words[at]))
+            std::array::from_fn(|at| {
+                let word = u32::from_le_bytes(words[at]);
+                if self.big_endian { word.swap_bytes() } else { word }
+            })
         })
     }
 

@@ -25,10 +25,13 @@ impl<R: Read> Source<R> {
     }
 
     /// Reads until at least `bytes` are there. False where the file ends before.
+    #[inline]
     pub(super) fn want(&mut self, bytes: usize) -> io::Result<bool> {
-        if self.end - self.start >= bytes {
-            return Ok(true);
-        }
+        if self.end - self.start >= bytes { Ok(true) } else { self.read(bytes) }
+    }
+
+    #[cold]
+    fn read(&mut self, bytes: usize) -> io::Result<bool> {
         self.move_to_front();
         while self.end - self.start < bytes {
             // Doubled only once it is full: a length that is damage does not cost memory that the file cannot fill.

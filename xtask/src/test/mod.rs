@@ -103,7 +103,7 @@ impl Step {
             Self::Docs => process::run(&mut docs(project)),
             Self::FuzzTargets => {
                 // libFuzzer is C++. Without a compiler for it the tests that run it are shown as skipped.
-                if process::find("c++").is_some() { fuzz::build(project) } else { Ok(()) }
+                if process::find("c++").is_some() { fuzz::build(project, false) } else { Ok(()) }
             }
             Self::Vm => vm::prepare(project, args.full),
             Self::Tests => process::run(&mut tests(project, args)?),

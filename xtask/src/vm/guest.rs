@@ -78,6 +78,8 @@ static TESTS: &[Test] = &[
     live("a_late_reader_of_tcp_is_told_by_how_much", On::Every, When::Full),
     live("a_late_reader_of_udp_is_told_by_how_much", On::Every, When::Full),
     live("what_a_socket_had_no_room_for_is_passed_over", On::Every, When::Full),
+    live("on_any_port_other_protocols_are_named", On::Every, When::Full),
+    live("at_xdp_on_any_port_other_protocols_are_named", On::Every, When::Full),
     live("killed_it_leaves_nothing_attached", On::WithTcx, When::Full),
     pins("clsact_a_life_from_attach_to_detach", On::Clsact, When::Always),
     pins("a_life_from_attach_to_detach", On::WithTcx, When::Always),

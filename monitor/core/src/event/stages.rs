@@ -62,7 +62,16 @@ impl Stages {
 
     /// From a packet's stamps and the time at which its frame was decoded.
     #[must_use]
+    #[inline]
     pub fn new(stamps: &Stamps, decoded: Option<Mono>) -> Self {
+        // Each stage begins or ends at one of these.
+        if stamps.receive.is_none() && stamps.reader.is_none() && stamps.irq.is_none() {
+            return Self::NONE;
+        }
+        Self::of_stamps(stamps, decoded)
+    }
+
+    fn of_stamps(stamps: &Stamps, decoded: Option<Mono>) -> Self {
         let mut stages = Self::NONE;
         stages.set(Stage::HardwareToReceive, stamps.hardware, stamps.receive);
         stages.set(Stage::IrqToSoftirq, stamps.irq, stamps.softirq);

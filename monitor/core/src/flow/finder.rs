@@ -151,6 +151,7 @@ pub(super) fn frame_type(bytes: &[u8]) -> Option<u8> {
 impl<'a> Iterator for Finder<'a> {
     type Item = Found<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Found<'a>> {
         if self.rest.is_empty() {
             return None;

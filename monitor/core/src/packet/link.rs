@@ -6,8 +6,11 @@ use super::{LinkType, Malformed, VlanTag};
 pub(super) const IPV4: u16 = 0x0800;
 /// Ethertype of IPv6.
 pub(super) const IPV6: u16 = 0x86DD;
-/// Ethertypes of a tag: IEEE 802.1Q, 802.1ad, and the one used for stacked tags before 802.1ad.
-const TAGS: [u16; 3] = [0x8100, 0x88A8, 0x9100];
+/// Whether it is the ethertype of a tag: IEEE 802.1Q, 802.1ad, and the one used for stacked tags before 802.1ad.
+const fn is_tag(ethertype: u16) -> bool {
+    matches!(ethertype, 0x8100 | 0x88A8 | 0x9100)
+}
+
 /// Below this, an Ethernet type is the length of an IEEE 802.3 frame.
 const FIRST_ETHERTYPE: u16 = 0x0600;
 
@@ -77,7 +80,7 @@ impl<'a> Linked<'a> {
     /// Takes the tags off.
     #[inline]
     fn untagged(mut self) -> Result<Self, Malformed> {
-        while TAGS.contains(&self.ethertype) {
+        while is_tag(self.ethertype) {
             let (&[i0, i1, t0, t1], rest) = self.rest.split_first_chunk::<4>().ok_or(Malformed::Link)?;
             if let Some(free) = self.tags.iter_mut().find(|tag| tag.is_none()) {
                 *free = Some(VlanTag::from_tci(u16::from_be_bytes([i0, i1])));

@@ -122,6 +122,7 @@ impl<'a> Packet<'a> {
     ///
     /// # Errors
     /// [`Malformed`], where a header is cut or states what cannot be. Packets of other protocols are no error.
+    #[inline]
     pub fn parse(record: &Record<'a>) -> Result<Self, Malformed> {
         let linked = Linked::parse(record.link, record.bytes)?;
         let [first, second] = linked.tags;
@@ -164,6 +165,7 @@ impl<'a> Content<'a> {
 }
 
 impl<'a> Datagram<'a> {
+    #[inline]
     fn new(ip: &Networked<'a>, merged: bool) -> Result<Self, Malformed> {
         let udp = Transported::udp(ip.payload, ip.cut, merged)?;
         let [source, destination] = endpoints(ip, udp.ports);

@@ -59,8 +59,7 @@ impl Judge {
         self.packet = identity.map(|(_, packet)| packet);
         let Some((idcode, packet)) = identity else { return false };
         let arrival = carrier.seen.arrival;
-        let id = self.streams.find(&carrier.key(idcode));
-        let is_copy = match id.and_then(|id| self.streams.get_mut(id)) {
+        let is_copy = match self.streams.find_mut(&carrier.key(idcode)) {
             Some((_, stream)) => stream.take_packet(&packet, arrival),
             None => self.strangers.take_packet(&packet, arrival),
         };
@@ -216,7 +215,10 @@ impl Judge {
             self.tell_opened(carrier, id, out);
         }
         let event = carrier.frame_event(Some(frame.kind() as u8), Some(frame.idcode().0));
-        let is_configuration = event.is_configuration();
+        let wanted = out.wants(Class::Frame) || event.is_configuration() && out.wants(Class::Config);
+        if !judged.announce && !wanted {
+            return;
+        }
         let about = About { stages, stream: judged.stream, config: judged.config };
         let event = about.event(&carrier.seen, EventKind::Frame(event, judged.outcome()));
         if judged.announce {
@@ -224,7 +226,7 @@ impl Judge {
             if let Some(config) = judged.config {
                 self.configs.set_announced(config, announced);
             }
-        } else if out.wants(Class::Frame) || is_configuration && out.wants(Class::Config) {
+        } else {
             out.offer(&event, frame.bytes());
         }
     }

@@ -19,10 +19,9 @@ impl Judge {
             return Judged::undecoded(UndecodedReason::TooManyStreams, None);
         };
         let source = stream.source();
-        if !configs.fits(source, framesize) {
-            self.look_further(carrier, id, source, framesize, out);
+        if !configs.is_settled(source, framesize) {
+            self.unsettled(carrier, id, source, framesize, out);
         }
-        self.tell_adopted(carrier, id, source, out);
         let Self { streams, configs, alignment, host_bound_ns, .. } = self;
         let mut data = DataFrame {
             seen: &carrier.seen,
@@ -34,7 +33,7 @@ impl Judge {
         let mut outcome = Err(UndecodedReason::NoConfiguration);
         if let Some((config, layout)) = configs.current(source) {
             data.cadence = layout.stream().and_then(Cadence::of);
-            outcome = DataView::new(frame.bytes(), layout)
+            outcome = DataView::of(frame, layout)
                 .map(|view| (config, view))
                 .map_err(|_| UndecodedReason::SizeMismatch);
             data.reading = outcome.as_ref().ok().map(|(_, view)| Reading::take(view));
@@ -90,6 +89,22 @@ impl Judge {
         };
         let announce = !configs.is_announced(config);
         Judged { config: Some(config), announce, ..Judged::decoded(Some(id)) }
+    }
+
+    /// Another configuration may have to be taken up, or one to be told of.
+    #[cold]
+    fn unsettled<O: Outlet>(
+        &mut self,
+        carrier: &Carrier,
+        id: StreamId,
+        source: SourceId,
+        framesize: u16,
+        out: &mut O,
+    ) {
+        if !self.configs.fits(source, framesize) {
+            self.look_further(carrier, id, source, framesize, out);
+        }
+        self.tell_adopted(carrier, id, source, out);
     }
 
     /// The configuration in use, if any, does not fit: takes up another, or tells why there is none.

@@ -2,7 +2,7 @@
 
 use super::{Carrier, Judge, Pipeline, offer_packet};
 use crate::event::{Endpoint, Outlet, StreamKey, Transport};
-use crate::flow::{Copied, Finder, FlowKey, FragmentCopy, FragmentTaken, Seen, Whole};
+use crate::flow::{Copied, Finder, FlowKey, FragmentCopy, FragmentTaken, Seen, Whole, may_begin_other};
 use crate::packet::{Content, Datagram, Fragment, Packet, Record, Segment, VlanTag};
 use crate::protocol::c37118::FrameHeader;
 use crate::stream::{CopyKind, PacketIdentity};
@@ -96,6 +96,7 @@ impl Pipeline {
             let [source, destination] = [(fragment.source, ports[0]), (fragment.destination, ports[1])]
                 .map(|(address, port)| Endpoint { address, port });
             let may_be = FrameHeader::peek(fragment.data()).is_ok()
+                || may_begin_other(fragment.data())
                 || fragment.transport() == Transport::Tcp
                     && self.flows.is_known(&FlowKey::new(tags, source, destination));
             (!may_be).then_some(false)

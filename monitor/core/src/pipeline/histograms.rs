@@ -62,7 +62,11 @@ impl StageHistograms {
     }
 
     /// Counts one frame's stages.
+    #[inline]
     pub(super) fn record(&mut self, stages: &Stages) {
+        if *stages == Stages::NONE {
+            return;
+        }
         for (stage, ns) in stages.iter() {
             // Never allocates: the bounds are fixed, and what is beyond them is held at the bound.
             self.stages[stage as usize].saturating_record(ns.into());

@@ -32,6 +32,7 @@ impl PortMap {
     }
 
     /// Whether either port is asked for; none where the ports do not decide.
+    #[inline]
     pub(super) fn matches(&self, ports: [u16; 2]) -> Option<bool> {
         match self {
             Self::Any => None,

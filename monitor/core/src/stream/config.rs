@@ -194,18 +194,21 @@ impl Configs {
 
     /// The configuration that a source's DATA frames are laid out by, if one is known.
     #[must_use]
+    #[inline]
     pub fn current(&self, source: SourceId) -> Option<(ConfigId, LayoutRef<'_>)> {
         let (slot, at) = self.in_use(source)?;
         Some((ConfigId { slot, generation: at.generation }, self.layouts.get(slot)))
     }
 
     /// Its number alone.
+    #[inline]
     pub(crate) fn current_id(&self, source: SourceId) -> Option<ConfigId> {
         let (slot, at) = self.in_use(source)?;
         Some(ConfigId { slot, generation: at.generation })
     }
 
     /// What the configuration in a slot says.
+    #[inline]
     pub(crate) fn content(&self, config: ConfigId) -> Option<Content> {
         self.slots.get(usize::from(config.slot))?.content
     }
@@ -217,8 +220,15 @@ impl Configs {
 
     /// Whether the configuration that a source uses predicts this FRAMESIZE.
     #[must_use]
+    #[inline]
     pub fn fits(&self, source: SourceId, framesize: u16) -> bool {
         self.in_use(source).is_some_and(|(_, slot)| slot.predicts(framesize))
+    }
+
+    /// Whether that is so, and the other end of the queue was told of it: nothing is left to be done.
+    #[inline]
+    pub(crate) fn is_settled(&self, source: SourceId, framesize: u16) -> bool {
+        self.in_use(source).is_some_and(|(_, slot)| slot.announced && slot.predicts(framesize))
     }
 
     /// Takes a CFG-2 or CFG-3 of a source, seen on the wire. `taken` and `passed` are the outlet's.
@@ -313,6 +323,7 @@ impl Configs {
 
     /// Whether the other end of the queue was told of this configuration.
     #[must_use]
+    #[inline]
     pub fn is_announced(&self, config: ConfigId) -> bool {
         self.slots.get(usize::from(config.slot)).is_some_and(|slot| slot.announced)
     }
@@ -324,6 +335,7 @@ impl Configs {
         }
     }
 
+    #[inline]
     fn in_use(&self, source: SourceId) -> Option<(u16, &Slot)> {
         let slot = self.states.get(source.0 as usize)?.current?;
         Some((slot, self.slots.get(usize::from(slot))?))

@@ -61,19 +61,20 @@ pub struct PacketIdentity {
 impl PacketIdentity {
     /// Of a datagram that begins with a frame, and the IDCODE of that; none of another.
     #[must_use]
+    #[inline]
     pub fn of(record: &Record<'_>, packet: &Packet<'_>, datagram: &Datagram<'_>) -> Option<(u16, Self)> {
         let payload = datagram.payload;
         let header = FrameHeader::peek(payload).ok()?;
-        let head = payload.first_chunk::<16>().map(|head| u128::from_be_bytes(*head))?;
+        let head = *payload.first_chunk::<16>()?;
         let end = usize::from(header.framesize).min(payload.len());
         let check = payload[..end].last_chunk::<2>().map_or(0, |check| u16::from_be_bytes(*check));
         let mut content = Fold::default();
-        content.write_u128(head);
+        content.write(&head);
         content.write_u64(u64::from(check) << 32 | payload.len() as u64);
         let time = u64::from(header.time.soc()) << 32 | u64::from(header.time.fraction());
         let identity = Self {
             time,
-            content: half(content.finish()),
+            content: half(content.digest()),
             place: place(record, packet, datagram),
             interface: record.interface.0,
             ip_id: datagram.ip_id,
@@ -101,21 +102,24 @@ impl PacketIdentity {
 }
 
 /// Where a packet was seen on its way.
+#[inline]
 fn place(record: &Record<'_>, packet: &Packet<'_>, datagram: &Datagram<'_>) -> u32 {
-    let tag = |tag: Option<crate::packet::VlanTag>| tag.map_or(u64::MAX, |tag| tag.id.into());
+    // No tag's number has so many bits.
+    let tag = |tag: Option<crate::packet::VlanTag>| tag.map_or(u64::from(u16::MAX), |tag| tag.id.into());
     let direction = match record.direction {
         Direction::Unknown => 0_u64,
         Direction::Ingress => 1,
         Direction::Egress => 2,
     };
     let mut place = Fold::default();
-    place.write_u64(u64::from(record.interface.0) << 16 | direction << 8 | u64::from(datagram.hop_limit));
-    place.write_u64(tag(packet.vlan) << 32 ^ tag(packet.inner_vlan));
+    let tags = tag(packet.vlan) << 16 | tag(packet.inner_vlan);
+    let hops = u64::from(datagram.hop_limit);
+    place.write_u64(tags << 32 | u64::from(record.interface.0) << 16 | direction << 8 | hops);
     if let Some([source, destination]) = packet.macs {
         place.write_u64(mac(source));
         place.write_u64(mac(destination));
     }
-    half(place.finish())
+    half(place.digest())
 }
 
 /// As a number.

@@ -33,16 +33,13 @@ impl ClockState {
 
     /// With what one PMU says, where that is worse.
     #[must_use]
+    #[inline]
     pub fn worse(self, stat: Stat) -> Self {
-        let unlocked = self.unlocked_time().max((stat.word() >> 4 & 0b11) as u8);
-        let pmu_tq = self.pmu_tq().max(stat.time_quality());
-        let lost = self.sync_lost() || stat.sync_lost();
-        Self(
-            u16::from(self.msg_tq())
-                | u16::from(pmu_tq) << 4
-                | u16::from(unlocked) << 7
-                | u16::from(lost) << 9,
-        )
+        // Where the bits stand in STAT and here: nothing but these is compared, each with its own.
+        let unlocked = (self.0 & 0b11 << 7).max((stat.word() >> 4 & 0b11) << 7);
+        let pmu_tq = (self.0 & 0b111 << 4).max(u16::from(stat.time_quality()) << 4);
+        let lost = self.0 & 1 << 9 | u16::from(stat.sync_lost()) << 9;
+        Self(self.0 & 0x0F | pmu_tq | unlocked | lost)
     }
 
     /// How far the sender says that its clock may be off, in nanoseconds; none where it does not know, or has lost its

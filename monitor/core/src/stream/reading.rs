@@ -64,6 +64,7 @@ pub struct Reading {
 impl Reading {
     /// Reads every value of every PMU, as the detectors will: a frame counts as decoded when this is done.
     #[must_use]
+    #[inline]
     pub fn take(view: &DataView<'_>) -> Self {
         let mut first = None;
         let mut sum = 0.0;
@@ -91,15 +92,15 @@ struct Values {
 }
 
 impl Values {
+    #[inline]
     fn of(pmu: &PmuView<'_>) -> Self {
         let (frequency_hz, rocof_hz_per_s) = (pmu.frequency_hz(), pmu.rocof_hz_per_s());
-        let mut sum = frequency_hz.unwrap_or(0.0) + rocof_hz_per_s.unwrap_or(0.0);
-        for phasor in pmu.coordinates().flatten() {
-            sum += match phasor {
-                Coordinates::Rectangular { re, im } => re + im,
-                Coordinates::Polar { magnitude, angle_rad } => magnitude + angle_rad,
-            };
-        }
+        let first = frequency_hz.unwrap_or(0.0) + rocof_hz_per_s.unwrap_or(0.0);
+        let mut sum = pmu.coordinates().fold(first, |sum, phasor| match phasor {
+            Some(Coordinates::Rectangular { re, im }) => sum + re + im,
+            Some(Coordinates::Polar { magnitude, angle_rad }) => sum + magnitude + angle_rad,
+            None => sum,
+        });
         sum += pmu.analogs().flatten().sum::<f64>();
         sum += pmu.digitals().map(f64::from).sum::<f64>();
         Self { frequency_hz, rocof_hz_per_s, stat: pmu.stat().word(), sum }

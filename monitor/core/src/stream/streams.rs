@@ -11,6 +11,8 @@ use crate::packet::Transport;
 #[derive(Debug)]
 pub struct Streams {
     keys: KeyTable<StreamKey>,
+    /// The place of the one found last: a packet is asked about twice, and its frames are often of one stream.
+    last: usize,
     states: Vec<Stream>,
     /// Streams that found no place; those beyond as many again are not told apart any more.
     refused: KeyTable<StreamKey>,
@@ -24,6 +26,7 @@ impl Streams {
         let blank = StreamKey { source: [0; 16], destination: [0; 16], transport: Transport::Udp, idcode: 0 };
         Self {
             keys: KeyTable::new(capacity, blank),
+            last: 0,
             states: std::iter::repeat_with(Stream::vacant).take(capacity).collect(),
             refused: KeyTable::new(capacity, blank),
             rules: Rules::new(rules),
@@ -36,14 +39,32 @@ impl Streams {
         self.keys.find(key).and_then(id)
     }
 
+    /// The same, to be changed.
+    #[inline]
+    pub fn find_mut(&mut self, key: &StreamKey) -> Option<(StreamId, &mut Stream)> {
+        if !self.is_last(key) {
+            self.last = self.keys.find(key)?;
+        }
+        Some((id(self.last)?, self.states.get_mut(self.last)?))
+    }
+
+    #[inline]
+    fn is_last(&self, key: &StreamKey) -> bool {
+        self.keys.keys().get(self.last) == Some(key)
+    }
+
     /// A stream, new or seen before; none where the table is full. `source` names the source of a new one, which is seen
     /// on these ports.
+    #[inline]
     pub fn open(
         &mut self,
         key: &StreamKey,
         ports: [u16; 2],
         source: impl FnOnce() -> Option<SourceId>,
     ) -> Option<(StreamId, &mut Stream)> {
+        if self.is_last(key) {
+            return Some((id(self.last)?, self.states.get_mut(self.last)?));
+        }
         let (place, new) = match self.keys.insert(key) {
             Entry::Known(place) => (place, false),
             Entry::New(place) => (place, true),
@@ -52,6 +73,7 @@ impl Streams {
                 return None;
             }
         };
+        self.last = place;
         let stream = self.states.get_mut(place)?;
         if new {
             // There is place: a source has at least one stream.
@@ -113,6 +135,7 @@ impl Streams {
     }
 
     /// One of them, to be changed.
+    #[inline]
     pub fn get_mut(&mut self, id: StreamId) -> Option<(&StreamKey, &mut Stream)> {
         let place = id.0.get() as usize - 1;
         Some((self.keys.keys().get(place)?, self.states.get_mut(place)?))
@@ -136,6 +159,7 @@ impl Streams {
 }
 
 /// The number of the stream at a place: they count from 1.
+#[inline]
 fn id(place: usize) -> Option<StreamId> {
     std::num::NonZeroU32::new(u32::try_from(place + 1).ok()?).map(StreamId)
 }

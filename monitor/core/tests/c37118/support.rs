@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use monitor_core::protocol::c37118::encode::{PmuSample, Preamble, StationConfig, StreamConfig};
 use monitor_core::protocol::c37118::{
     AnalogChannel, ConfigView, Coordinates, DataView, DigitalChannel, FrameView, Layout, LayoutBounds,
-    PhasorChannel, PmuConfig, Stat, encode,
+    PhasorChannel, PmuConfig, PmuView, Stat, encode,
 };
 
 /// Bounds that every stream of the tests keeps to.
@@ -89,13 +89,25 @@ pub(crate) fn samples(view: &DataView<'_>) -> Vec<Sample> {
     view.pmus()
         .map(|pmu| Sample {
             stat: pmu.stat(),
-            phasors: pmu.coordinates().collect(),
+            phasors: phasors(&pmu),
             frequency_hz: pmu.frequency_hz(),
             rocof_hz_per_s: pmu.rocof_hz_per_s(),
             analogs: pmu.analogs().collect(),
             digitals: pmu.digitals().collect(),
         })
         .collect()
+}
+
+/// The phasors, which are the same whether they are taken one by one or all together, or some so and the rest so.
+fn phasors(pmu: &PmuView<'_>) -> Vec<Option<Coordinates>> {
+    let one_by_one: Vec<_> = pmu.coordinates().collect();
+    for taken in 0..one_by_one.len().min(3) {
+        let mut left = pmu.coordinates();
+        let mut all: Vec<_> = left.by_ref().take(taken).collect();
+        left.for_each(|phasor| all.push(phasor));
+        assert_eq!(all, one_by_one, "behind {taken}");
+    }
+    one_by_one
 }
 
 /// `samples` as a frame.

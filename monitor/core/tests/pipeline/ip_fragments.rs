@@ -237,6 +237,29 @@ fn without_ports_a_datagram_that_begins_with_a_frame_is_ours() {
 }
 
 #[test]
+fn without_ports_a_fragmented_session_is_named() {
+    let session = [&[0x01, 0x40, 0xA2, 0x18, 0x80, 0x16][..], &[7; 3_000]].concat();
+    let [named, nothing] = [0xA2, 0xA4].map(|identifier| {
+        let mut session = session.clone();
+        session[2] = identifier;
+        both(&cut(&udp_of([102, 102], &session), 1_000)).map(|packets| {
+            let mut bench = Bench::new(Ports::Any, &SMALL);
+            for packet in &packets {
+                bench.push(&record(packet, 0));
+            }
+            bench.counts()
+        })
+    });
+    for counts in named {
+        assert_eq!(counts.frames.invalid_by_reason[InvalidReason::Iec61850_90_5 as usize], 1);
+        assert_eq!((counts.packets_ignored, counts.bytes.in_frames), (0, session.len() as u64));
+    }
+    for counts in nothing {
+        assert_eq!((counts.packets_ignored, counts.bytes.received), (4, 0));
+    }
+}
+
+#[test]
 fn a_length_that_lies_leaves_no_byte_uncounted() {
     let payload = frames().concat();
     for length in [100, 8, 7, 60_000] {

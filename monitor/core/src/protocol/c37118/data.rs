@@ -16,7 +16,7 @@ pub use phasor::{Coordinates, Phasor, PhasorCoordinates, Phasors};
 use core::slice;
 
 use super::format::NominalFrequency;
-use super::frame::{FrameHeader, FrameKind, IdCode};
+use super::frame::{FrameHeader, FrameKind, FrameView, IdCode};
 use super::layout::{AnalogScale, LayoutRef, PhasorScale, PmuLayout, StreamLayout};
 use super::stat::Stat;
 use super::time::TimeTag;
@@ -59,8 +59,21 @@ impl<'a> DataView<'a> {
     /// predicts none).
     #[inline]
     pub fn new(bytes: &'a [u8], layout: impl Into<LayoutRef<'a>>) -> Result<Self, DataError> {
-        let layout = layout.into();
         let header = FrameHeader::peek(bytes).map_err(DataError::Frame)?;
+        Self::with_header(header, bytes, layout.into())
+    }
+
+    /// The DATA frame that was found, by `layout`: see [`DataView::new`].
+    ///
+    /// # Errors
+    /// [`DataError`], as there.
+    #[inline]
+    pub fn of(frame: FrameView<'a>, layout: impl Into<LayoutRef<'a>>) -> Result<Self, DataError> {
+        Self::with_header(*frame.header(), frame.bytes(), layout.into())
+    }
+
+    #[inline]
+    fn with_header(header: FrameHeader, bytes: &'a [u8], layout: LayoutRef<'a>) -> Result<Self, DataError> {
         if header.kind != FrameKind::Data {
             return Err(DataError::NotData { kind: header.kind });
         }

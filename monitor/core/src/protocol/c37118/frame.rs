@@ -42,6 +42,7 @@ impl<'a> FrameView<'a> {
     ///
     /// # Errors
     /// [`FrameError`], with the IDCODE where it was read.
+    #[inline]
     pub fn split(bytes: &'a [u8]) -> Result<(Self, &'a [u8]), FrameError> {
         let (frame, rest) = Self::cut(bytes)?;
         frame.check()?;
@@ -87,6 +88,7 @@ impl<'a> FrameView<'a> {
         }
     }
 
+    #[inline]
     fn check(&self) -> Result<(), FrameError> {
         let Some((checked, check)) = self.bytes.split_last_chunk::<CHECK_SIZE>() else { return Ok(()) };
         let (stated, computed) = (u16::from_be_bytes(*check), crc::checksum(checked));

@@ -109,39 +109,63 @@ pub struct PhasorCoordinates<'a> {
     pub(super) scales: slice::Iter<'a, PhasorScale>,
 }
 
+#[inline]
+fn int_rectangular([re, im]: [[u8; 2]; 2], per_bit: f64) -> Option<Coordinates> {
+    let (re, im) = (integer(re, per_bit)?, integer(im, per_bit)?);
+    Some(Coordinates::Rectangular { re, im })
+}
+
+#[inline]
+fn int_polar([magnitude, angle]: [[u8; 2]; 2], per_bit: f64) -> Option<Coordinates> {
+    let magnitude = present(f64::from(u16::from_be_bytes(magnitude)) * per_bit)?;
+    let angle_rad = integer(angle, 1.0)? / ANGLE_BITS_PER_RAD;
+    Some(Coordinates::Polar { magnitude, angle_rad })
+}
+
+#[inline]
+fn float_rectangular([re, im]: [[u8; 4]; 2], per_bit: f64) -> Option<Coordinates> {
+    let (re, im) = (float(re, per_bit)?, float(im, per_bit)?);
+    Some(Coordinates::Rectangular { re, im })
+}
+
+#[inline]
+fn float_polar([magnitude, angle]: [[u8; 4]; 2], per_bit: f64) -> Option<Coordinates> {
+    let (magnitude, angle_rad) = (float(magnitude, per_bit)?, float(angle, 1.0)?);
+    Some(Coordinates::Polar { magnitude, angle_rad })
+}
+
+/// As a CFG-3's PHSCALE says that the phasor was turned.
+#[inline]
+fn turned(sent: Option<Coordinates>, turn: f32) -> Option<Coordinates> {
+    if turn == 0.0 { sent } else { sent.map(|sent| sent.turned(-f64::from(turn))) }
+}
+
 impl PhasorCoordinates<'_> {
     #[inline]
     fn step(&mut self) -> Option<(PhasorUnit, Option<Coordinates>)> {
         let PhasorScale { per_bit, angle_rad: turn, unit } = *self.scales.next()?;
         let sent = match self.format {
-            PhasorFormat::IntRectangular => {
-                let [re, im] = self.split()?;
-                integer(re, per_bit)
-                    .zip(integer(im, per_bit))
-                    .map(|(re, im)| Coordinates::Rectangular { re, im })
-            }
-            PhasorFormat::IntPolar => {
-                let [magnitude, angle] = self.split()?;
-                present(f64::from(u16::from_be_bytes(magnitude)) * per_bit)
-                    .zip(integer(angle, 1.0))
-                    .map(|(magnitude, angle)| (magnitude, angle / ANGLE_BITS_PER_RAD))
-                    .map(|(magnitude, angle_rad)| Coordinates::Polar { magnitude, angle_rad })
-            }
-            PhasorFormat::FloatRectangular => {
-                let [re, im] = self.split()?;
-                float(re, per_bit).zip(float(im, per_bit)).map(|(re, im)| Coordinates::Rectangular { re, im })
-            }
-            PhasorFormat::FloatPolar => {
-                let [magnitude, angle] = self.split()?;
-                float(magnitude, per_bit)
-                    .zip(float(angle, 1.0))
-                    .map(|(magnitude, angle_rad)| Coordinates::Polar { magnitude, angle_rad })
-            }
+            PhasorFormat::IntRectangular => int_rectangular(self.split()?, per_bit),
+            PhasorFormat::IntPolar => int_polar(self.split()?, per_bit),
+            PhasorFormat::FloatRectangular => float_rectangular(self.split()?, per_bit),
+            PhasorFormat::FloatPolar => float_polar(self.split()?, per_bit),
         };
-        if turn == 0.0 {
-            return Some((unit, sent));
-        }
-        Some((unit, sent.map(|sent| sent.turned(-f64::from(turn)))))
+        Some((unit, turned(sent, turn)))
+    }
+
+    /// All that are left, of one format.
+    #[inline]
+    fn fold_read<const N: usize, B>(
+        self,
+        read: impl Fn([[u8; N]; 2], f64) -> Option<Coordinates>,
+        first: B,
+        mut each: impl FnMut(B, Option<Coordinates>) -> B,
+    ) -> B {
+        let (numbers, _) = self.bytes.as_chunks::<N>();
+        let (pairs, _) = numbers.as_chunks::<2>();
+        pairs.iter().zip(self.scales).fold(first, |before, (pair, scale)| {
+            each(before, turned(read(*pair, scale.per_bit), scale.angle_rad))
+        })
     }
 
     /// The next phasor's two numbers, of `N` bytes each.
@@ -160,6 +184,17 @@ impl Iterator for PhasorCoordinates<'_> {
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         self.step().map(|(_, coordinates)| coordinates)
+    }
+
+    /// The format is looked at once, not for each phasor.
+    #[inline]
+    fn fold<B, F: FnMut(B, Self::Item) -> B>(self, first: B, each: F) -> B {
+        match self.format {
+            PhasorFormat::IntRectangular => self.fold_read(int_rectangular, first, each),
+            PhasorFormat::IntPolar => self.fold_read(int_polar, first, each),
+            PhasorFormat::FloatRectangular => self.fold_read(float_rectangular, first, each),
+            PhasorFormat::FloatPolar => self.fold_read(float_polar, first, each),
+        }
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
