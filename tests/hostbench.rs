@@ -5,7 +5,7 @@
 mod support;
 
 use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Command, ExitCode, Output, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use monitor::hostbench::first_allowed_cpu;
 use monitor::sys::sched;
 use serde_json::Value;
 use support::{Need, trial};
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
 /// Bounds of `bench host` itself.
 const MOST_ALLOCATIONS: u64 = 10_000;
@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         trial("a_plain_mutex_is_inverted", real_time, a_plain_mutex_is_inverted),
         trial("without_rights_it_measures_and_says_so", fewer_rights, without_rights_it_measures_and_says_so),
         trial("ended_early_it_counts_what_there_is", &[], ended_early_it_counts_what_there_is),
+        trial("a_file_gives_its_options", &[], a_file_gives_its_options),
         trial("what_is_wrong_is_refused", &[], what_is_wrong_is_refused),
         trial("the_table_has_every_figure", &[], the_table_has_every_figure),
         trial("cyclictest_agrees", cyclictest, cyclictest_agrees),
@@ -224,6 +225,25 @@ fn ended_early_it_counts_what_there_is() {
     assert!((1..10_000_000).contains(&count), "{count}");
     adds_up(latency, count);
     assert!(json["sampling"].is_null() && json["allocation"].is_null() && json["inversion"].is_null());
+}
+
+/// What the file says, and what the command line says over it.
+fn a_file_gives_its_options() {
+    let mut file = NamedTempFile::with_suffix(".toml").unwrap();
+    file.write_all(b"loops = 7\npriority = 3\ninterval = 250\njson = true\n").unwrap();
+    let path = file.path().display().to_string();
+    let _alone = Alone::now();
+    let report = report(&bench(&["--config", &path, "--loops", "5"]).output().unwrap());
+    let settings = &report["settings"];
+    assert_eq!(
+        ["loops", "priority", "interval_ns"].map(|key| number(&settings[key])),
+        [5, 3, 250_000],
+        "{report:#}"
+    );
+    file.write_all(b"intervall = 9\n").unwrap();
+    let output = bench(&["--config", &path]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && said.contains("intervall") && said.contains(&path), "{said}");
 }
 
 fn what_is_wrong_is_refused() {

@@ -87,7 +87,7 @@ fn block(objects: &[Programs], case: &Case, rounds: &mut [Vec<Round>]) {
     for _ in 0..CALLS {
         empty_ns += objects[0].time(case.baseline(), case);
         for (object, own_ns) in objects.iter().zip(&mut own_ns) {
-            if object.kind().has(case.subject) {
+            if object.has(case.subject) {
                 *own_ns += object.time(case.subject, case);
             }
         }

@@ -54,6 +54,7 @@ impl Programs {
             transport: Transport::Ring,
             drops,
             hardware_stamps: matches!(object, Object::Stamped),
+            reads: false,
         };
         let probe = other.map_or_else(|| Probe::load(&options), |path| Probe::load_from(path, &options));
         let mut probe = probe.unwrap_or_else(|error| panic!("{error}"));

@@ -12,6 +12,7 @@ mod instance;
 mod interface;
 mod matching;
 mod perf;
+mod reads;
 mod record;
 mod stages;
 mod streams;
@@ -29,6 +30,10 @@ pub use instance::{
 pub use interface::{InterfaceKey, InterfaceSettings};
 pub use matching::{Matching, PORT_WORDS, Ports, Settings};
 pub use perf::{PERF_FIRST_MAX, PERF_PART_BYTES, TRANSPORT_PERF, TRANSPORT_RING};
+pub use reads::{
+    READ_CLOSED, READ_DATAGRAM, READ_OPENED, READ_PACKET, READ_PORTS_MAX, READ_SOCKET, READ_STREAM,
+    READS_OFF, READS_ON, ReadCounters, ReadRecord,
+};
 pub use record::{
     FLAG_VLAN, HOOK_TC_EGRESS, HOOK_TC_INGRESS, HOOK_XDP, KIND_CANDIDATE, KIND_PACKET, RecordHeader,
     SIZE_CLASSES,

@@ -37,7 +37,8 @@ impl Addresses {
     }
 }
 
+/// The second half of the IPv4-mapped address of an IPv4 address.
 #[inline(always)]
-const fn mapped(address: u32) -> u64 {
+pub const fn mapped(address: u32) -> u64 {
     MAPPED | (address as u64) << MAPPED_SHIFT
 }

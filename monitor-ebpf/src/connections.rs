@@ -34,13 +34,7 @@ pub fn judge(bytes: impl Bytes, found: Judged, frame: u8, counters: *mut PacketC
     if !addresses.read(bytes, found) {
         return found.ignored();
     }
-    let swapped = stands_behind(&addresses, source, destination);
-    let Addresses([s0, s1, d0, d1]) = addresses;
-    let key = if swapped {
-        Key { addresses: [d0, d1, s0, s1], ports: [destination, source], filled_up: 0 }
-    } else {
-        Key { addresses: [s0, s1, d0, d1], ports: [source, destination], filled_up: 0 }
-    };
+    let (key, swapped) = key(&addresses, source, destination);
     let key: *const ConnectionKey = (&raw const key).cast();
     // SAFETY: `Key` begins as a `ConnectionKey` does.
     let key = unsafe { &*key };
@@ -63,6 +57,35 @@ pub fn judge(bytes: impl Bytes, found: Judged, frame: u8, counters: *mut PacketC
     };
     // Of what leaves this host, only what goes to a PMU.
     if way == Way::In || pmu != sender { found.matched() } else { found.ignored() }
+}
+
+/// Whether a segment is of a connection that carried a frame.
+#[inline(always)]
+pub fn is_known(bytes: impl Bytes, found: Judged) -> bool {
+    let mut addresses = Addresses::NONE;
+    let Some((source, destination)) = ports(bytes, found) else { return false };
+    if !addresses.read(bytes, found) {
+        return false;
+    }
+    let (key, _) = key(&addresses, source, destination);
+    let key: *const ConnectionKey = (&raw const key).cast();
+    // SAFETY: `Key` begins as a `ConnectionKey` does.
+    let key = unsafe { &*key };
+    // SAFETY: only asks whether the entry is there.
+    unsafe { CONNECTIONS.get(key) }.is_some()
+}
+
+/// A connection's key, and whether the source stands behind the destination in it.
+#[inline(always)]
+fn key(addresses: &Addresses, source: u16, destination: u16) -> (Key, bool) {
+    let swapped = stands_behind(addresses, source, destination);
+    let Addresses([s0, s1, d0, d1]) = *addresses;
+    let key = if swapped {
+        Key { addresses: [d0, d1, s0, s1], ports: [destination, source], filled_up: 0 }
+    } else {
+        Key { addresses: [s0, s1, d0, d1], ports: [source, destination], filled_up: 0 }
+    };
+    (key, swapped)
 }
 
 /// A full map gives up the connection that was quiet for longest.

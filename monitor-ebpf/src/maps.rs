@@ -7,7 +7,8 @@ use aya_ebpf::{
 };
 use monitor_common::{
     CONNECTIONS_MAX, Connection, ConnectionKey, DropCounters, HANDED_MAX, Handed, INTERFACES_MAX, Instance,
-    InterfaceKey, InterfaceSettings, Matching, PacketCounters, ReaderPage, STREAMS_MAX, Stages, StreamSlot,
+    InterfaceKey, InterfaceSettings, Matching, PacketCounters, READ_PORTS_MAX, ReadCounters, ReaderPage,
+    STREAMS_MAX, Stages, StreamSlot,
 };
 
 use crate::perf::Part;
@@ -16,6 +17,10 @@ use crate::perf::Part;
 const RING_BYTES: usize = 4 << 20;
 /// Bytes of the ring of drops: some 800 of them.
 const DROPS_BYTES: usize = 64 << 10;
+/// Bytes of the ring of packets and reads: some 9000 of them. It is emptied twenty times a second.
+const READS_BYTES: usize = 1 << 20;
+/// Numbers of system calls, of which there are fewer on every architecture.
+const SYSTEM_CALLS_MAX: usize = 1024;
 /// Interrupt lines of all of them.
 const IRQS_MAX: usize = 1024;
 /// Ethertypes told apart while discovering.
@@ -93,3 +98,24 @@ pub static DROP_COUNTERS: PerCpuArray<DropCounters, 1> = PerCpuArray::new();
 /// Packets that the hook handed on, by their address.
 #[btf_map]
 pub static HANDED: LruHashMap<u64, Handed, HANDED_MAX> = LruHashMap::new();
+
+/// Watched packets, and reads of the sockets that they go to, in the order in which they happened.
+#[btf_map]
+pub static READS: RingBuf<(), READS_BYTES> = RingBuf::new();
+
+/// What each CPU did with them.
+#[btf_map]
+pub static READ_COUNTERS: PerCpuArray<ReadCounters, 1> = PerCpuArray::new();
+
+/// How many of them all CPUs together have lost for want of room.
+#[btf_map]
+pub static READS_LOST: Array<u64, 1> = Array::new();
+
+/// Local ports that watched packets have come to, with their transport and network namespace: whose sockets are looked
+/// at. Of UDP without the namespace too. The value says nothing.
+#[btf_map]
+pub static READ_PORTS: LruHashMap<u64, u32, READ_PORTS_MAX> = LruHashMap::new();
+
+/// System calls by their number, for the test that counts those of a thread.
+#[btf_map]
+pub static SYSTEM_CALLS: Array<u64, SYSTEM_CALLS_MAX> = Array::new();

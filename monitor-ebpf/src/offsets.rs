@@ -16,7 +16,7 @@ macro_rules! offsets {
 
         $(#[$doc])*
         #[inline(always)]
-        fn $function() -> usize {
+        pub fn $function() -> usize {
             // SAFETY: a static of this object. Volatile, or the compiler would take the 0 above for its value.
             unsafe { ptr::read_volatile(&raw const $symbol) as usize }
         }
@@ -46,6 +46,36 @@ offsets! {
     OFFSET_RXQ_DEV => rxq_dev;
     /// `net.ns.inum`
     OFFSET_NET_INUM => net_inum;
+    /// `sk_buff.sk`
+    OFFSET_SKB_SK => skb_sk;
+    /// `sk_buff.protocol`
+    OFFSET_SKB_PROTOCOL => skb_protocol;
+    /// `sk_buff.network_header`
+    OFFSET_SKB_NETWORK_HEADER => skb_network_header;
+    /// `sk_buff.transport_header`
+    OFFSET_SKB_TRANSPORT_HEADER => skb_transport_header;
+    /// `sock.__sk_common.skc_family`
+    OFFSET_SOCK_FAMILY => sock_family;
+    /// `sock.sk_protocol`
+    OFFSET_SOCK_PROTOCOL => sock_protocol;
+    /// `sock.__sk_common.skc_num`
+    OFFSET_SOCK_NUM => sock_num;
+    /// `sock.__sk_common.skc_dport`
+    OFFSET_SOCK_DPORT => sock_dport;
+    /// `sock.__sk_common.skc_daddr`, behind which `skc_rcv_saddr` stands: 0 on every kernel known.
+    OFFSET_SOCK_DADDR => sock_daddr;
+    /// `sock.__sk_common.skc_v6_daddr`, behind which `skc_v6_rcv_saddr` stands.
+    OFFSET_SOCK_V6_DADDR => sock_v6_daddr;
+    /// `sock.__sk_common.skc_net.net`
+    OFFSET_SOCK_NET => sock_net;
+    /// `sock.sk_receive_queue`
+    OFFSET_SOCK_RECEIVE_QUEUE => sock_receive_queue;
+    /// `udp_sock.reader_queue`
+    OFFSET_UDP_READER_QUEUE => udp_reader_queue;
+    /// `tcp_sock.copied_seq`
+    OFFSET_TCP_COPIED_SEQ => tcp_copied_seq;
+    /// `inet_sock.inet_sport`
+    OFFSET_INET_SPORT => inet_sport;
 }
 
 /// What a packet's own structures say of it.
@@ -152,16 +182,19 @@ fn only_netns(matching: *const Matching) -> u32 {
     unsafe { (*matching).settings.netns }
 }
 
+/// Reads a member through a pointer that the verifier follows.
+///
 /// # Safety
 /// `base` must be a pointer whose type the verifier knows, with a member of type `T` at `offset`.
 #[inline(always)]
-unsafe fn member<T: Copy>(base: *const u8, offset: usize) -> T {
+pub unsafe fn member<T: Copy>(base: *const u8, offset: usize) -> T {
     // SAFETY: the caller's promise. Volatile, so that the access stays one load of its full width.
     unsafe { ptr::read_volatile(base.byte_add(offset).cast::<T>()) }
 }
 
+/// Reads a member of whatever lies at an address; none where that cannot be read.
 #[inline(always)]
-fn probe<T: Copy>(base: *const u8, offset: usize) -> Option<T> {
+pub fn probe<T: Copy>(base: *const u8, offset: usize) -> Option<T> {
     // SAFETY: the helper checks the address itself and fails where it cannot be read.
     unsafe { aya_ebpf::helpers::bpf_probe_read_kernel(base.wrapping_byte_add(offset).cast::<T>()) }.ok()
 }

@@ -16,6 +16,7 @@ mod lapses;
 mod names;
 mod overruns;
 pub mod queue;
+mod reads;
 mod registry;
 mod row;
 mod run;
@@ -34,6 +35,7 @@ pub use hardware::{HardwareCard, HardwareSummary};
 pub use lapses::Lapses;
 pub use names::InterfaceNames;
 pub use overruns::{OverrunCounters, OverrunSummary};
+pub use reads::{PacketReads, ReadBasis, ReadEvents, ReadSummary, SocketRow};
 pub use registry::{Config, Item, OwnedItem, PmuNames, Registry, StreamInfo};
 pub use row::{
     ClockRow, CopiesRow, JitterRow, LatenessRow, LeapsRow, SpreadRow, StallsRow, StreamLatency, StreamRow,

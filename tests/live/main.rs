@@ -33,6 +33,7 @@ mod perf;
 mod placement;
 mod probed;
 mod pyc37;
+mod reads;
 mod reattach;
 mod refusals;
 mod replay;
@@ -44,6 +45,7 @@ mod sizes;
 mod sources;
 mod streams;
 mod switches;
+mod syscalls;
 mod tcp;
 mod verifier;
 mod waits;
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
         blame::trials(),
         drops::trials(),
         perf::trials(),
+        reads::trials(),
         pyc37::trials(),
         simulated::trials(),
         simulated_tcp::trials(),
@@ -88,6 +91,7 @@ fn main() -> ExitCode {
         offsets::trials(),
         streams::trials(),
         switches::trials(),
+        syscalls::trials(),
         clsact::trials(),
         contention::trials(),
         copies::trials(),

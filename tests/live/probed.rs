@@ -23,6 +23,7 @@ pub(crate) fn options() -> Options {
         transport: Transport::Ring,
         drops: false,
         hardware_stamps: false,
+        reads: false,
     }
 }
 

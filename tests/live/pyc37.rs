@@ -22,6 +22,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("pyc37_is_watched_from_the_start", NEEDS, from_the_start),
         trial("pyc37_is_watched_from_mid_session", NEEDS, from_mid_session),
+        trial("how_late_pyc37_reads_is_told", NEEDS, how_late_it_reads),
         trial("pyc37_reads_our_stations_and_is_watched", NEEDS, reads_our_stations),
     ]
 }
@@ -145,6 +146,24 @@ fn from_the_start() {
         report.of_kind("c37118.data").all(|line| line["pmus"][0]["phasors"].as_array().unwrap().len() == 4)
     );
     assert_eq!(report.count("frames.undecoded"), 0);
+}
+
+/// Every frame that the PDC got was read from its socket by it, and by nobody else.
+fn how_late_it_reads() {
+    let pair = addressed_pair();
+    let running = Monitor::on(&pair).args(["--reads"]).start().attached();
+    let _pmu = their_pmu(&pair);
+    let got = their_pdc(&pair, IDCODE).told().objects();
+    let report = sound(running.stop());
+    let reads = &report.summary()["reads"];
+    let [row] = &reads["sockets"].as_array().unwrap()[..] else { panic!("{reads:#}") };
+    assert!(row["process"].as_str().unwrap().starts_with("python"), "{row:#}");
+    assert_eq!((&row["transport"], &row["remote"]), (&json!("tcp"), &json!(format!("{PMU}:{TCP_PORT}"))));
+    // A frame is a segment here, or two of them are one.
+    let packets = row["packets"].as_u64().unwrap();
+    assert!(packets > 0 && packets == reads["packets"]["read"].as_u64().unwrap(), "{reads:#}");
+    assert!(packets <= report.count("frames.found"), "{packets} {got:?}");
+    assert!(row["reads"].as_u64().unwrap() >= got.len() as u64 / 2, "{row:#}");
 }
 
 fn from_mid_session() {

@@ -24,6 +24,8 @@ pub(crate) enum Need {
     RealTime,
     /// A second CPU to put a spinning thread on.
     TwoCpus,
+    /// The kernel's own PID namespace, by whose numbers its programs know threads.
+    OwnPids,
     /// Private namespaces with a veth pair.
     Veth,
     /// VLAN interfaces.
@@ -79,12 +81,13 @@ type Found = Result<(), String>;
 type Check = fn() -> Found;
 
 /// How each need is looked for; what was found is kept for the rest of the process.
-static CHECKS: [(Need, Check, OnceLock<Found>); 24] = [
+static CHECKS: [(Need, Check, OnceLock<Found>); 25] = [
     (Need::Root, root, OnceLock::new()),
     (Need::Bpf, bpf, OnceLock::new()),
     (Need::Bpffs, bpffs, OnceLock::new()),
     (Need::RealTime, real_time, OnceLock::new()),
     (Need::TwoCpus, two_cpus, OnceLock::new()),
+    (Need::OwnPids, own_pids, OnceLock::new()),
     (Need::Veth, veth, OnceLock::new()),
     (Need::Vlan, vlan, OnceLock::new()),
     (Need::Tshark, tshark, OnceLock::new()),
@@ -180,6 +183,13 @@ fn real_time() -> Found {
 
 fn two_cpus() -> Found {
     demand(CpuList::online().is_ok_and(|online| online.count() >= 2), "two CPUs")
+}
+
+fn own_pids() -> Found {
+    /// Its inode (`PROC_PID_INIT_INO`).
+    const OWN: &str = "pid:[4026531836]";
+    let own = fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link.as_os_str() == OWN);
+    demand(own, "the kernel's own PID namespace, not a container's")
 }
 
 fn veth() -> Found {

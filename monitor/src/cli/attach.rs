@@ -57,6 +57,9 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     if let Some(wrong) = run::of_run_alone(&options) {
         return Ok(run::usage(wrong));
     }
+    if options.reads {
+        return Ok(run::usage(run::READS_ARE_OF_RUN));
+    }
     let name = options.instance.clone().unwrap_or_default();
     let name = name.as_str();
     let mut names = options.iface.clone();

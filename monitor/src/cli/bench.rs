@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::{Outcome, exit, output, run, signals};
+use crate::config::BenchOptions;
 use crate::hostbench::{self, INTERVALS_US, LOOPS, Report, Settings};
 use crate::sys::sched::FIFO_PRIORITIES;
 
@@ -21,23 +22,31 @@ pub(super) struct Arguments {
     /// that this process may use where none is given)
     #[arg(long = "cpu", value_name = "N")]
     cpus: Vec<usize>,
-    /// Priority of the measuring thread under `SCHED_FIFO`, 1 to 99
-    #[arg(long, value_name = "N", default_value_t = 99,
+    /// Priority of the measuring thread under `SCHED_FIFO`, 1 to 99 (99 where none is given)
+    #[arg(long, value_name = "N",
         value_parser = clap::value_parser!(u8).range(i64::from(*FIFO_PRIORITIES.start())..=i64::from(*FIFO_PRIORITIES.end())))]
-    priority: u8,
-    /// Time between two wake-ups for the task latency, microseconds (100 to 1000000)
-    #[arg(long, value_name = "US", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(INTERVALS_US))]
-    interval: u32,
-    /// Wake-ups, and samples of the 10 kHz loop; at most 10000 allocations and 100 rounds of priority inversion
-    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(LOOPS))]
-    loops: u32,
+    priority: Option<u8>,
+    /// Time between two wake-ups for the task latency, microseconds, 100 to 1000000 (1000 where none is given)
+    #[arg(long, value_name = "US", value_parser = clap::value_parser!(u32).range(INTERVALS_US))]
+    interval: Option<u32>,
+    /// Wake-ups, and samples of the 10 kHz loop (100000 where none is given); at most 10000 allocations and 100 rounds of
+    /// priority inversion
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(LOOPS))]
+    loops: Option<u32>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
     /// Write the percentiles of each measurement into this directory, which is made where it is not there
     #[arg(long, value_name = "DIR")]
     hgrm: Option<PathBuf>,
+    /// Read options from a TOML file; those given here win
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
+
+const PRIORITY: u8 = 99;
+const INTERVAL_US: u32 = 1000;
+const LOOPS_DEFAULT: u32 = 100_000;
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum What {
@@ -46,24 +55,45 @@ enum What {
 }
 
 impl Arguments {
-    fn settings(&self) -> Result<Settings, String> {
-        let cpus = if self.cpus.is_empty() {
-            let first = hostbench::first_allowed_cpu();
-            vec![first.map_err(|error| {
-                format!("cannot ask which CPUs this process may use: {error}; give one with --cpu")
-            })?]
-        } else {
-            self.cpus.clone()
+    /// What was given on the command line, over what stands in the file.
+    fn options(&self) -> Result<BenchOptions, String> {
+        let file = match &self.config {
+            Some(path) => BenchOptions::read(path).map_err(|error| error.to_string())?,
+            None => BenchOptions::default(),
         };
-        let interval_ns = u64::from(self.interval) * 1000;
-        Ok(Settings { cpus, priority: self.priority, interval_ns, loops: self.loops })
+        Ok(file.overlaid_by(BenchOptions {
+            cpu: self.cpus.clone(),
+            priority: self.priority,
+            interval: self.interval,
+            loops: self.loops,
+            json: self.json,
+            hgrm: self.hgrm.clone(),
+        }))
     }
+}
+
+fn settings(options: &BenchOptions) -> Result<Settings, String> {
+    let cpus = if options.cpu.is_empty() {
+        let first = hostbench::first_allowed_cpu();
+        vec![first.map_err(|error| {
+            format!("cannot ask which CPUs this process may use: {error}; give one with --cpu")
+        })?]
+    } else {
+        options.cpu.clone()
+    };
+    Ok(Settings {
+        cpus,
+        priority: options.priority.unwrap_or(PRIORITY),
+        interval_ns: u64::from(options.interval.unwrap_or(INTERVAL_US)) * 1000,
+        loops: options.loops.unwrap_or(LOOPS_DEFAULT),
+    })
 }
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let What::Host = arguments.what;
-    let settings = arguments.settings()?;
-    if let Some(directory) = &arguments.hgrm {
+    let options = arguments.options()?;
+    let settings = settings(&options)?;
+    if let Some(directory) = &options.hgrm {
         fs::create_dir_all(directory).map_err(|error| cannot_write(directory, &error))?;
     }
     let stop = signals::stop_flag().map_err(|error| format!("cannot catch signals: {error}"))?;
@@ -84,14 +114,14 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         }
         Err(error) => return Err(error.to_string()),
     };
-    let text = if arguments.json {
+    let text = if options.json {
         serde_json::to_string(&report).map_err(|error| error.to_string())?
     } else {
         report.to_string()
     };
     // First what took two minutes; then what may still go wrong.
     output::line(text.trim_end())?;
-    if let Some(directory) = &arguments.hgrm {
+    if let Some(directory) = &options.hgrm {
         write_hgrm(&report, directory)?;
     }
     Ok(exit::DONE)

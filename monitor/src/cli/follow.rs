@@ -75,6 +75,9 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     if let Some(wrong) = run::of_run_alone(&options) {
         return Ok(run::usage(wrong));
     }
+    if options.reads {
+        return Ok(run::usage(run::READS_ARE_OF_RUN));
+    }
     let request = match run::request(&options) {
         Ok(request) => request,
         Err(wrong) => return Ok(run::usage(&wrong)),

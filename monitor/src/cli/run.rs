@@ -70,6 +70,10 @@ pub(super) struct Arguments {
     /// before is put back at exit. At tc alone
     #[arg(long)]
     hw_stamps: bool,
+    /// Tell which processes on this host read the frames of the watched flows from their sockets, and how late; over UDP
+    /// inferred for each socket where the kernel does not show the datagram
+    #[arg(long)]
+    reads: bool,
     /// Go on where an interface goes away, and attach to it again when one of its name comes back
     #[arg(long)]
     reattach: bool,
@@ -116,6 +120,9 @@ pub(super) fn of_run_alone(options: &RunOptions) -> Option<&'static str> {
 /// Said where an instance is asked for them: its programs stay, and nobody may be there to read of drops.
 const DROPS_ARE_OF_RUN: &str = "'drops' is for `run` alone, whose own process reads them: leave it out of the file for `attach` and `follow`";
 
+/// The same of reads.
+pub(super) const READS_ARE_OF_RUN: &str = "'reads' is for `run` alone, whose own process puts them together: leave it out of the file for `attach` and `follow`";
+
 impl Arguments {
     fn options(&self) -> Result<RunOptions, String> {
         let given = RunOptions {
@@ -132,6 +139,7 @@ impl Arguments {
             promiscuous: self.promiscuous,
             drops: self.drops,
             hw_stamps: self.hw_stamps,
+            reads: self.reads,
             reattach: self.reattach,
             align: self.align,
             duration: self.duration,
@@ -264,6 +272,7 @@ fn plan(
         promiscuous: options.promiscuous,
         drops: options.drops,
         hardware_stamps: options.hw_stamps,
+        reads: options.reads,
         reading: reading(options, rt, sources)?,
     })
 }

@@ -67,6 +67,8 @@ pub struct RunOptions {
     pub drops: bool,
     /// Ask network cards for their own stamps.
     pub hw_stamps: bool,
+    /// Tell who else on this host reads what is watched, and how late.
+    pub reads: bool,
     /// Attach again to interfaces that have gone and come back.
     pub reattach: bool,
     /// Align streams, with this window.
@@ -155,6 +157,7 @@ impl RunOptions {
             promiscuous: given.promiscuous || self.promiscuous,
             drops: given.drops || self.drops,
             hw_stamps: given.hw_stamps || self.hw_stamps,
+            reads: given.reads || self.reads,
             reattach: given.reattach || self.reattach,
             align: given.align.or(self.align),
             duration: given.duration.or(self.duration),
@@ -201,6 +204,7 @@ mod tests {
             promiscuous = true
             drops = true
             hw-stamps = true
+            reads = true
             reattach = true
             align = "absolute:250ms"
             duration = "10s"

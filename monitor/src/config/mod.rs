@@ -3,6 +3,7 @@
 //! Keys are the long options of the command line; an option given there wins over the file.
 
 mod align;
+mod bench;
 mod bounds;
 mod duration;
 mod file;
@@ -12,6 +13,7 @@ mod print;
 mod stream;
 
 pub use align::Align;
+pub use bench::BenchOptions;
 pub use bounds::{BOUNDS, Bound, BoundsTable};
 pub use duration::Duration;
 pub use file::{ConfigError, RunOptions};

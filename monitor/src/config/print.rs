@@ -119,6 +119,7 @@ impl RunOptions {
             promiscuous,
             drops,
             hw_stamps,
+            reads,
             reattach,
             align,
             duration,
@@ -152,6 +153,7 @@ impl RunOptions {
             ("promiscuous", Some((*promiscuous).into())),
             ("drops", Some((*drops).into())),
             ("hw-stamps", Some((*hw_stamps).into())),
+            ("reads", Some((*reads).into())),
             ("reattach", Some((*reattach).into())),
             ("align", align.map(|align| align.to_string().into())),
             ("duration", duration.map(|duration| duration.to_string().into())),
@@ -226,6 +228,7 @@ mod tests {
         promiscuous = true
         drops = true
         hw-stamps = true
+        reads = true
         reattach = true
         align = "absolute:250ms"
         duration = "1.5s"

@@ -17,6 +17,7 @@ use super::drops::{DropLine, DropSummary, DropSums};
 use super::hardware::HardwareSummary;
 use super::lapses::Lapses;
 use super::overruns::{OverrunCounters, OverrunSummary};
+use super::reads::ReadSummary;
 use super::registry::Registry;
 use super::row::StreamRow;
 use crate::capture::CaptureCounts;
@@ -481,6 +482,9 @@ pub struct Summary {
     /// Those since the last window: lines of their own.
     #[serde(skip)]
     pub last_drops: Vec<DropLine>,
+    /// Who else on this host has read what was watched, and how late; absent where that was not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reads: Option<ReadSummary>,
     /// The capture; absent when live.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capture: Option<CaptureSummary>,
@@ -542,7 +546,8 @@ impl Summary {
     pub fn settle(&mut self) {
         self.counters.settle();
         self.unaccounted = self.counters.unaccounted()
-            + self.hardware_stamps.as_ref().map_or(0, |stamps| stamps.unaccounted);
+            + self.hardware_stamps.as_ref().map_or(0, |stamps| stamps.unaccounted)
+            + self.reads.as_ref().map_or(0, |reads| reads.unaccounted);
     }
 }
 

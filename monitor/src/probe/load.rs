@@ -19,7 +19,8 @@ use super::{
     kernel::missing,
     log::KernelLog,
     object::{Object, object},
-    offsets,
+    offsets::{self, Offsets},
+    reads::{self, Reads},
     selftest::SelfTest,
     transport::PerfMaps,
     xdp,
@@ -80,6 +81,8 @@ pub struct Options {
     pub drops: bool,
     /// Whether to read the network card's own stamps, at tc.
     pub hardware_stamps: bool,
+    /// Whether to tell who else reads what is watched.
+    pub reads: bool,
 }
 
 /// Takes 1 where the programs are to read the network card's own stamps.
@@ -101,6 +104,7 @@ pub struct Probe {
     log: Option<KernelLog>,
     drops: Option<Drops>,
     perf: Option<PerfMaps>,
+    reads: Option<Reads>,
 }
 
 const NEEDED: [Capability; 3] = [Capability::Bpf, Capability::Perfmon, Capability::NetAdmin];
@@ -133,17 +137,20 @@ impl Probe {
     }
 
     fn load_object(object: &Object, options: &Options, globals: &[(&str, u32)]) -> Result<Self, ProbeError> {
-        let mut ebpf = load(object, options, globals)?;
+        let known = options.reads.then(reads::globals).transpose()?;
+        let mut ebpf = load(object, options, globals, known.as_ref())?;
         let log = KernelLog::open(&mut ebpf);
         let drops = if options.drops { Some(Drops::take(&mut ebpf)?) } else { None };
         let perf = if options.transport == Transport::Perf { Some(PerfMaps::take(&mut ebpf)?) } else { None };
         let kernel = Kernel::take(|name| ebpf.take_map(name).ok_or_else(|| missing(name)))?;
         kernel.set_matching(&options.matching)?;
         let btf = attach::kernel_btf()?;
-        let warnings = attach::stages(&mut ebpf, &btf)?;
+        let mut warnings = attach::stages(&mut ebpf, &btf)?;
         if drops.is_some() {
             drops::attach(&mut ebpf, &btf)?;
         }
+        let attached = known.map(|known| Reads::attach(&mut ebpf, &btf, &known, &mut warnings));
+        let reads = attached.transpose()?;
         attach::load_hooks(&mut ebpf, options.hook)?;
         let kernel = Arc::new(kernel);
         Ok(Self {
@@ -157,6 +164,7 @@ impl Probe {
             log,
             drops,
             perf,
+            reads,
         })
     }
 
@@ -178,6 +186,11 @@ impl Probe {
     pub fn perf_events(&self) -> Result<Option<PerfEvents>, ProbeError> {
         let events = self.perf.as_ref().map(PerfMaps::events).transpose();
         events.map_err(|error| ProbeError::Map { map: "PERF".to_owned(), reason: error.to_string() })
+    }
+
+    /// Who else reads, where that was asked for; for one taker.
+    pub const fn take_reads(&mut self) -> Option<Reads> {
+        self.reads.take()
     }
 
     /// Compares what the programs read of a known frame with what it is.
@@ -288,13 +301,19 @@ pub(super) fn load_pinned(
         loader.override_global(HARDWARE_STAMPS, &READ_THEM, true);
     }
     drops::leave_out(&mut loader);
+    reads::leave_out(&mut loader);
     for (name, path) in pins {
         loader.map_pin_path(name, path);
     }
     loader.load(&object.bytes).map_err(|error| not_loaded(&object, &error))
 }
 
-fn load(object: &Object, options: &Options, offsets: &[(&str, u32)]) -> Result<Ebpf, ProbeError> {
+fn load(
+    object: &Object,
+    options: &Options,
+    offsets: &[(&str, u32)],
+    reads: Option<&Offsets>,
+) -> Result<Ebpf, ProbeError> {
     let mut loader = EbpfLoader::new();
     for (symbol, offset) in offsets {
         loader.override_global(symbol, offset, true);
@@ -314,10 +333,16 @@ fn load(object: &Object, options: &Options, offsets: &[(&str, u32)]) -> Result<E
     if !options.drops {
         drops::leave_out(&mut loader);
     }
+    match reads {
+        Some(known) => known.iter().for_each(|(symbol, value)| {
+            loader.override_global(symbol, value, true);
+        }),
+        None => reads::leave_out(&mut loader),
+    }
     loader.load(&object.bytes).map_err(|error| not_loaded(object, &error))
 }
 
-fn not_loaded(object: &Object, error: &aya::EbpfError) -> ProbeError {
+pub(super) fn not_loaded(object: &Object, error: &aya::EbpfError) -> ProbeError {
     let mut reason = chain(error);
     if !in_initial_user_namespace() {
         reason.push_str(

@@ -13,6 +13,7 @@ mod losses;
 mod notices;
 mod outlet;
 mod placement;
+mod reads;
 mod source;
 mod totals;
 mod work;
@@ -46,7 +47,8 @@ use crate::{
     live::{Board, Budget, Control, LoopCounts, Waits},
     netns::{self, LinkWatch, Netns, Promiscuous},
     probe::{
-        Drops, Hook, Interface, Kernel, Matching, Options, Probe, ProbeError, SelfTest, Sizes, Transport,
+        Drops, Hook, Interface, Kernel, Matching, Options, Probe, ProbeError, Reads, SelfTest, Sizes,
+        Transport,
         pins::{PinError, Pinned},
     },
     reader::{self, Interfaces, ReaderError, Records},
@@ -65,6 +67,7 @@ use links::Watching;
 use losses::{Losses, Shown};
 pub use notices::Notices;
 use placement::Placement;
+use reads::ReadWatch;
 use source::{Instance, Source};
 use work::{Parts, Work};
 
@@ -114,6 +117,8 @@ pub struct Plan {
     pub drops: bool,
     /// Whether to ask the network cards for their own stamps, with the hook at tc.
     pub hardware_stamps: bool,
+    /// Whether to tell who else reads what is watched.
+    pub reads: bool,
     /// How to read.
     pub reading: Reading,
 }
@@ -175,6 +180,7 @@ pub struct Session {
     promiscuous: Option<Vec<Promiscuous>>,
     drops: Option<Drops>,
     hardware: Option<Hardware>,
+    reads: Option<Reads>,
     reattach: bool,
     here: Arc<Netns>,
     request: rt::Request,
@@ -197,14 +203,14 @@ impl Session {
             Ports::Any => Matching::AnyPort,
             Ports::Set(ports) => Matching::Ports(ports.clone()),
         };
-        let Plan { hook, transport, sizes, drops, hardware_stamps, .. } = *plan;
-        let mut probe =
-            Probe::load(&Options { hook, matching, transport, sizes, drops, hardware_stamps })?;
+        let Plan { hook, transport, sizes, drops, reads, hardware_stamps, .. } = *plan;
+        let options = Options { hook, matching, transport, sizes, drops, reads, hardware_stamps };
+        let mut probe = Probe::load(&options)?;
         if let SelfTest::Skipped(reason) = probe.self_test()? {
             notices.say(format!("the self-test of the kernel stamps was skipped: {reason}"));
         }
         probe.warnings().iter().for_each(|warning| notices.say(warning.clone()));
-        let drops = probe.take_drops();
+        let (drops, reads) = (probe.take_drops(), probe.take_reads());
         let kernel = Arc::clone(probe.kernel());
         let read = match probe.perf_events()? {
             Some(events) => work::perf(&kernel, events, plan.sizes.perf_bytes, &notices)?,
@@ -214,7 +220,7 @@ impl Session {
         let mut session =
             Self::assemble(source, interfaces, kernel, &plan.ports, &plan.reading, sinks, notices)?;
         session.hook = plan.hook;
-        session.drops = drops;
+        (session.drops, session.reads) = (drops, reads);
         if hardware_stamps {
             // Before anything is attached: some cards pause when they are asked.
             session.ask_cards(None);
@@ -342,6 +348,7 @@ impl Session {
             promiscuous: None,
             drops: None,
             hardware: None,
+            reads: None,
             reattach: reading.reattach,
             here,
             requests,
@@ -408,6 +415,7 @@ impl Session {
         let losses = Losses::start(&interfaces, &kernel, &notices);
         let drops = DropWatch::start(self.drops, &interfaces, &kernel, &clock, losses.inbox())
             .map_err(system("starting the reader of drops"))?;
+        let reads = watch_reads(self.reads)?;
         let begun = monotonic_ns();
         let live = work
             .spawn(self.request, self.idle_allowed, waits)
@@ -480,7 +488,7 @@ impl Session {
         summary.clock = Some(totals::clock(watch.report()));
         summary.rt = Some(ran);
         summary.host = host;
-        drops.map_or(Ok(()), |drops| drops.finish(&mut summary))?;
+        end_readers(drops, reads, &mut summary)?;
         summary.hardware_stamps = hardware::summed(hardware, outcome.hardware, outcome.counts.packets);
         // Behind all that tells of losses.
         ledger.finish();
@@ -502,6 +510,21 @@ fn finish(fanout: Fanout, summary: &Summary) {
             tracing::warn!("the output {} was still busy when the run ended", report.name);
         }
     }
+}
+
+fn watch_reads(reads: Option<Reads>) -> Result<Option<ReadWatch>, SessionError> {
+    let system = |source| SessionError::System { what: "starting the reader of reads", source };
+    reads.map(ReadWatch::start).transpose().map_err(system)
+}
+
+/// What the readers of rings of their own have found.
+fn end_readers(
+    drops: Option<DropWatch>,
+    reads: Option<ReadWatch>,
+    summary: &mut Summary,
+) -> Result<(), SessionError> {
+    drops.map_or(Ok(()), |drops| drops.finish(summary))?;
+    reads.map_or(Ok(()), |reads| reads.finish(summary))
 }
 
 /// The interfaces that are watched, and those that were before they went and came back: the ring may hold records of

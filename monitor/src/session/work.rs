@@ -11,7 +11,7 @@ use crate::{
     hub::queue::QueueSender,
     live::{self, Board, Budget, Control, Live, Loop, Waits},
     probe::Kernel,
-    reader::{Perf, PerfEvents, Records, Ring, Source, Transport},
+    reader::{CardClocks, Perf, PerfEvents, Records, Ring, Source, Transport},
     rt,
 };
 
@@ -48,6 +48,14 @@ impl Work {
         match source {
             Source::Ring(ring) => Self::Ring(parts.over(ring)),
             Source::Perf(perf) => Self::Perf(parts.over(perf)),
+        }
+    }
+
+    /// Also looks at the network card's own stamps, on these clocks.
+    pub(super) fn read_hardware_stamps(&mut self, clocks: Arc<CardClocks>) {
+        match self {
+            Self::Ring(work) => work.read_hardware_stamps(clocks),
+            Self::Perf(work) => work.read_hardware_stamps(clocks),
         }
     }
 

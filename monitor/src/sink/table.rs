@@ -2,6 +2,7 @@
 
 mod alignment;
 mod grid;
+mod reads;
 mod remarks;
 #[cfg(test)]
 mod tests;
@@ -85,6 +86,7 @@ fn write_summary(out: &mut String, summary: &Summary) -> fmt::Result {
     summary.host.iter().try_for_each(|host| lost_by_the_host(out, host))?;
     summary.drops.iter().try_for_each(|drops| dropped(out, drops))?;
     summary.hardware_stamps.iter().try_for_each(|stamps| stamped(out, stamps))?;
+    summary.reads.iter().try_for_each(|reads| self::reads::described(out, reads))?;
     writeln!(out, "\nunaccounted: {}", summary.unaccounted)
 }
 
