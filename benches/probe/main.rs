@@ -3,7 +3,8 @@
 //!
 //! All in one run and in alternating blocks, so that what else the machine does falls on all sides, and in several
 //! rounds, of which the median one is told. Prints a table, or with `--json` one object; with `--check` a figure above
-//! its limit is a failure. `--against OBJECT` holds the programs of another object against these, call by call.
+//! its limit is a failure. `--against OBJECT` holds the programs of another object against these, call by call;
+//! `--hw-stamps` those that read the network card's own stamps.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot run has nothing to tell but where")]
 
 mod cases;
@@ -17,12 +18,11 @@ mod tracepoints;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use monitor::probe::Subject;
 use monitor::sys::sched;
 
 use cases::Case;
 use figures::{Figure, Report, Round};
-use programs::Programs;
+use programs::{Object, Programs};
 
 /// Rounds, one after the other; each figure is the median of theirs.
 const ROUNDS: u32 = 7;
@@ -36,8 +36,9 @@ fn main() -> ExitCode {
     let against = std::env::args().skip_while(|argument| argument != "--against").nth(1).map(PathBuf::from);
     sched::set_affinity(sched::current_cpu().unwrap()).unwrap();
     let mut report = Report::new();
-    let mut objects = vec![Programs::load(None)];
-    objects.extend(against.as_deref().map(|path| Programs::load(Some(path))));
+    let mut objects = vec![Programs::load(&Object::Own), Programs::load(&Object::WithDrops)];
+    objects.extend(against.map(|path| Programs::load(&Object::Other(path))));
+    objects.extend(asked("--hw-stamps").then(|| Programs::load(&Object::Stamped)));
     measure(&objects, &cases::all(), &mut report);
     drop(objects);
     tracepoints::measure(&mut report);
@@ -71,8 +72,9 @@ fn measure(objects: &[Programs], cases: &[Case], report: &mut Report) {
         for (place, of_object) in of_case.iter().enumerate() {
             if place == 0 {
                 report.push(Figure::of(case.name, of_object, case.limit));
-            } else if case.subject != Subject::Clock {
-                report.push(Figure::of(&format!("  the other object: {}", case.name), of_object, None));
+            } else if objects[place].has(case.subject) {
+                let name = format!("  {}: {}", objects[place].name(), case.name);
+                report.push(Figure::of(&name, of_object, None));
             }
         }
     }
@@ -85,7 +87,7 @@ fn block(objects: &[Programs], case: &Case, rounds: &mut [Vec<Round>]) {
     for _ in 0..CALLS {
         empty_ns += objects[0].time(case.baseline(), case);
         for (object, own_ns) in objects.iter().zip(&mut own_ns) {
-            if object.has(case.subject) {
+            if object.kind().has(case.subject) {
                 *own_ns += object.time(case.subject, case);
             }
         }

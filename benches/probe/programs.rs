@@ -2,7 +2,7 @@
 //! fill.
 
 use std::cell::RefCell;
-use std::path::Path;
+use std::path::PathBuf;
 
 use monitor::netns::{Pair, private_pair};
 use monitor::probe::{Hook, Interface, Matching, Options, Probe, Sizes, Subject, Transport};
@@ -16,43 +16,77 @@ use crate::cases::{Case, PORT};
 /// programs and not what else runs on the machine.
 const RING_BYTES: u32 = 256 << 10;
 
+/// Whose programs, and how loaded.
+pub(crate) enum Object {
+    /// Those that are built in.
+    Own,
+    /// Another object's: only what it is compared by is loaded of it.
+    Other(PathBuf),
+    /// Those that are built in, reading the network card's own stamps, at tc alone.
+    Stamped,
+    /// Those that are built in, where drops are told of: at tc each packet handed on is remembered.
+    WithDrops,
+}
+
 /// Loaded and attached.
 pub(crate) struct Programs {
     probe: Probe,
     ring: RefCell<Ring>,
-    /// Another object's: only what it is compared by is loaded of it.
-    is_other: bool,
+    /// Behind the first.
+    name: Option<&'static str>,
+    subjects: Vec<Subject>,
     _pairs: [Pair; 2],
 }
 
 impl Programs {
-    /// Of the object built in, or of another.
-    pub(crate) fn load(other: Option<&Path>) -> Self {
+    pub(crate) fn load(object: &Object) -> Self {
+        let (name, other) = match object {
+            Object::Own => (None, None),
+            Object::Other(path) => (Some("the other object"), Some(path)),
+            Object::Stamped => (Some("with --hw-stamps"), None),
+            Object::WithDrops => (Some("with --drops"), None),
+        };
+        let drops = matches!(object, Object::WithDrops);
         let options = Options {
-            hook: Hook::Xdp,
+            hook: if drops { Hook::Tc } else { Hook::Xdp },
             matching: Matching::Ports(vec![4712, PORT]),
             sizes: Sizes::of_ring(RING_BYTES),
             transport: Transport::Ring,
-            drops: false,
+            drops,
+            hardware_stamps: matches!(object, Object::Stamped),
         };
         let probe = other.map_or_else(|| Probe::load(&options), |path| Probe::load_from(path, &options));
         let mut probe = probe.unwrap_or_else(|error| panic!("{error}"));
-        let is_other = other.is_some();
-        for subject in Subject::ALL.into_iter().filter(|&subject| !is_other || subject != Subject::Clock) {
+        let compared = |subject: &Subject| match object {
+            Object::Own => true,
+            Object::Other(_) => *subject != Subject::Clock,
+            Object::Stamped | Object::WithDrops => *subject == Subject::Ingress,
+        };
+        let subjects: Vec<_> = Subject::ALL.into_iter().filter(compared).collect();
+        // Another is attached where it does nothing. Those that tell of drops are loaded by attaching them to tc.
+        let attached = [Subject::Early, Subject::EmptyEarly];
+        for subject in subjects.iter().copied().chain(attached).filter(|_| !drops) {
             probe.load_subject(subject).unwrap_or_else(|error| panic!("{error}"));
         }
         let pairs = [pair(), pair()];
         let [watched, other] = [interface(&pairs[0], 0), interface(&pairs[1], 1)];
         probe.attach(&watched).unwrap_or_else(|error| panic!("{error}"));
-        probe.attach_empty_early(&other).unwrap_or_else(|error| panic!("{error}"));
+        if !drops {
+            probe.attach_empty_early(&other).unwrap_or_else(|error| panic!("{error}"));
+        }
         let kernel = probe.kernel();
         let ring = Ring::map(kernel.ring(), kernel.ring_bytes().unwrap(), kernel.reader_page()).unwrap();
-        Self { probe, ring: RefCell::new(ring), is_other, _pairs: pairs }
+        Self { probe, ring: RefCell::new(ring), name, subjects, _pairs: pairs }
     }
 
     /// Whether a subject was loaded.
     pub(crate) fn has(&self, subject: Subject) -> bool {
-        !self.is_other || subject != Subject::Clock
+        self.subjects.contains(&subject)
+    }
+
+    /// What it is called beside the first.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name.unwrap_or("these")
     }
 
     /// Mean of the runs of one call, nanoseconds.
@@ -74,7 +108,10 @@ impl Programs {
         let after = self.counters();
         assert_eq!(after.ring_full, before.ring_full, "records that were refused");
         assert_eq!(after.read_failed, before.read_failed);
-        let matched = cases.iter().filter(|case| case.matches).map(|case| u64::from(calls * case.runs()));
+        let matched = cases
+            .iter()
+            .filter(|case| case.matches && self.has(case.subject))
+            .map(|case| u64::from(calls * case.runs()));
         assert_eq!(after.submitted - before.submitted, matched.sum::<u64>(), "packets that matched");
     }
 }

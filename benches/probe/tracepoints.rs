@@ -27,6 +27,7 @@ pub(crate) fn measure(report: &mut Report) {
         hook: Hook::Tc,
         transport: Transport::Ring,
         drops: false,
+        hardware_stamps: false,
     };
     for round in &mut rounds {
         for _ in 0..BLOCKS {

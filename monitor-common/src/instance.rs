@@ -16,6 +16,9 @@ pub const ATTACHED_CLSACT: u32 = 1;
 /// The clsact queueing discipline was added for it.
 pub const ADDED_CLSACT: u32 = 2;
 
+/// The programs read the network card's own stamps.
+pub const READS_HARDWARE_STAMPS: u32 = 1;
+
 /// One interface of an instance.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,8 +49,8 @@ pub struct Instance {
     pub state: u32,
     /// Hook for what comes in: as in [`crate::RecordHeader::hook`].
     pub hook: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// [`READS_HARDWARE_STAMPS`].
+    pub flags: u32,
     /// When it was attached: nanoseconds since the Unix epoch, UTC.
     pub attached_ns: i64,
     /// Its interfaces, by their number.

@@ -23,8 +23,8 @@ pub use drops::{
     PLACE_BEFORE_HOOK, PLACE_UNKNOWN,
 };
 pub use instance::{
-    ADDED_CLSACT, ATTACHED_CLSACT, INTERFACES_MAX, Instance, InstanceInterface, NAME_BYTES, STATE_ATTACHED,
-    STATE_BEGUN,
+    ADDED_CLSACT, ATTACHED_CLSACT, INTERFACES_MAX, Instance, InstanceInterface, NAME_BYTES,
+    READS_HARDWARE_STAMPS, STATE_ATTACHED, STATE_BEGUN,
 };
 pub use interface::{InterfaceKey, InterfaceSettings};
 pub use matching::{Matching, PORT_WORDS, Ports, Settings};

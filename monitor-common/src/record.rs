@@ -39,7 +39,8 @@ pub struct RecordHeader {
     pub softirq_ns: u64,
     /// Entry of the interrupt handler that raised that softirq.
     pub irq_ns: u64,
-    /// The network card's own stamp, on the card's clock.
+    /// The network card's own stamp, on the card's clock: nanoseconds, since whatever that counts from. 0 where it gave none,
+    /// where it was not asked to, and at XDP.
     pub hardware_ns: u64,
     /// CPU that wrote the record.
     pub cpu: u32,

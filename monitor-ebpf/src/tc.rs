@@ -2,6 +2,8 @@
 //!
 //! Every packet goes on to whatever else runs on the interface (`TC_ACT_UNSPEC`): this is a listener.
 
+use core::ptr;
+
 use aya_ebpf::{
     bindings::{__sk_buff, TC_ACT_UNSPEC},
     helpers::bpf_get_smp_processor_id,
@@ -23,6 +25,17 @@ use crate::{
     packet::{Packet, Skb},
     stages, streams,
 };
+
+/// Whether the card was asked to stamp packets. User space writes 1 before the programs are loaded; else the verifier
+/// leaves the reading out, which is of memory behind the packet that nothing else here looks at.
+#[unsafe(no_mangle)]
+static HARDWARE_STAMPS: u32 = 0;
+
+#[inline(always)]
+fn reads_hardware_stamps() -> bool {
+    // SAFETY: a static of this object. Volatile, or the compiler would take the 0 above for its value.
+    unsafe { ptr::read_volatile(&raw const HARDWARE_STAMPS) != 0 }
+}
 
 #[classifier]
 pub fn ingress(ctx: TcContext) -> i32 {
@@ -114,8 +127,10 @@ fn stamp_incoming(
     header: &mut RecordHeader,
 ) {
     header.hook = HOOK_TC_INGRESS;
-    // SAFETY: a field of the context.
-    header.hardware_ns = unsafe { (*packet.0).hwtstamp };
+    if reads_hardware_stamps() {
+        // SAFETY: a field of the context.
+        header.hardware_ns = unsafe { (*packet.0).hwtstamp };
+    }
     let Some(stamps) = stages::take(packet.address() as u64) else {
         count!(counters, unattributed);
         header.netns = offsets::netns_of(packet.address(), matching).unwrap_or(0);

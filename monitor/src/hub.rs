@@ -5,11 +5,14 @@
 //! the caller's thread, with one sink and no queue.
 
 mod alignment;
+mod blame;
 mod direct;
 mod drops;
 mod equations;
 mod fanout;
 mod flows;
+mod hardware;
+mod lapses;
 mod names;
 mod overruns;
 pub mod queue;
@@ -19,10 +22,16 @@ mod run;
 mod summary;
 
 pub use alignment::{AlignedRow, Alignment, AlignmentCounters};
+pub use blame::{
+    Blame, BlameRow, Cause, Certainty, DroppedPacket, Inbox, Ledger, Loss, MissingCounters, MissingView,
+    News, Watched, losses_between,
+};
 pub use direct::Direct;
-pub use drops::{DropLine, DropPlace, DropReason, DropSummary};
+pub use drops::{DropLine, DropPlace, DropReason, DropSummary, DropSums};
 pub use equations::Equation;
 pub use fanout::{Ended, Fanout, OnEnd, SinkReport, is_closed};
+pub use hardware::{HardwareCard, HardwareSummary};
+pub use lapses::Lapses;
 pub use names::InterfaceNames;
 pub use overruns::{OverrunCounters, OverrunSummary};
 pub use registry::{Config, Item, OwnedItem, PmuNames, Registry, StreamInfo};

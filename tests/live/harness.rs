@@ -169,6 +169,18 @@ impl Running {
         });
     }
 
+    /// Waits for a window that is as wanted.
+    pub(crate) fn until_window(&mut self, awaited: &str, is_it: impl Fn(&Value) -> bool) {
+        let newest = |said: &Report| said.of_kind("window").last().cloned();
+        self.until(awaited, |said| newest(said).is_some_and(|window| is_it(&window)));
+    }
+
+    /// A counter, named likewise, by the newest window that was heard; 0 before the first.
+    pub(crate) fn newest(&self, counter: &str) -> u64 {
+        let mut windows = self.report.lines.iter().rev().filter(|line| line["kind"] == "window");
+        windows.next().and_then(|window| at(&window["counters"], counter)).unwrap_or(0)
+    }
+
     /// Waits for a sentence on standard error that has all of these words in it.
     pub(crate) fn complained(&mut self, words: &[&str]) {
         self.complained_times(1, words);
@@ -301,7 +313,24 @@ impl Report {
         let [ring_full, read_failed] = ["ring_full", "read_failed"].map(|one| self.packets(one));
         assert_eq!(seen, ignored + submitted + ring_full + read_failed, "{summary:#}");
         assert_eq!(read_failed, 0, "{summary:#}");
+        self.blames_add_up();
         self
+    }
+
+    /// Each missing frame has one blame, in every view on the way; at the end none is pending.
+    fn blames_add_up(&self) {
+        let sum =
+            |named: &Value| named.as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum::<u64>();
+        for line in self.of_kind("window").chain(self.of_kind("summary")) {
+            let rows = line["streams"].as_array().unwrap();
+            assert!(rows.iter().all(|row| row["missing"] == sum(&row["blamed"])), "{line:#}");
+            let missing = &line["counters"]["missing"];
+            if let Some(pending) = missing["pending"].as_u64() {
+                assert_eq!(missing["missing"], sum(&missing["blamed"]) + pending, "{missing:#}");
+                assert_eq!(missing["missing"], rows.iter().map(|row| sum(&row["blamed"])).sum::<u64>());
+            }
+        }
+        assert_eq!(self.summary()["counters"]["missing"]["pending"], 0, "{:#}", self.summary());
     }
 
     /// A counter of the kernel's.

@@ -6,6 +6,7 @@ mod support;
 
 mod align;
 mod beside_aya;
+mod blame;
 mod broken;
 mod clsact;
 mod connections;
@@ -16,6 +17,7 @@ mod discovery;
 mod drops;
 mod endings;
 mod flood;
+mod hardware;
 mod harness;
 mod hostile;
 mod interfaces;
@@ -28,12 +30,14 @@ mod overruns;
 #[expect(dead_code, reason = "benches need other kinds of packet")]
 mod packets;
 mod perf;
+mod placement;
 mod probed;
 mod pyc37;
 mod reattach;
 mod refusals;
 mod replay;
 mod segments;
+mod shot;
 mod simulated;
 mod simulated_tcp;
 mod sizes;
@@ -60,6 +64,7 @@ fn main() -> ExitCode {
     let trials = [
         replay::trials(),
         losses::trials(),
+        blame::trials(),
         drops::trials(),
         perf::trials(),
         pyc37::trials(),
@@ -75,6 +80,8 @@ fn main() -> ExitCode {
         connections::trials(),
         flood::trials(),
         waits::trials(),
+        placement::trials(),
+        hardware::trials(),
         overruns::trials(),
         wakeups::trials(),
         beside_aya::trials(),

@@ -22,6 +22,7 @@ pub(crate) fn options() -> Options {
         hook: Hook::Tc,
         transport: Transport::Ring,
         drops: false,
+        hardware_stamps: false,
     }
 }
 

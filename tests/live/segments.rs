@@ -359,6 +359,11 @@ fn in_disorder(hook: &str) {
             let wanted = scene.row.iter().find(|(name, _)| *name == column).map_or(0, |(_, wanted)| *wanted);
             assert_eq!(row[column], wanted, "{column}: {row:#}");
         }
+        // Bytes that the sequence numbers say were sent, or a connection that was reset within a frame.
+        let blame = if scene.flows.iter().any(|(name, _)| *name == "gaps") { "wire" } else { "pmu" };
+        let missing = scene.row.iter().find(|(name, _)| *name == "missing").map(|(_, missing)| missing);
+        let blamed = missing.map_or(serde_json::json!({}), |missing| serde_json::json!({blame: missing}));
+        assert_eq!(row["blamed"], blamed, "{row:#}");
     }
     let invalid: Vec<_> = report.of_kind("c37118.invalid").map(|line| line["error"].clone()).collect();
     assert_eq!(

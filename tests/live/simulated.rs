@@ -164,6 +164,11 @@ fn faults_of_frames_are_found_exactly() {
     let wanted = [("crc", sent_with(&sent, "crc_errors")), ("truncated", sent_with(&sent, "truncated"))];
     assert_eq!(reasons, BTreeMap::from(wanted));
     assert_eq!(report.stream(101)["missing"], 0);
+    // A frame that was not sent, or broken on the way: nobody else is blamed.
+    for (idcode, blame) in [(102, "pmu"), (106, "wire"), (107, "wire"), (108, "pmu")] {
+        let row = report.stream(idcode);
+        assert_eq!(row["blamed"], serde_json::json!({blame: row["missing"]}), "{row:#}");
+    }
 }
 
 fn faults_of_clocks_are_found_exactly() {

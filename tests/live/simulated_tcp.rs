@@ -169,6 +169,15 @@ fn faults_over_tcp_are_found_exactly() {
     let gone = sent.streams().iter().find(|stream| stream["idcode"] == 105).unwrap();
     assert!(with(105, &marked) == sent.injected(105, "stat") && with(105, &marked) > 90, "{gone}");
     assert_eq!(with(105, &|line| line["time_quality"] == 0x0F), sent.injected(105, "time_quality"));
+    for (idcode, blame, reason) in
+        [(102, "wire", "damaged"), (104, "pmu", "not_sent"), (108, "pmu", "no_loss_seen")]
+    {
+        let row = report.stream(idcode);
+        assert_eq!(row["blamed"], serde_json::json!({blame: row["missing"]}), "{row:#}");
+        let reasons = report.summary()["blame"].as_array().unwrap();
+        let known = reasons.iter().any(|one| one["blame"] == blame && one["reason"] == reason);
+        assert!(known, "{reason}: {reasons:#?}");
+    }
     assert_eq!(sent.injected(107, "config_changes"), 2);
     assert_eq!(report.stream(107)["config_changes"], 2);
     assert!(sent.injected(108, "disconnected") >= 1 && report.stream(108)["missing"].as_u64() > Some(50));

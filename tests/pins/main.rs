@@ -10,6 +10,7 @@ mod clsact;
 mod configured;
 mod eyes;
 mod following;
+mod hardware;
 mod interfaces;
 mod killed;
 mod life;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         configured::trials(),
         clsact::trials(),
         xdp::trials(),
+        hardware::trials(),
         killed::trials(),
     ];
     run(&arguments, trials.into_iter().flatten().collect()).exit_code()

@@ -36,6 +36,10 @@ pub(crate) enum Need {
     Unshare,
     /// ip (iproute2), for settings of interfaces that nothing here makes.
     Iproute,
+    /// taskset (util-linux), to move threads.
+    Taskset,
+    /// A virtual machine of the test's own, of which a CPU may be taken away.
+    Guest,
     /// setcap (libcap), to give capabilities to a program's file.
     Setcap,
     /// nsenter (util-linux), to run where another process is.
@@ -75,7 +79,7 @@ type Found = Result<(), String>;
 type Check = fn() -> Found;
 
 /// How each need is looked for; what was found is kept for the rest of the process.
-static CHECKS: [(Need, Check, OnceLock<Found>); 22] = [
+static CHECKS: [(Need, Check, OnceLock<Found>); 24] = [
     (Need::Root, root, OnceLock::new()),
     (Need::Bpf, bpf, OnceLock::new()),
     (Need::Bpffs, bpffs, OnceLock::new()),
@@ -87,6 +91,8 @@ static CHECKS: [(Need, Check, OnceLock<Found>); 22] = [
     (Need::Setpriv, setpriv, OnceLock::new()),
     (Need::Unshare, unshare, OnceLock::new()),
     (Need::Iproute, iproute, OnceLock::new()),
+    (Need::Taskset, || demand(on_path("taskset"), "taskset (util-linux)"), OnceLock::new()),
+    (Need::Guest, guest, OnceLock::new()),
     (Need::Setcap, setcap, OnceLock::new()),
     (Need::Nsenter, nsenter, OnceLock::new()),
     (Need::Bpftool, bpftool, OnceLock::new()),
@@ -202,6 +208,11 @@ fn unshare() -> Found {
 
 fn iproute() -> Found {
     demand(on_path("ip"), "ip (iproute2)")
+}
+
+/// As the first process of the virtual machine says (xtask/src/vm/init.sh).
+fn guest() -> Found {
+    demand(env::var_os("PMU_GUEST").is_some(), "a virtual machine of its own (cargo xtask vm)")
 }
 
 fn setcap() -> Found {

@@ -22,7 +22,8 @@ pub use crate::flow::{FlowCounts, FragmentCounts, InvalidReason, ResyncCounts, T
 pub use crate::packet::{Addresses, Endpoint, Transport};
 pub use crate::stream::align::{AlignCounts, End, StreamAlignment, Wait};
 pub use crate::stream::{
-    ConfigId, ConfigSource, Misfit, StreamCounts, StreamId, StreamKey, StreamReport, StreamTiming,
+    Carriage, ConfigId, ConfigSource, Gap, Misfit, Missing, StreamCounts, StreamId, StreamKey, StreamReport,
+    StreamTiming,
 };
 
 use crate::{packet::InterfaceId, time::Nanos};

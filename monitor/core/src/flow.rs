@@ -5,6 +5,7 @@
 //! [`Flows`], which takes all its memory at start.
 
 mod bounds;
+mod continuity;
 mod finder;
 mod flows;
 mod fragments;
@@ -20,6 +21,7 @@ mod seen;
 mod tcp;
 
 pub use bounds::FlowBounds;
+pub use continuity::Continuity;
 pub use finder::{Finder, Found, Invalid};
 pub use flows::{FlowCounts, Flows};
 pub use fragments::{

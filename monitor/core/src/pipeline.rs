@@ -31,10 +31,11 @@ pub use ports::Ports;
 pub use tick::STREAMS_PER_TICK;
 
 use crate::event::{
-    Addresses, Candidate, Class, ConfigId, Counts, Endpoint, Event, EventKind, FrameEvent, Outlet, Protocol,
-    Stages, StreamAlignment, StreamCounts, StreamId, StreamKey, StreamReport, StreamTiming, Transport,
+    Addresses, Candidate, Class, ConfigId, Counts, Endpoint, Event, EventKind, FrameEvent, InvalidReason,
+    Outlet, Protocol, Stages, StreamAlignment, StreamCounts, StreamId, StreamKey, StreamReport, StreamTiming,
+    Transport,
 };
-use crate::flow::{FlowCounts, Flows, Seen};
+use crate::flow::{Continuity, FlowCounts, Flows, Seen};
 use crate::packet::{Content, Datagram, Packet, Record, RecordKind};
 use crate::protocol::c37118::FrameView;
 use crate::stream::{Assemblies, Configs, PacketIdentity, Preload, Strangers, StreamRules, Streams};
@@ -55,6 +56,9 @@ pub struct StreamSummary {
     pub timing: StreamTiming,
     /// All else that is known of it.
     pub report: StreamReport,
+    /// How many more of its missing frames there are than were told of ([`EventKind::Missing`]); negative where frames
+    /// that came late were not told of.
+    pub untold: i32,
     /// Its part in alignment; none where that is not asked for.
     pub alignment: Option<StreamAlignment>,
 }
@@ -100,17 +104,36 @@ struct Carrier {
     transport: Transport,
     /// The sender's address and the receiver's.
     between: [[u8; 16]; 2],
+    /// Where its TCP flow stands; none of a datagram.
+    continuity: Option<Continuity>,
+    /// Whether the capture cut its end off.
+    cut: bool,
 }
 
 impl Carrier {
     const fn new(seen: Seen, [source, destination]: [Endpoint; 2], transport: Transport) -> Self {
         let between = [source.address, destination.address];
-        Self { seen, addresses: Addresses::Ip { source, destination }, transport, between }
+        Self {
+            seen,
+            addresses: Addresses::Ip { source, destination },
+            transport,
+            between,
+            continuity: None,
+            cut: false,
+        }
     }
 
     const fn key(&self, idcode: u16) -> StreamKey {
         let [source, destination] = self.between;
         StreamKey { source, destination, transport: self.transport, idcode }
+    }
+
+    /// Whether a frame that is none for that reason was damaged. In a TCP flow a frame ends early where bytes are missing,
+    /// and in a capture where its end was cut off.
+    const fn is_damaged(&self, reason: InvalidReason) -> bool {
+        matches!(reason, InvalidReason::Size | InvalidReason::Truncated)
+            && matches!(self.transport, Transport::Udp)
+            && !self.cut
     }
 
     const fn frame_event(&self, frame_type: Option<u8>, idcode: Option<u16>) -> FrameEvent {
@@ -262,6 +285,7 @@ impl Pipeline {
             counts: stream.counts,
             timing: stream.timing_of_run(),
             report: stream.report(self.judge.latest),
+            untold: stream.untold(),
             alignment: self.judge.alignment.as_ref().map(|alignment| alignment.aligner().stream(id)),
         })
     }
@@ -288,7 +312,8 @@ impl Pipeline {
     ) {
         let Datagram { source, destination, payload, cut, .. } = *datagram;
         self.count_record(record, payload, cut);
-        let carrier = Carrier::new(Seen::of(record), [source, destination], Transport::Udp);
+        let seen = Seen::of(record);
+        let carrier = Carrier { cut: cut > 0, ..Carrier::new(seen, [source, destination], Transport::Udp) };
         let ours = self.ports.matches([source.port, destination.port]);
         if !ours.unwrap_or_else(|| self.judge.begins_known(&carrier, payload)) {
             self.judge.counts.packets_ignored += 1;

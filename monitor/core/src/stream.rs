@@ -9,6 +9,7 @@ mod config;
 mod copies;
 mod counts;
 mod declared;
+mod gaps;
 mod key;
 mod lateness;
 mod leap;
@@ -30,6 +31,7 @@ pub use assembly::{Assemblies, EXPIRED_NS, Gathered, IDLE_NS};
 pub use config::{Adopted, Configs, Learned, Misfit, Preload, PreloadError, SourceId, SourceKey};
 pub use copies::{COPY_WINDOW_NS, CopyKind, PacketIdentity, SEEN, Strangers};
 pub use counts::{StreamCounts, StreamTiming};
+pub use gaps::{Carriage, Gap, Missing};
 pub use key::{ConfigId, ConfigSource, StreamId, StreamKey};
 pub use limit::{LateLimit, PerformanceClass};
 pub use quality::{ClockState, ClockTimes};
@@ -42,7 +44,7 @@ pub use rules::{
     Prefix, RuleId, STATIONS, StationId, StationSet, Stations, StreamMatch, StreamRule, StreamRules,
     StreamSettings,
 };
-pub use sequence::{Cadence, JUMP_NS, LeapStep, Place, Placed, Sequence, WINDOW};
+pub use sequence::{Absence, Cadence, JUMP_NS, LeapStep, Place, Placed, Sequence, WINDOW};
 pub use stalls::STALL_NS;
 pub use state::{DataFrame, Stream, UNCONFIGURED_NS};
 pub use streams::Streams;

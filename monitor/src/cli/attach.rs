@@ -8,6 +8,7 @@ use monitor_core::pipeline::Ports;
 
 use super::{Outcome, complete, exit, output, run};
 use crate::config::{InstanceName, Port, RunOptions, ports};
+use crate::hwstamps::{Holder, Owner};
 use crate::netns::Netns;
 use crate::probe::{Hook, Interface, Matching, pins};
 
@@ -30,6 +31,10 @@ pub(super) struct Arguments {
     /// Name of the instance of `attach` and `follow` ("default" where none is given)
     #[arg(long, value_name = "NAME", add = complete::instances())]
     instance: Option<InstanceName>,
+    /// Ask the network card to stamp every packet that comes in, and say how long each took from there; what the card was asked
+    /// before is put back at detach. At tc alone
+    #[arg(long)]
+    hw_stamps: bool,
     /// Attach again to interfaces of the instance that have gone and come back, or were moved to this network namespace
     #[arg(long)]
     reattach: bool,
@@ -44,6 +49,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         instance: arguments.instance.clone(),
         port: arguments.ports.clone(),
         hook: arguments.hook,
+        hw_stamps: arguments.hw_stamps,
         reattach: arguments.reattach,
         ..RunOptions::default()
     };
@@ -72,18 +78,41 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     // An instance that is there keeps its hook unless another is asked for, which is refused.
     let kept = pinned.map(|pinned| pinned.record().hook);
     let hook = options.hook.or(kept).unwrap_or_default();
+    let hardware_stamps = match run::hardware_stamps(&options, hook) {
+        Ok(hardware_stamps) => hardware_stamps,
+        Err(wrong) => return Ok(run::usage(&wrong)),
+    };
+    run::put_back_stamps();
     let attached = pins::attach(&pins::AttachOptions {
         name: name.to_owned(),
         matching,
         rematch: !options.port.is_empty(),
         sizes: options.bounds.of_kernel()?,
         hook,
+        hardware_stamps,
         interfaces,
     })
     .map_err(|error| error.to_string())?;
+    ask_cards(name, &here).map_err(|error| error.to_string())?;
     attached.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     output::line(&describe(name, &attached))?;
     Ok(exit::DONE)
+}
+
+/// Asks the network cards of an instance for their stamps, where its programs read them: on interfaces that are there.
+fn ask_cards(name: &str, here: &Arc<Netns>) -> Result<(), pins::PinError> {
+    let pinned = pins::Pinned::open(name)?;
+    let record = pinned.record();
+    if !record.hardware_stamps {
+        return Ok(());
+    }
+    let (holder, owner) = (Holder::of_host(), Owner::instance(name));
+    for interface in record.interfaces.iter().filter(|one| one.key.netns == here.inode()) {
+        if let Err(none) = holder.ask(&interface.interface(here), &owner) {
+            tracing::warn!("{none}");
+        }
+    }
+    Ok(())
 }
 
 fn describe(name: &str, attached: &pins::Attached) -> String {

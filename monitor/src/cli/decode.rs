@@ -92,7 +92,8 @@ fn decode(mut capture: Capture<File>, sink: impl Sink, setting: Setting<'_>) -> 
     let mut direct = Direct::new(WithNews { sink, file: &arguments.file }).naming(names);
     let read = push_all(&mut capture, &mut pipeline, &mut direct);
     pipeline.finish(&mut direct);
-    let mut summary = Summary::new(&pipeline, direct.registry());
+    let summary = Summary::new(&pipeline, direct.registry());
+    let mut summary = summary.with_blame(&pipeline, direct.ledger());
     summary.capture = Some(capture.counts().into());
     let written = direct.into_sink().and_then(|mut sink| sink.finish(&summary));
     match written {

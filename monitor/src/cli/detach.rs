@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Outcome, complete, exit, output};
+use super::{Outcome, complete, exit, output, run};
 use crate::config::InstanceName;
 use crate::probe::pins::{self, Detached};
 
@@ -21,6 +21,8 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let said = if arguments.all { all()? } else { one(arguments.instance.as_str())? };
+    // Those of instances that are no more, and of runs that were killed.
+    run::put_back_stamps();
     output::line(&said)?;
     Ok(exit::DONE)
 }

@@ -10,6 +10,7 @@ use clap::Args;
 use super::show::Show;
 use super::{Outcome, attach, complete, demo, exit, output, signals, sources};
 use crate::config::{Align, Duration, OptionDoc, Port, RunOptions, StreamRules, ports};
+use crate::hwstamps::Holder;
 use crate::live::{Budget, Share, Waiting, Waits};
 use crate::netns::Netns;
 use crate::probe::{Hook, Transport};
@@ -65,6 +66,10 @@ pub(super) struct Arguments {
     /// the monitor) or after it (lost to another reader on this host)
     #[arg(long)]
     drops: bool,
+    /// Ask the network card to stamp every packet that comes in, and say how long each took from there; what the card was asked
+    /// before is put back at exit. At tc alone
+    #[arg(long)]
+    hw_stamps: bool,
     /// Go on where an interface goes away, and attach to it again when one of its name comes back
     #[arg(long)]
     reattach: bool,
@@ -126,6 +131,7 @@ impl Arguments {
             allow_idle: self.allow_idle,
             promiscuous: self.promiscuous,
             drops: self.drops,
+            hw_stamps: self.hw_stamps,
             reattach: self.reattach,
             align: self.align,
             duration: self.duration,
@@ -136,6 +142,21 @@ impl Arguments {
             ..self.sources.clone().into_options()
         };
         overlay(self.config.as_deref(), given)
+    }
+}
+
+/// Said where the hook is at XDP, which is before the kernel has a place for the card's stamp.
+const STAMPS_ARE_AT_TC: &str = "hardware stamps are not to be had at XDP: leave out --hw-stamps (`hw-stamps` in the file), or use --hook tc";
+
+/// Whether the cards are to be asked for their stamps.
+///
+/// # Errors
+/// Wrong usage: they are asked for where there are none.
+pub(super) fn hardware_stamps(options: &RunOptions, hook: Hook) -> Result<bool, String> {
+    if options.hw_stamps && hook == Hook::Xdp {
+        Err(STAMPS_ARE_AT_TC.to_owned())
+    } else {
+        Ok(options.hw_stamps)
     }
 }
 
@@ -159,6 +180,9 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         Ok(request) => request,
         Err(wrong) => return Ok(usage(&wrong)),
     };
+    if let Err(wrong) = hardware_stamps(&options, options.hook.unwrap_or_default()) {
+        return Ok(usage(&wrong));
+    }
     if arguments.print_config {
         return print_config(options);
     }
@@ -239,6 +263,7 @@ fn plan(
         sizes: options.bounds.of_kernel()?,
         promiscuous: options.promiscuous,
         drops: options.drops,
+        hardware_stamps: options.hw_stamps,
         reading: reading(options, rt, sources)?,
     })
 }
@@ -271,6 +296,14 @@ pub(super) fn reading(options: &RunOptions, rt: rt::Request, sources: Sources) -
     })
 }
 
+/// Puts back what those that were killed have asked of network cards.
+pub(super) fn put_back_stamps() {
+    match Holder::of_host().clean_up() {
+        Ok(failures) => failures.iter().for_each(|failure| tracing::warn!("{failure}")),
+        Err(error) => tracing::warn!("{error}"),
+    }
+}
+
 /// Attaches, lets traffic begin, runs to the end.
 fn watch(
     options: &RunOptions,
@@ -280,6 +313,7 @@ fn watch(
     begin: impl FnOnce() -> Result<(), String>,
 ) -> Outcome {
     let show = Show::of(options);
+    put_back_stamps();
     let session = Session::prepare(plan, show.sinks()?, show.notices());
     show.drive(session, what, stop, begin)
 }

@@ -8,6 +8,7 @@
 //! only where the clock is stepped (or a leap second is taken), which is noticed and said. What drifts is the host's
 //! oscillator; how much of that is corrected is measured against `CLOCK_MONOTONIC_RAW`.
 
+mod card;
 mod chrony;
 mod exchange;
 mod keeper;
@@ -16,6 +17,7 @@ mod measure;
 mod ptp4l;
 mod watch;
 
+pub use card::{CardMap, Follower, Line, Reading};
 pub use keeper::{Daemons, Keeper, Source};
 pub use map::ClockMap;
 pub use measure::{Offset, measure};

@@ -65,6 +65,8 @@ pub struct RunOptions {
     pub promiscuous: bool,
     /// Tell of packets that the kernel drops.
     pub drops: bool,
+    /// Ask network cards for their own stamps.
+    pub hw_stamps: bool,
     /// Attach again to interfaces that have gone and come back.
     pub reattach: bool,
     /// Align streams, with this window.
@@ -152,6 +154,7 @@ impl RunOptions {
             allow_idle: given.allow_idle || self.allow_idle,
             promiscuous: given.promiscuous || self.promiscuous,
             drops: given.drops || self.drops,
+            hw_stamps: given.hw_stamps || self.hw_stamps,
             reattach: given.reattach || self.reattach,
             align: given.align.or(self.align),
             duration: given.duration.or(self.duration),
@@ -197,6 +200,7 @@ mod tests {
             allow-idle = true
             promiscuous = true
             drops = true
+            hw-stamps = true
             reattach = true
             align = "absolute:250ms"
             duration = "10s"
@@ -215,7 +219,7 @@ mod tests {
         assert_eq!(options.iface, ["eth1", "eth2"]);
         assert_eq!(options.port, [Port::Number(4712), Port::Any]);
         assert_eq!((options.cpu, options.priority), (Some(1), Some(60)));
-        assert!(options.allow_idle);
+        assert!(options.allow_idle && options.hw_stamps);
         assert_eq!(options.transport, Some(Transport::Perf));
         assert_eq!(options.budget, Some(Budget::OFF));
         assert_eq!((options.wait, options.wait_cap), (Some(Waiting::Spin), "2.5%".parse().ok()));

@@ -118,6 +118,7 @@ impl RunOptions {
             allow_idle,
             promiscuous,
             drops,
+            hw_stamps,
             reattach,
             align,
             duration,
@@ -150,6 +151,7 @@ impl RunOptions {
             ("allow-idle", Some((*allow_idle).into())),
             ("promiscuous", Some((*promiscuous).into())),
             ("drops", Some((*drops).into())),
+            ("hw-stamps", Some((*hw_stamps).into())),
             ("reattach", Some((*reattach).into())),
             ("align", align.map(|align| align.to_string().into())),
             ("duration", duration.map(|duration| duration.to_string().into())),
@@ -223,6 +225,7 @@ mod tests {
         allow-idle = true
         promiscuous = true
         drops = true
+        hw-stamps = true
         reattach = true
         align = "absolute:250ms"
         duration = "1.5s"

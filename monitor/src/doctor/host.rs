@@ -101,9 +101,9 @@ impl Host {
         names_in(&self.at(path))
     }
 
-    /// Where a link of `/sys` leads, as a path on the machine that this runs on.
-    pub(super) fn device(&self, path: &str) -> Option<PathBuf> {
-        fs::canonicalize(self.at(path)).ok()
+    /// Below which its files lie.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
     }
 
     /// Writes a file that is there, in one call.
@@ -135,7 +135,7 @@ impl Host {
 }
 
 /// Names in a directory, in order.
-pub(super) fn names_in(place: &Path) -> Vec<String> {
+fn names_in(place: &Path) -> Vec<String> {
     let entries = fs::read_dir(place).into_iter().flatten().flatten();
     let mut names: Vec<_> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
     names.sort_unstable();

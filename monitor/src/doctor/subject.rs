@@ -1,10 +1,10 @@
 //! What is looked at: the reader's CPU and priority, the interfaces, and what serves them.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
-use super::host::{Host, Thread, Unread, names_in};
+use super::host::{Host, Thread, Unread};
 use crate::rt::RequestError;
+use crate::served;
 use crate::sys::sched::{CpuList, FIFO_PRIORITIES};
 
 const CPUS: &str = "/sys/devices/system/cpu";
@@ -163,70 +163,13 @@ fn interfaces(host: &Host, asked: &[String]) -> Result<Vec<String>, SubjectError
 
 impl Nic {
     fn of(host: &Host, name: String) -> Self {
-        let mut irqs = BTreeSet::new();
-        let device = host.device(&format!("/sys/class/net/{name}/device"));
-        // A virtio device's vectors stand at the PCI function above it; above any other there are a bridge's own.
-        let places = device.iter().flat_map(|device| device.ancestors().take(2));
-        irqs.extend(places.map(vectors).find(|vectors| !vectors.is_empty()).unwrap_or_default());
-        // A virtio device's lines have its name, not the interface's.
-        let device_name = device.as_ref().and_then(|device| device.file_name()?.to_str());
-        let table = host.read("/proc/interrupts").unwrap_or_default();
-        irqs.extend(
-            table.lines().filter_map(|line| line_named(line, &[&name, device_name.unwrap_or(&name)])),
-        );
-        let lines = irqs.into_iter().map(|irq| Line::of(host, irq)).collect();
+        let irqs = served::lines(host.root(), &name).into_iter();
+        let lines = irqs.map(|irq| Line { irq, serves: served::affinity(host.root(), irq) }).collect();
         Self { name, lines }
     }
-}
-
-/// The MSI vectors of a device.
-fn vectors(device: &Path) -> Vec<u32> {
-    names_in(&device.join("msi_irqs")).iter().filter_map(|irq| irq.parse().ok()).collect()
-}
-
-impl Line {
-    fn of(host: &Host, irq: u32) -> Self {
-        let list = |file: &str| {
-            let text = host.word(&format!("/proc/irq/{irq}/{file}")).ok().filter(|text| !text.is_empty())?;
-            CpuList::parse(&text)
-        };
-        let (effective, wanted) = (list("effective_affinity_list"), list("smp_affinity_list"));
-        // The one is empty until interrupts are asked for, and follows the other with the next interrupt.
-        let settled =
-            |cpus: &CpuList| wanted.as_ref().is_none_or(|wanted| cpus.iter().any(|cpu| wanted.contains(cpu)));
-        let serves = effective.filter(settled).or(wanted.clone());
-        Self { irq, serves }
-    }
-}
-
-/// The number of a row of `/proc/interrupts` whose handler is called like one of `names`, or has it before a dash.
-fn line_named(row: &str, names: &[&str]) -> Option<u32> {
-    let (irq, rest) = row.trim().split_once(':')?;
-    let irq = irq.parse().ok()?;
-    let is_ours = |handler: &str| {
-        names.iter().any(|name| {
-            handler.strip_prefix(name).is_some_and(|more| more.is_empty() || more.starts_with(['-', ':']))
-        })
-    };
-    rest.split([' ', ',']).any(is_ours).then_some(irq)
 }
 
 /// A list of CPUs in the kernel's format; empty for anything else, such as the "(null)" of an empty one.
 pub(super) fn cpu_list(text: &str) -> CpuList {
     CpuList::parse(text).unwrap_or_else(|| CpuList::from_iter([]))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_are_known_by_their_handlers() {
-        let row = " 38:          0      26020 PCI-MSIX-0000:00:03.0   1-edge      virtio2-input.0";
-        assert_eq!(line_named(row, &["eth0", "virtio2"]), Some(38));
-        assert_eq!(line_named(row, &["virtio"]), None);
-        assert_eq!(line_named(" 9: 1 IO-APIC 9-fasteoi acpi, eth1", &["eth1"]), Some(9));
-        assert_eq!(line_named(" 9: 1 IO-APIC 9-fasteoi eth10-rx", &["eth1"]), None);
-        assert_eq!(line_named("NMI: 1 eth1", &["eth1"]), None);
-    }
 }

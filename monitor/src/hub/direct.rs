@@ -2,8 +2,9 @@
 
 use std::io;
 
-use monitor_core::event::{Class, Classes, Event, Outlet};
+use monitor_core::event::{Class, Classes, Event, EventKind, Outlet};
 
+use super::blame::Ledger;
 use super::registry::Registry;
 use crate::config::StreamName;
 use crate::sink::Sink;
@@ -12,6 +13,7 @@ use crate::sink::Sink;
 /// events are refused.
 pub struct Direct<S> {
     registry: Registry,
+    ledger: Ledger,
     sink: S,
     sink_wants: Classes,
     wants: Classes,
@@ -23,8 +25,16 @@ impl<S: Sink> Direct<S> {
     /// To that sink.
     pub fn new(sink: S) -> Self {
         let sink_wants = sink.wants();
-        let wants = sink_wants.with(Class::Opened).with(Class::Config);
-        Self { registry: Registry::default(), sink, sink_wants, wants, offered: 0, error: None }
+        let wants = sink_wants.with(Class::Opened).with(Class::Config).with(Class::Missing);
+        Self {
+            registry: Registry::default(),
+            ledger: Ledger::default(),
+            sink,
+            sink_wants,
+            wants,
+            offered: 0,
+            error: None,
+        }
     }
 
     /// With the names that a configuration file gives to streams.
@@ -46,6 +56,13 @@ impl<S: Sink> Direct<S> {
         &self.registry
     }
 
+    /// What is missing, blamed as far as a capture tells.
+    #[must_use]
+    pub fn ledger(&mut self) -> &Ledger {
+        self.ledger.finish();
+        &self.ledger
+    }
+
     /// The sink, for its last call.
     ///
     /// # Errors
@@ -59,6 +76,9 @@ impl<S: Sink> Direct<S> {
 
     fn hand_on(&mut self, event: &Event, bytes: &[u8]) -> bool {
         let item = self.registry.resolve(event, bytes);
+        if let (EventKind::Missing(missing), Some(id)) = (event.kind, event.stream) {
+            self.ledger.note(id, item.stream.map(|stream| &stream.key), event.interface, missing);
+        }
         if self.error.is_none()
             && self.sink_wants.has(event.kind.class())
             && let Err(error) = self.sink.take(&item)

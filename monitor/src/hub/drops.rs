@@ -68,7 +68,8 @@ pub struct DropReason {
 }
 
 /// Packets that the kernel dropped while the run lasted: `seen = ignored + matched`,
-/// `matched = told + untold + ring_full`, and `told + untold` is the sum of the four classes and of `by_reason`.
+/// `matched = submitted + ring_full`, and `submitted` is `told + untold`, the sum of the four classes, and that of
+/// `by_reason`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct DropSummary {
     /// All on this host.
@@ -77,6 +78,8 @@ pub struct DropSummary {
     pub ignored: u64,
     /// Of watched flows.
     pub matched: u64,
+    /// Of which there is a record.
+    pub submitted: u64,
     /// With a line of their own.
     pub told: u64,
     /// Counted here alone: more than are told in a second.
@@ -98,8 +101,8 @@ pub struct DropSummary {
 }
 
 impl DropSummary {
-    /// Computes the classes and the remainders. `submitted` is how many records the kernel wrote.
-    pub fn settle(&mut self, submitted: u64) {
+    /// Computes the classes and the remainders.
+    pub fn settle(&mut self) {
         let sum = |of: &dyn Fn(&DropReason) -> bool| {
             self.by_reason.iter().filter(|one| of(one)).map(|one| one.packets).sum()
         };
@@ -109,11 +112,62 @@ impl DropSummary {
         let not_loss = sum(&|one| !one.loss);
         (self.lost_before_hook, self.lost_after_hook) = (before, after);
         (self.not_loss, self.unknown) = (not_loss, unknown);
-        let taken = self.told + self.untold;
-        self.unaccounted = self.seen.abs_diff(self.ignored + self.matched)
-            + self.matched.abs_diff(submitted + self.ring_full)
-            + submitted.abs_diff(taken)
-            + taken.abs_diff(before + after + unknown + not_loss);
+        self.unaccounted = DropSums::from(&*self).unaccounted;
+    }
+}
+
+/// The same among the counters: `seen = ignored + matched`, `matched = submitted + ring_full`, `submitted = told + untold`,
+/// `submitted = lost_before_hook + lost_after_hook + not_loss + unknown`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct DropSums {
+    /// As [`DropSummary::seen`].
+    pub seen: u64,
+    /// As [`DropSummary::ignored`].
+    pub ignored: u64,
+    /// As [`DropSummary::matched`].
+    pub matched: u64,
+    /// As [`DropSummary::submitted`].
+    pub submitted: u64,
+    /// As [`DropSummary::ring_full`].
+    pub ring_full: u64,
+    /// As [`DropSummary::told`].
+    pub told: u64,
+    /// As [`DropSummary::untold`].
+    pub untold: u64,
+    /// As [`DropSummary::lost_before_hook`].
+    pub lost_before_hook: u64,
+    /// As [`DropSummary::lost_after_hook`].
+    pub lost_after_hook: u64,
+    /// As [`DropSummary::not_loss`].
+    pub not_loss: u64,
+    /// As [`DropSummary::unknown`].
+    pub unknown: u64,
+    /// The remainders of the four sums.
+    pub unaccounted: u64,
+}
+
+impl From<&DropSummary> for DropSums {
+    fn from(summary: &DropSummary) -> Self {
+        let DropSummary { seen, ignored, matched, submitted, told, untold, ring_full, .. } = *summary;
+        let DropSummary { lost_before_hook, lost_after_hook, not_loss, unknown, .. } = *summary;
+        let unaccounted = seen.abs_diff(ignored + matched)
+            + matched.abs_diff(submitted + ring_full)
+            + submitted.abs_diff(told + untold)
+            + submitted.abs_diff(lost_before_hook + lost_after_hook + not_loss + unknown);
+        Self {
+            seen,
+            ignored,
+            matched,
+            submitted,
+            ring_full,
+            told,
+            untold,
+            lost_before_hook,
+            lost_after_hook,
+            not_loss,
+            unknown,
+            unaccounted,
+        }
     }
 }
 
@@ -131,6 +185,7 @@ mod tests {
             seen: 20,
             ignored: 8,
             matched: 12,
+            submitted: 10,
             told: 7,
             untold: 3,
             ring_full: 2,
@@ -142,11 +197,14 @@ mod tests {
             ],
             ..DropSummary::default()
         };
-        summary.settle(10);
+        summary.settle();
         let DropSummary { lost_before_hook, lost_after_hook, not_loss, unknown, unaccounted, .. } = summary;
         assert_eq!((lost_before_hook, lost_after_hook, not_loss, unknown, unaccounted), (2, 4, 3, 1, 0));
         summary.untold += 1;
-        summary.settle(10);
-        assert_eq!(summary.unaccounted, 2, "one too many taken, and none of it in a class");
+        summary.settle();
+        assert_eq!(summary.unaccounted, 1, "one too many taken");
+        summary.by_reason[0].packets += 2;
+        summary.settle();
+        assert_eq!(summary.unaccounted, 3, "and two too many in a class");
     }
 }

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fmt::{self, Display};
 
 use super::alignment::AlignmentCounters;
+use super::blame::MissingCounters;
+use super::drops::DropSums;
 use super::overruns::OverrunCounters;
 use super::summary::{ByteCounters, Counters, EventCounters, FrameCounters, PacketCounters, RecordCounters};
 
@@ -13,7 +15,7 @@ type Term = (Cow<'static, str>, u64);
 /// One sum: a total and the parts that it must equal. Displayed as `seen 5 = ignored 2 + submitted 3`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Equation {
-    /// Group of the counters: `packets`, `records`, `bytes`, `frames`, `alignment`, `overruns` or `events`.
+    /// Group of the counters: `packets`, `records`, `bytes`, `frames`, `alignment`, `overruns`, `drops`, `missing` or `events`.
     pub group: &'static str,
     /// The queue or sink, for events.
     pub of: Option<&'static str>,
@@ -70,6 +72,8 @@ impl Counters {
             frames: found,
             alignment,
             overruns,
+            drops,
+            missing: absent,
             events: lanes,
         } = self;
         let mut all: Vec<_> = kernel.iter().map(packets).collect();
@@ -77,6 +81,8 @@ impl Counters {
         all.extend([delivered(records), bytes(payload), frames(found)]);
         all.extend(alignment.iter().flat_map(|counters| [aligned(counters), instants(counters)]));
         all.extend(overruns.iter().flat_map(|counters| [causes(counters), told(counters)]));
+        all.extend(drops.iter().flat_map(dropped));
+        all.extend(absent.iter().map(missing));
         all.extend(lanes.0.iter().map(|(name, counters)| events(name, counters)));
         all
     }
@@ -172,6 +178,30 @@ fn told(counters: &OverrunCounters) -> Equation {
     equation("overruns", ("overruns", counters.overruns), &parts)
 }
 
+fn dropped(sums: &DropSums) -> [Equation; 4] {
+    let DropSums { seen, ignored, matched, submitted, ring_full, told, untold, .. } = *sums;
+    let DropSums { lost_before_hook, lost_after_hook, not_loss, unknown, .. } = *sums;
+    let classes = [
+        ("lost_before_hook", lost_before_hook),
+        ("lost_after_hook", lost_after_hook),
+        ("not_loss", not_loss),
+        ("unknown", unknown),
+    ];
+    [
+        equation("drops", ("seen", seen), &[("ignored", ignored), ("matched", matched)]),
+        equation("drops", ("matched", matched), &[("submitted", submitted), ("ring_full", ring_full)]),
+        equation("drops", ("submitted", submitted), &[("told", told), ("untold", untold)]),
+        equation("drops", ("submitted", submitted), &classes),
+    ]
+}
+
+fn missing(counters: &MissingCounters) -> Equation {
+    let MissingCounters { missing, blamed, pending, unaccounted: _ } = counters;
+    let mut sum = equation("missing", ("missing", *missing), &blamed.0);
+    sum.parts.push(("pending".into(), *pending));
+    sum
+}
+
 fn events(name: &'static str, counters: &EventCounters) -> Equation {
     let EventCounters { offered, taken, dropped, dropped_by_class: _, unaccounted: _ } = counters;
     let parts = [("taken", *taken), ("dropped", *dropped)];
@@ -221,6 +251,23 @@ mod tests {
                 untold: 4,
                 unaccounted: 0,
             }),
+            drops: Some(DropSums {
+                seen: 9,
+                ignored: 4,
+                matched: 5,
+                submitted: 4,
+                ring_full: 1,
+                told: 3,
+                untold: 1,
+                not_loss: 4,
+                ..Default::default()
+            }),
+            missing: Some(MissingCounters {
+                missing: 4,
+                blamed: Named(vec![("pmu", 1), ("ring", 2)]),
+                pending: 1,
+                unaccounted: 0,
+            }),
             events: Named(vec![(
                 "data",
                 EventCounters { offered: 9, taken: 8, dropped: 1, ..Default::default() },
@@ -245,6 +292,11 @@ mod tests {
                 "alignment instants 0 = complete 0 + incomplete 0 + cut 0",
                 "overruns overruns 5 = preempted 2 + page_fault 0 + unknown 3",
                 "overruns overruns 5 = told 1 + untold 4",
+                "drops seen 9 = ignored 4 + matched 5",
+                "drops matched 5 = submitted 4 + ring_full 1",
+                "drops submitted 4 = told 3 + untold 1",
+                "drops submitted 4 = lost_before_hook 0 + lost_after_hook 0 + not_loss 4 + unknown 0",
+                "missing missing 4 = pmu 1 + ring 2 + pending 1",
                 "events offered 9 = taken 8 + dropped 1",
             ]
         );
@@ -274,6 +326,6 @@ mod tests {
         counters.bytes.received = 403;
         counters.frames.decoded = 5;
         let off: Vec<_> = counters.equations().iter().map(Equation::unaccounted).collect();
-        assert_eq!(off, [0, 0, 0, 3, 2, 0, 0, 0, 0, 0]);
+        assert_eq!(off, [0, 0, 0, 3, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     }
 }

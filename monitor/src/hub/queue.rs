@@ -70,12 +70,12 @@ impl LaneCounts {
 }
 
 /// Makes the queue. `wants` is what the sinks want together; new streams and configurations are added to it, because
-/// names come from them.
+/// names come from them, and what is missing, which the hub blames.
 ///
 /// # Errors
 /// Where the process has no descriptor left for the eventfd.
 pub fn channel(bounds: &QueueBounds, wants: Classes) -> io::Result<(QueueSender, QueueReceiver)> {
-    let wants = wants.with(Class::Opened).with(Class::Config);
+    let wants = wants.with(Class::Opened).with(Class::Config).with(Class::Missing);
     let (data_sender, data_receiver) = lane::lane(bounds.data);
     let (control_sender, control_receiver) = lane::lane(bounds.control);
     let doorbell = Arc::new(Doorbell::new()?);

@@ -22,6 +22,8 @@ pub struct StreamRow {
     pub frames: u64,
     /// Reporting instants for which no frame came.
     pub missing: u32,
+    /// The same by what each is blamed on, and those that are `pending`; what is 0 is left out.
+    pub blamed: Named<u64>,
     /// Frames that came later than the limit by their time tag, whatever the clocks' error; absent where none could be
     /// judged.
     pub late: Option<u64>,
@@ -100,6 +102,7 @@ impl StreamRow {
             name,
             frames: counts.frames,
             missing: counts.missing,
+            blamed: Named::default(),
             late: (lateness.judged > 0).then_some(lateness.late),
             duplicate: counts.duplicate,
             out_of_order: counts.out_of_order,

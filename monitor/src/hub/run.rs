@@ -9,6 +9,7 @@ use monitor_core::event::{EventKind, StreamCounts, StreamId, StreamReport, Strea
 use monitor_core::stream::LatenessReport;
 use monitor_core::time::Nanos;
 
+use super::blame::{Ledger, MissingView};
 use super::fanout::Fanout;
 use super::queue::{QueueReceiver, Woken};
 use super::registry::{Item, Registry};
@@ -24,13 +25,20 @@ pub struct Hub {
     registry: Registry,
     fanout: Fanout,
     board: Board,
+    ledger: Ledger,
 }
 
 impl Hub {
     /// From the queue to the sinks.
     #[must_use]
     pub fn new(receiver: QueueReceiver, registry: Registry, fanout: Fanout) -> Self {
-        Self { receiver, registry, fanout, board: Board::default() }
+        Self { receiver, registry, fanout, board: Board::default(), ledger: Ledger::default() }
+    }
+
+    /// With what is told of losses.
+    #[must_use]
+    pub fn judging(self, ledger: Ledger) -> Self {
+        Self { ledger, ..self }
     }
 
     /// Runs until the sender is gone and all was received. `now` is the time that a window is stamped with; `complete`
@@ -42,18 +50,23 @@ impl Hub {
         mut self,
         mut now: impl FnMut() -> Nanos,
         mut complete: impl FnMut(&mut Window),
-    ) -> io::Result<(Registry, Fanout)> {
+    ) -> io::Result<(Registry, Fanout, Ledger)> {
         let mut due = Instant::now() + WINDOW;
         loop {
             let woken = self.receiver.wait(Some(due.saturating_duration_since(Instant::now())))?;
             self.receive();
             if woken == Woken::Closed {
-                return Ok((self.registry, self.fanout));
+                return Ok((self.registry, self.fanout, self.ledger));
             }
             if Instant::now() >= due {
                 self.registry.hear();
                 let mut window = self.board.window(now(), &self.registry);
                 complete(&mut window);
+                if let Some(counters) = &mut window.counters {
+                    counters.missing = Some(self.board.missing().counters());
+                }
+                // Behind the window: its rows were told by the streams before this.
+                self.ledger.settle();
                 self.fanout.window(&Arc::new(window));
                 // Windows that a stall has made impossible are left out, not made up for.
                 due = (due + WINDOW).max(Instant::now());
@@ -62,10 +75,10 @@ impl Hub {
     }
 
     fn receive(&mut self) {
-        let Self { receiver, registry, fanout, board } = self;
+        let Self { receiver, registry, fanout, board, ledger } = self;
         receiver.receive(|event, bytes| {
             let item = registry.resolve(event, bytes);
-            board.note(&item);
+            board.note(&item, ledger);
             fanout.offer(&item);
         });
     }
@@ -80,23 +93,31 @@ struct State {
     counts: StreamCounts,
     timing: StreamTiming,
     report: StreamReport,
+    /// What its missing frames were blamed on when its counts were told.
+    missing: MissingView,
     /// What was said of its clock in the last window: 36 or 37 s where TAI is taken for UTC.
     mistake_s: Option<i32>,
 }
 
 impl Board {
-    fn note(&mut self, item: &Item<'_>) {
+    fn note(&mut self, item: &Item<'_>, ledger: &mut Ledger) {
         let Some(id) = item.event.stream else { return };
         match item.event.kind {
             EventKind::StreamOpened(..) => {
                 self.0.entry(id).or_default();
             }
-            EventKind::StreamCounts(counts) => self.0.entry(id).or_default().counts = counts,
+            EventKind::StreamCounts(counts, untold) => {
+                let state = self.0.entry(id).or_default();
+                (state.counts, state.missing) = (counts, ledger.view(id, counts.missing, untold));
+            }
             EventKind::StreamTiming(timing) => self.0.entry(id).or_default().timing = timing,
             EventKind::StreamReport => {
                 if let Some(report) = StreamReport::from_bytes(item.bytes) {
                     self.0.entry(id).or_default().report = report;
                 }
+            }
+            EventKind::Missing(missing) => {
+                ledger.note(id, item.stream.map(|stream| &stream.key), item.event.interface, missing);
             }
             EventKind::Packet
             | EventKind::Frame(..)
@@ -107,15 +128,20 @@ impl Board {
         }
     }
 
+    fn missing(&self) -> MissingView {
+        MissingView::sum(self.0.values().map(|state| &state.missing))
+    }
+
     fn window(&mut self, now: Nanos, registry: &Registry) -> Window {
         let mut window = Window { time_ns: now.0, ..Window::default() };
         for (id, state) in &mut self.0 {
             let Some(info) = registry.stream(*id) else { continue };
-            let State { counts, timing, report, mistake_s } = state;
+            let State { counts, timing, report, missing, mistake_s } = state;
             let before = std::mem::replace(mistake_s, report.lateness.tai_mistake_s);
             window.notices.extend(mistaken(&info.label, before, &report.lateness).map(Arc::from));
             let label = Arc::clone(&info.label);
-            window.streams.push(StreamRow::new(label, info.name.clone(), counts, timing, report));
+            let row = StreamRow::new(label, info.name.clone(), counts, timing, report);
+            window.streams.push(StreamRow { blamed: missing.named(), ..row });
         }
         window
     }

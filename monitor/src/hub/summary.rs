@@ -12,7 +12,10 @@ use monitor_core::pipeline::{Percentiles, Pipeline};
 use serde::{Serialize, Serializer};
 
 use super::alignment::{Alignment, AlignmentCounters};
-use super::drops::{DropLine, DropSummary};
+use super::blame::{BlameRow, Ledger, MissingCounters, MissingView};
+use super::drops::{DropLine, DropSummary, DropSums};
+use super::hardware::HardwareSummary;
+use super::lapses::Lapses;
 use super::overruns::{OverrunCounters, OverrunSummary};
 use super::registry::Registry;
 use super::row::StreamRow;
@@ -58,6 +61,9 @@ pub struct Window {
     /// shows no frames, warnings.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notices: Vec<Arc<str>>,
+    /// What the host itself counted as lost since the start: `interfaces` and `softnet`; absent before it was first read.
+    #[serde(flatten)]
+    pub host: Option<HostLosses>,
     /// Packets that the kernel dropped since the last window: lines of their own.
     #[serde(skip)]
     pub drops: Vec<DropLine>,
@@ -186,6 +192,12 @@ pub struct Counters {
     /// Turns of the real-time thread beyond their budget; absent where they are not watched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub overruns: Option<OverrunCounters>,
+    /// Packets that the kernel dropped; absent where they were not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drops: Option<DropSums>,
+    /// Missing frames; absent where nobody keeps account of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<MissingCounters>,
     /// By queue (`data`, `control`) and by sink.
     pub events: Named<EventCounters>,
 }
@@ -207,7 +219,17 @@ impl Counters {
 
     /// Computes the remainders again after counters were filled in.
     pub fn settle(&mut self) {
-        let Self { packets, records, bytes: _, frames: _, alignment: _, overruns: _, events: _ } = self;
+        let Self {
+            packets,
+            records,
+            bytes: _,
+            frames: _,
+            alignment: _,
+            overruns: _,
+            drops: _,
+            missing: _,
+            events: _,
+        } = self;
         if let Some(packets) = packets {
             let sum = packets.ignored + packets.submitted + packets.ring_full + packets.read_failed;
             packets.unaccounted = packets.seen.abs_diff(sum);
@@ -223,13 +245,15 @@ impl Counters {
     /// The sum of all remainders; anything but 0 is a bug.
     #[must_use]
     pub fn unaccounted(&self) -> u64 {
-        let Self { packets, records, bytes, frames, alignment, overruns, events } = self;
+        let Self { packets, records, bytes, frames, alignment, overruns, drops, missing, events } = self;
         packets.map_or(0, |packets| packets.unaccounted)
             + records.unaccounted
             + bytes.unaccounted
             + frames.unaccounted
             + alignment.map_or(0, |alignment| alignment.unaccounted)
             + overruns.as_ref().map_or(0, |overruns| overruns.unaccounted)
+            + drops.map_or(0, |drops| drops.unaccounted)
+            + missing.as_ref().map_or(0, |missing| missing.unaccounted)
             + events.0.iter().map(|(_, counters)| counters.unaccounted).sum::<u64>()
     }
 }
@@ -315,8 +339,11 @@ pub struct RtSummary {
     pub policy: String,
     /// Its priority; absent where it is not real-time.
     pub priority: Option<u8>,
-    /// The CPU it is bound to.
+    /// The CPU it is bound to; none where it has lost it.
     pub cpu: Option<u32>,
+    /// Being off the CPU that it was bound to, since that went offline or somebody moved the thread; none where it was bound
+    /// to none.
+    pub off_cpu: Option<Lapses>,
     /// Whether memory is locked.
     pub memory_locked: bool,
     /// Whether `/dev/cpu_dma_latency` is held at 0, so that no CPU dozes: `held`, `refused` or `left_alone`.
@@ -327,6 +354,9 @@ pub struct RtSummary {
     pub wait: String,
     /// Why it is `block` where another was asked for; none where it is as asked.
     pub wait_refused: Option<String>,
+    /// Having fallen back to `block`, since its CPU served an interface, or there was no other; none where `block` was asked
+    /// for, and where another is refused for good.
+    pub fallen_back: Option<Lapses>,
     /// Its share of one CPU.
     pub cpu_percent: Option<f64>,
     /// How often it went to sleep.
@@ -410,6 +440,9 @@ pub struct Summary {
     pub unaccounted: u64,
     /// Streams in the order in which they were first seen.
     pub streams: Vec<StreamRow>,
+    /// What missing frames are blamed on, the most first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub blame: Vec<BlameRow>,
     /// Streams that found no place in the table.
     pub streams_refused: u64,
     /// `[[stream]]` tables of the configuration file that no stream fits.
@@ -442,6 +475,9 @@ pub struct Summary {
     /// Packets of watched flows that the kernel dropped; absent where they were not asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drops: Option<DropSummary>,
+    /// The network cards' own stamps; absent where they were not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hardware_stamps: Option<HardwareSummary>,
     /// Those since the last window: lines of their own.
     #[serde(skip)]
     pub last_drops: Vec<DropLine>,
@@ -478,6 +514,22 @@ impl Summary {
         summary
     }
 
+    /// Adds what missing frames are blamed on, which must all have been settled.
+    #[must_use]
+    pub fn with_blame(mut self, pipeline: &Pipeline, ledger: &Ledger) -> Self {
+        let view = |stream: monitor_core::pipeline::StreamSummary| {
+            ledger.view(stream.id, stream.counts.missing, stream.untold)
+        };
+        let views: Vec<_> = pipeline.streams().map(view).collect();
+        for (row, view) in self.streams.iter_mut().zip(&views) {
+            row.blamed = view.named();
+        }
+        let sum = MissingView::sum(&views);
+        (self.blame, self.counters.missing) = (sum.rows(), Some(sum.counters()));
+        self.settle();
+        self
+    }
+
     /// Adds the latency of each stage that happened: for a live run.
     #[must_use]
     pub fn with_latency(mut self, pipeline: &Pipeline) -> Self {
@@ -489,8 +541,8 @@ impl Summary {
     /// Computes all remainders again.
     pub fn settle(&mut self) {
         self.counters.settle();
-        self.unaccounted =
-            self.counters.unaccounted() + self.drops.as_ref().map_or(0, |drops| drops.unaccounted);
+        self.unaccounted = self.counters.unaccounted()
+            + self.hardware_stamps.as_ref().map_or(0, |stamps| stamps.unaccounted);
     }
 }
 

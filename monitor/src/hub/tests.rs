@@ -304,14 +304,14 @@ fn live_lines_carry_interface_stages_window_and_summary() {
         latency_ns: Some([1, 2, 3]),
         ..StreamTiming::default()
     };
-    assert!(sender.offer(&event(EventKind::StreamCounts(counts)), &[]));
+    assert!(sender.offer(&event(EventKind::StreamCounts(counts, 3)), &[]));
     assert!(sender.offer(&event(EventKind::StreamTiming(timing)), &[]));
     sender.flush();
     while *windows.lock().unwrap() == 0 {
         thread::yield_now();
     }
     drop(sender);
-    let (_, fanout) = hub.join().unwrap();
+    let (_, fanout, _) = hub.join().unwrap();
     assert!(fanout.counts().all(|(name, counts)| name == "json" && counts.unaccounted() == 0));
     let reports = fanout.finish(Summary { duration_ns: Some(7), ..Summary::default() });
     assert!(reports.iter().all(|report| report.finished));

@@ -1,4 +1,4 @@
-//! How others tell the real-time thread that it is over.
+//! How others tell the real-time thread that it is over, and that it may not look without sleeping for now.
 
 use std::{
     io,
@@ -8,10 +8,11 @@ use std::{
 
 use crate::sys::eventfd::EventFd;
 
-/// A request to stop that also ends the thread's sleep.
+/// A request to stop that also ends the thread's sleep; and whether it is to sleep whatever it was asked to do.
 #[derive(Debug)]
 pub struct Control {
     stop: AtomicBool,
+    sleep: AtomicBool,
     wake: EventFd,
 }
 
@@ -21,7 +22,18 @@ impl Control {
     /// # Errors
     /// Where the process has no descriptor left.
     pub fn new() -> io::Result<Self> {
-        Ok(Self { stop: AtomicBool::new(false), wake: EventFd::new()? })
+        Ok(Self { stop: AtomicBool::new(false), sleep: AtomicBool::new(false), wake: EventFd::new()? })
+    }
+
+    /// Says whether the thread may look at the ring without sleeping, where it was asked to: noticed with its next wait.
+    pub fn allow_looking(&self, allowed: bool) {
+        // Relaxed: nothing else is published along with it; pairs with the load in `may_look`.
+        self.sleep.store(!allowed, Ordering::Relaxed);
+    }
+
+    pub(crate) fn may_look(&self) -> bool {
+        // Relaxed: pairs with the store in `allow_looking`; the flag stands for itself.
+        !self.sleep.load(Ordering::Relaxed)
     }
 
     /// Asks the thread to drain what is in the ring and end.

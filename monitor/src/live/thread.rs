@@ -10,9 +10,9 @@ use monitor_core::pipeline::Pipeline;
 
 use super::{Control, LiveOutlet, Loop, LoopCounts, Waits};
 use crate::{
-    reader::{LeftToBlock, ReaderError, Source, Transport},
+    reader::{HardwareCounts, LeftToBlock, ReaderError, Source, Transport},
     rt,
-    sys::{clock::monotonic_ns, usage::ThreadUsage},
+    sys::{clock::monotonic_ns, sched::this_thread, usage::ThreadUsage},
 };
 
 /// Stack touched before the loop begins; the loop's deepest call uses a few kilobytes.
@@ -32,12 +32,14 @@ pub struct Outcome<O> {
     pub source: Source,
     /// What the host granted.
     pub rt: rt::Outcome,
-    /// How it waited.
+    /// How it was to wait when it began.
     pub waits: Waits,
     /// Share of a CPU that the thread used, in percent.
     pub cpu_percent: f64,
     /// What woke it in spite of prediction; none where nothing was predicted.
     pub left_to_block: Option<LeftToBlock>,
+    /// What network cards said of packets; none where they were not asked.
+    pub hardware: Option<HardwareCounts>,
     /// Why it ended before it was told to, if it did.
     pub failed: Option<ReaderError>,
 }
@@ -50,6 +52,7 @@ pub struct Live<O> {
     control: Arc<Control>,
     rt: rt::Outcome,
     waits: Waits,
+    tid: u32,
 }
 
 impl<O> Live<O> {
@@ -59,10 +62,22 @@ impl<O> Live<O> {
         &self.rt
     }
 
-    /// How it waits.
+    /// How it was to wait when it began.
     #[must_use]
     pub const fn waits(&self) -> &Waits {
         &self.waits
+    }
+
+    /// The thread's number.
+    #[must_use]
+    pub const fn tid(&self) -> u32 {
+        self.tid
+    }
+
+    /// Where it is told to end, and whether it may look.
+    #[must_use]
+    pub const fn control(&self) -> &Arc<Control> {
+        &self.control
     }
 
     /// Whether it has ended by itself.
@@ -108,22 +123,34 @@ where
                 granted.unwrap_or_else(|error| unreachable!("checked before the thread began: {error}"));
             let awake = if idle_allowed { None } else { rt::hold_cpus_awake(&mut rt) };
             waits.settle_here(&rt);
+            work.control.allow_looking(waits.once_granted.is_none());
             work.wait_by(&waits);
             let _touched = rt::prefault_stack(STACK_PREFAULT);
             let (begun, used) = (monotonic_ns(), cpu_ns());
-            let _ = ready.send((rt.clone(), waits.clone(), awake));
+            let _ = ready.send((rt.clone(), waits.clone(), awake, this_thread()));
             let failed = work.run().err();
             let elapsed = monotonic_ns().saturating_sub(begun).max(1);
             let cpu_percent = percent(cpu_ns().saturating_sub(used), elapsed);
             let counts = work.counts();
             let left_to_block = work.left_to_block();
+            let hardware = work.records.hardware();
             let Loop { ring, pipeline, outlet, .. } = work;
-            let source = ring.into();
-            Outcome { pipeline, outlet, counts, source, rt, waits, cpu_percent, left_to_block, failed }
+            Outcome {
+                pipeline,
+                outlet,
+                counts,
+                source: ring.into(),
+                rt,
+                waits,
+                cpu_percent,
+                left_to_block,
+                hardware,
+                failed,
+            }
         })?;
-    let (rt, waits, awake) =
+    let (rt, waits, awake, tid) =
         started.recv().map_err(|_| io::Error::other("the real-time thread ended before it began"))?;
-    Ok(Live { thread, _awake: awake, control, rt, waits })
+    Ok(Live { thread, _awake: awake, control, rt, waits, tid })
 }
 
 fn cpu_ns() -> u64 {

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     clock::ClockMap,
-    reader::{Drained, LeftToBlock, ReaderError, Records, Ring, Transport},
+    reader::{CardClocks, Drained, LeftToBlock, ReaderError, Records, Ring, Transport},
     sys::clock::monotonic_ns,
 };
 
@@ -120,6 +120,11 @@ impl<O: LiveOutlet, T: Transport> Loop<O, T> {
     pub fn with_answers(mut self, answers: Consumer<Preload>) -> Self {
         self.answers = Some(answers);
         self
+    }
+
+    /// Also looks at the network card's own stamps, on these clocks.
+    pub fn read_hardware_stamps(&mut self, clocks: Arc<CardClocks>) {
+        self.records.read_hardware_stamps(clocks);
     }
 
     /// With another budget for a turn.

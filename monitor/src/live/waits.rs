@@ -69,20 +69,30 @@ pub struct Waits {
     pub keep_to: Option<CpuList>,
     /// Why it does not wait as was asked for, if so: a sentence.
     pub refused: Option<String>,
+    /// How it would wait instead of [`Waits::waiting`] once what refuses it is gone; none where nothing refuses it, or what
+    /// does will not go.
+    pub once_granted: Option<Waiting>,
 }
 
 impl Waits {
-    /// Sleeps instead, for this reason.
+    /// Sleeps instead, for this reason and as long as it holds.
     pub fn refuse(&mut self, reason: &str) {
-        self.refused = Some(format!("wait {} is not used, but block: {reason}", self.waiting));
+        self.refused = Some(format!("wait {} is not used, but block: {reason}", self.most()));
+        self.once_granted = Some(self.most());
         (self.waiting, self.keep_to) = (Waiting::Block, None);
+    }
+
+    /// What the thread must be ready to do.
+    fn most(&self) -> Waiting {
+        self.once_granted.unwrap_or(self.waiting)
     }
 
     /// Keeps the calling thread where it may look without sleeping, with what it was granted.
     pub(super) fn settle_here(&mut self, granted: &rt::Outcome) {
-        if self.waiting == Waiting::Predict && !granted.is_real_time() {
+        if self.most() == Waiting::Predict && !granted.is_real_time() {
             // Whatever else runs would keep it from being awake in time, and it would wait for nothing at others' cost.
             self.refuse("the thread has no real-time policy, and would not be awake in time");
+            self.once_granted = None;
         }
         let Some(cpus) = self.keep_to.take() else { return };
         if let Err(error) = sched::keep_to(&cpus) {
@@ -110,7 +120,7 @@ pub(super) struct Waiter {
 impl Waiter {
     /// All that it needs is allocated here.
     pub(super) fn new(waits: &Waits) -> Self {
-        let (now, waiting) = (monotonic_ns(), waits.waiting);
+        let (now, waiting) = (monotonic_ns(), waits.most());
         let predictor = (waiting == Waiting::Predict).then(|| Predictor::new(now, waits.cap.permille()));
         Self { waiting, predictor, awake_since: now, woken: 0, packets: 0, met: 0 }
     }
@@ -137,6 +147,7 @@ impl Waiter {
         let now = monotonic_ns();
         let longest = now + LONGEST_NS;
         let plan = match (self.waiting, &mut self.predictor) {
+            _ if !control.may_look() => Plan::Block,
             (Waiting::Spin, _) => Plan::Look { until: longest },
             (_, Some(predictor)) => predictor.plan(now),
             (_, None) => Plan::Block,
@@ -170,9 +181,9 @@ impl Waiter {
     }
 }
 
-/// Looks without sleeping until there is a record, the time is over, or the thread is to end.
+/// Looks without sleeping until there is a record, the time is over, or the thread is to end or to sleep.
 fn look(ring: &mut impl Transport, control: &Control, until: u64) {
-    while !ring.sight() && !control.stopping() && monotonic_ns() < until {
+    while !ring.sight() && !control.stopping() && control.may_look() && monotonic_ns() < until {
         hint::spin_loop();
     }
 }

@@ -1,11 +1,16 @@
 //! The receive counters of an interface.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use monitor_core::packet::InterfaceId;
 use serde::Serialize;
 
+use super::driver::Driver;
 use super::growth::Growth;
 
 /// Counters that are read of each interface.
-const COUNTERS: usize = 9;
+const COUNTERS: usize = 10;
 
 /// An interface's receive counters, as `struct rtnl_link_stats64` (`include/uapi/linux/if_link.h`) has them: packets
 /// since it was made, or as they have grown, whatever they carried.
@@ -14,7 +19,7 @@ pub struct LinkCounts {
     /// Good packets received.
     #[serde(rename = "rx_packets")]
     pub packets: u64,
-    /// Bad packets, those of the four below that the driver counts here among them.
+    /// Bad packets, those of the five below that the driver counts here among them.
     #[serde(rename = "rx_errors")]
     pub errors: u64,
     /// Received and not taken further, by the driver or by the kernel above it (no room, a full backlog).
@@ -35,6 +40,9 @@ pub struct LinkCounts {
     /// Misaligned: damaged on the wire.
     #[serde(rename = "rx_frame_errors")]
     pub frame: u64,
+    /// Of a length that is none: damaged on the wire.
+    #[serde(rename = "rx_length_errors")]
+    pub length: u64,
     /// Dropped since the interface was not active (a standby port of a bond).
     #[serde(rename = "rx_nohandler")]
     pub nohandler: u64,
@@ -42,15 +50,15 @@ pub struct LinkCounts {
 
 impl LinkCounts {
     const fn all(self) -> [u64; COUNTERS] {
-        let Self { packets, errors, dropped, missed, fifo, over, crc, frame, nohandler } = self;
-        [packets, errors, dropped, missed, fifo, over, crc, frame, nohandler]
+        let Self { packets, errors, dropped, missed, fifo, over, crc, frame, length, nohandler } = self;
+        [packets, errors, dropped, missed, fifo, over, crc, frame, length, nohandler]
     }
 
     /// In the order of [`LinkCounts::all`].
     const fn of(
-        [packets, errors, dropped, missed, fifo, over, crc, frame, nohandler]: [u64; COUNTERS],
+        [packets, errors, dropped, missed, fifo, over, crc, frame, length, nohandler]: [u64; COUNTERS],
     ) -> Self {
-        Self { packets, errors, dropped, missed, fifo, over, crc, frame, nohandler }
+        Self { packets, errors, dropped, missed, fifo, over, crc, frame, length, nohandler }
     }
 
     /// From the body of `IFLA_STATS64`: numbers of 64 bits, to which newer kernels add at the end. None where it is
@@ -64,6 +72,7 @@ impl LinkCounts {
         const OVER: usize = 11;
         const CRC: usize = 12;
         const FRAME: usize = 13;
+        const LENGTH: usize = 10;
         const FIFO: usize = 14;
         const MISSED: usize = 15;
         const NOHANDLER: usize = 23;
@@ -80,6 +89,7 @@ impl LinkCounts {
             over: number(OVER)?,
             crc: number(CRC)?,
             frame: number(FRAME)?,
+            length: number(LENGTH)?,
             // From 4.6 on.
             nohandler: number(NOHANDLER).unwrap_or(0),
         })
@@ -89,6 +99,9 @@ impl LinkCounts {
 /// How much the counters of one interface have grown since the run began.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct InterfaceGrowth {
+    /// Its number in events.
+    #[serde(skip)]
+    pub id: InterfaceId,
     /// Its name.
     pub name: String,
     /// By how much each has grown.
@@ -96,12 +109,15 @@ pub struct InterfaceGrowth {
     pub grown: LinkCounts,
     /// Times that they were found to have been set back: what they counted just before is not known.
     pub resets: u64,
+    /// Counters of its driver's own that mean a loss, as they have grown; those that have not are left out.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub driver: BTreeMap<Arc<str>, u64>,
 }
 
 impl InterfaceGrowth {
     /// The counters of losses that have grown, by their name.
     pub fn losses(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let LinkCounts { packets: _, errors, dropped, missed, fifo, over, crc, frame, nohandler } =
+        let LinkCounts { packets: _, errors, dropped, missed, fifo, over, crc, frame, length, nohandler } =
             self.grown;
         let all = [
             ("rx_errors", errors),
@@ -111,6 +127,7 @@ impl InterfaceGrowth {
             ("rx_over_errors", over),
             ("rx_crc_errors", crc),
             ("rx_frame_errors", frame),
+            ("rx_length_errors", length),
             ("rx_nohandler", nohandler),
         ];
         all.into_iter().filter(|(_, count)| *count > 0)
@@ -120,13 +137,15 @@ impl InterfaceGrowth {
 /// One interface that is read again and again.
 #[derive(Clone, Debug)]
 pub(super) struct Link {
+    id: InterfaceId,
     name: String,
     growth: Growth<COUNTERS>,
+    pub(super) driver: Driver,
 }
 
 impl Link {
-    pub(super) fn new(name: String, first: LinkCounts) -> Self {
-        Self { name, growth: Growth::new(first.all()) }
+    pub(super) fn new(id: InterfaceId, name: String, first: LinkCounts) -> Self {
+        Self { id, name, growth: Growth::new(first.all()), driver: Driver::default() }
     }
 
     /// It was made anew.
@@ -140,7 +159,13 @@ impl Link {
 
     pub(super) fn grown(&self) -> InterfaceGrowth {
         let grown = LinkCounts::of(self.growth.grown());
-        InterfaceGrowth { name: self.name.clone(), grown, resets: self.growth.resets() }
+        InterfaceGrowth {
+            id: self.id,
+            name: self.name.clone(),
+            grown,
+            resets: self.growth.resets(),
+            driver: self.driver.grown(),
+        }
     }
 }
 
@@ -162,6 +187,7 @@ mod tests {
             over: 11,
             crc: 12,
             frame: 13,
+            length: 10,
             fifo: 14,
             missed: 15,
             nohandler: 23,
@@ -174,7 +200,8 @@ mod tests {
 
     #[test]
     fn what_has_grown_is_told_by_the_kernels_name() {
-        let mut link = Link::new("eth1".to_owned(), LinkCounts { missed: 40, ..LinkCounts::default() });
+        let first = LinkCounts { missed: 40, ..LinkCounts::default() };
+        let mut link = Link::new(InterfaceId(1), "eth1".to_owned(), first);
         link.take(LinkCounts { packets: 9, missed: 43, crc: 2, ..LinkCounts::default() });
         let grown = link.grown();
         assert_eq!((grown.name.as_str(), grown.grown.packets, grown.resets), ("eth1", 9, 0));

@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use monitor_common::InterfaceKey;
+use monitor_core::packet::InterfaceId;
 use serde::Serialize;
 
 use super::links::{InterfaceGrowth, Link, LinkCounts};
 use super::softnet::{Cpu, CpuGrowth, SoftnetCounts};
 use crate::netns::{Links, Netns};
+use crate::sys::ethtool::DriverStatistics;
 
 /// How much the host's own counters have grown since the run began.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -25,7 +27,7 @@ pub struct HostLosses {
 pub struct Sampler {
     root: PathBuf,
     /// One socket for each namespace: it stays in the namespace that it was opened in, from whichever thread it is used.
-    sockets: HashMap<u32, Links>,
+    sockets: HashMap<u32, (Links, DriverStatistics)>,
     /// In the order in which they were first seen. One that comes back, under another number, goes on.
     links: Vec<(String, InterfaceKey, Link)>,
     cpus: Vec<Cpu>,
@@ -45,7 +47,13 @@ impl Sampler {
     ///
     /// # Errors
     /// Where the kernel does not tell of it.
-    pub fn watch(&mut self, netns: &Arc<Netns>, key: InterfaceKey, name: &str) -> io::Result<()> {
+    pub fn watch(
+        &mut self,
+        netns: &Arc<Netns>,
+        key: InterfaceKey,
+        id: InterfaceId,
+        name: &str,
+    ) -> io::Result<()> {
         if self.links.iter().any(|(_, known, _)| *known == key) {
             return Ok(());
         }
@@ -53,7 +61,9 @@ impl Sampler {
             return Err(io::Error::other(format!("{name} is in a network namespace that is not known here")));
         }
         if let Entry::Vacant(place) = self.sockets.entry(key.netns) {
-            place.insert(netns.run(Links::open).and_then(|links| links).map_err(io::Error::other)?);
+            let links = netns.run(Links::open).and_then(|links| links).map_err(io::Error::other)?;
+            let statistics = netns.run(DriverStatistics::open).map_err(io::Error::other)??;
+            place.insert((links, statistics));
         }
         let known =
             self.links.iter_mut().find(|(of, known, _)| of.as_str() == name && known.netns == key.netns);
@@ -64,12 +74,14 @@ impl Sampler {
         }
         let first = self.counts(key.netns)?.remove(&key.ifindex);
         let first = first.ok_or_else(|| io::Error::other(format!("{name}: the kernel tells no counters")))?;
-        self.links.push((name.to_owned(), key, Link::new(name.to_owned(), first)));
-        Ok(())
+        let mut link = Link::new(id, name.to_owned(), first);
+        let read = self.sockets.get_mut(&key.netns).map(|(_, driver)| link.driver.read(driver, name));
+        self.links.push((name.to_owned(), key, link));
+        read.unwrap_or(Ok(()))
     }
 
     fn counts(&mut self, netns: u32) -> io::Result<HashMap<u32, LinkCounts>> {
-        let Some(socket) = self.sockets.get_mut(&netns) else { return Ok(HashMap::new()) };
+        let Some((socket, _)) = self.sockets.get_mut(&netns) else { return Ok(HashMap::new()) };
         Ok(socket.receive_counts().map_err(io::Error::other)?.into_iter().collect())
     }
 
@@ -82,7 +94,7 @@ impl Sampler {
         let mut failed = Ok(());
         for netns in spaces {
             match self.counts(netns) {
-                Ok(counts) => self.take_links(netns, &counts),
+                Ok(counts) => failed = failed.and(self.take_links(netns, &counts)),
                 Err(error) => failed = Err(error),
             }
         }
@@ -90,13 +102,17 @@ impl Sampler {
         failed
     }
 
-    fn take_links(&mut self, netns: u32, counts: &HashMap<u32, LinkCounts>) {
-        for (_, key, link) in &mut self.links {
+    fn take_links(&mut self, netns: u32, counts: &HashMap<u32, LinkCounts>) -> io::Result<()> {
+        let Some((_, statistics)) = self.sockets.get_mut(&netns) else { return Ok(()) };
+        let mut failed = Ok(());
+        for (name, key, link) in &mut self.links {
             // One that has gone keeps what was read last.
             if let (true, Some(now)) = (key.netns == netns, counts.get(&key.ifindex)) {
                 link.take(*now);
+                failed = failed.and(link.driver.read(statistics, name));
             }
         }
+        failed
     }
 
     fn take_cpus(&mut self, counts: Vec<SoftnetCounts>) {

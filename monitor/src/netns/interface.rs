@@ -35,6 +35,8 @@ pub struct Interface {
     pub name: String,
     /// The kind of a virtual one ("veth", "vlan", "bond"); `None` for hardware and loopback.
     pub kind: Option<String>,
+    /// Number of the interface that this one lies on, where that is another of the same namespace: a VLAN's.
+    pub lower: Option<u32>,
     /// Switched on (`IFF_UP`).
     pub up: bool,
     /// Switched on and able to pass frames: the link has a carrier (RFC 2863 "up", or unknown where the driver
@@ -65,10 +67,12 @@ mod ifla {
     pub(super) const ADDRESS: u16 = 1;
     pub(super) const IFNAME: u16 = 3;
     pub(super) const MTU: u16 = 4;
+    pub(super) const LINK: u16 = 5;
     pub(super) const OPERSTATE: u16 = 16;
     pub(super) const LINKINFO: u16 = 18;
     pub(super) const STATS64: u16 = 23;
     pub(super) const PROMISCUITY: u16 = 30;
+    pub(super) const LINK_NETNSID: u16 = 37;
     pub(super) const XDP: u16 = 43;
     pub(super) const XDP_PROG_ID: u16 = 4;
     pub(super) const INFO_KIND: u16 = 1;
@@ -97,6 +101,7 @@ pub(super) fn parse(body: &[u8]) -> Option<Interface> {
         index: header.index,
         name: String::new(),
         kind: None,
+        lower: None,
         up: header.flags.contains(LinkFlags::Up),
         running: false,
         loopback: header.flags.contains(LinkFlags::Loopback),
@@ -106,12 +111,15 @@ pub(super) fn parse(body: &[u8]) -> Option<Interface> {
         xdp_program: None,
     };
     let mut state = State::Unknown;
+    let mut lower_elsewhere = false;
     for attribute in NlasIterator::new(body.get(HEADER..)?).map_while(Result::ok) {
         let value = attribute.value();
         match attribute.kind() {
             ifla::IFNAME => interface.name = parse_string(value).unwrap_or_default(),
             ifla::MTU => interface.mtu = parse_u32(value).unwrap_or_default(),
             ifla::PROMISCUITY => interface.promiscuity = parse_u32(value).unwrap_or_default(),
+            ifla::LINK => interface.lower = parse_u32(value).ok().filter(|&index| index != header.index),
+            ifla::LINK_NETNSID => lower_elsewhere = true,
             ifla::XDP => interface.xdp_program = xdp_program(value),
             ifla::OPERSTATE => state = value.first().map_or(State::Unknown, |&byte| State::from(byte)),
             ifla::LINKINFO => interface.kind = kind(value),
@@ -121,6 +129,7 @@ pub(super) fn parse(body: &[u8]) -> Option<Interface> {
             _ => {}
         }
     }
+    interface.lower = interface.lower.filter(|_| !lower_elsewhere);
     interface.running = running(header.flags, state, interface.kind.as_deref());
     Some(interface)
 }
@@ -185,6 +194,7 @@ pub(super) mod tests {
             index: 7,
             name: "veth7".to_owned(),
             kind: Some("veth".to_owned()),
+            lower: None,
             up: true,
             running: true,
             loopback: false,
@@ -195,6 +205,18 @@ pub(super) mod tests {
         };
         assert_eq!(interface, wanted);
         assert_eq!(interface.mac.unwrap().to_string(), "02:00:00:00:00:1f");
+    }
+
+    #[test]
+    fn a_vlan_says_what_it_lies_on_where_that_is_here() {
+        let mut vlan = message(8, "eth1.5", ON, State::Up);
+        vlan.attributes.push(LinkAttribute::Link(7));
+        assert_eq!(parse(&bytes(&vlan)).unwrap().lower, Some(7));
+        vlan.attributes.push(LinkAttribute::LinkNetNsId(0));
+        assert_eq!(parse(&bytes(&vlan)).unwrap().lower, None, "its number counts elsewhere");
+        let mut hardware = message(7, "eth1", ON, State::Up);
+        hardware.attributes.push(LinkAttribute::Link(7));
+        assert_eq!(parse(&bytes(&hardware)).unwrap().lower, None, "its own");
     }
 
     #[test]

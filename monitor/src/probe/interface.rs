@@ -1,13 +1,14 @@
 //! An interface that is watched: an index means nothing without the network namespace it counts in.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use monitor_common::InterfaceKey;
 use monitor_core::packet::InterfaceId;
 
-use super::{ProbeError, irqs};
+use super::ProbeError;
 use crate::netns::Netns;
-use crate::sys;
+use crate::{served, sys};
 
 /// One interface, found in its namespace.
 #[derive(Clone, Debug)]
@@ -31,12 +32,15 @@ impl Interface {
     /// Where there is none of that name, with the names that there are.
     pub fn find(netns: &Arc<Netns>, name: &str, id: InterfaceId) -> Result<Self, ProbeError> {
         let failed = |source| ProbeError::Namespace { name: name.to_owned(), source };
-        let (index, irqs) = netns
-            .run(|| (sys::ifname::index_of(name), irqs::of_interface(name)))
+        let index = netns
+            .run(|| sys::ifname::index_of(name))
             .map_err(|error| failed(std::io::Error::other(error)))?;
         let ifindex =
             index.map_err(|_| ProbeError::NoInterface { name: name.to_owned(), present: present(netns) })?;
         let key = InterfaceKey { netns: netns.inode(), ifindex };
+        // What /sys shows here are this namespace's: another's interface of the same name has no part in their interrupts.
+        let is_shown = Netns::current().is_ok_and(|here| here.inode() == key.netns);
+        let irqs = if is_shown { served::lines(Path::new("/"), name) } else { Vec::new() };
         Ok(Self { id, name: name.to_owned(), key, irqs, netns: Arc::clone(netns) })
     }
 

@@ -78,7 +78,14 @@ pub struct Options {
     pub sizes: Sizes,
     /// Whether to tell of packets that the kernel drops.
     pub drops: bool,
+    /// Whether to read the network card's own stamps, at tc.
+    pub hardware_stamps: bool,
 }
+
+/// Takes 1 where the programs are to read the network card's own stamps.
+const HARDWARE_STAMPS: &str = "HARDWARE_STAMPS";
+/// What is written to it.
+static READ_THEM: u32 = 1;
 
 /// The programs of this process. Dropping it detaches them.
 pub struct Probe {
@@ -265,7 +272,11 @@ impl Probe {
 }
 
 /// Loads maps and programs with the maps pinned; a map that is pinned already is used.
-pub(super) fn load_pinned(sizes: Sizes, pins: &HashMap<&'static str, PathBuf>) -> Result<Ebpf, ProbeError> {
+pub(super) fn load_pinned(
+    sizes: Sizes,
+    hardware_stamps: bool,
+    pins: &HashMap<&'static str, PathBuf>,
+) -> Result<Ebpf, ProbeError> {
     let object = object()?;
     let mut loader = EbpfLoader::new();
     let offsets = offsets::of_running_kernel()?;
@@ -273,6 +284,9 @@ pub(super) fn load_pinned(sizes: Sizes, pins: &HashMap<&'static str, PathBuf>) -
         loader.override_global(symbol, offset, true);
     }
     sizes.choose(Transport::Ring, &mut loader);
+    if hardware_stamps {
+        loader.override_global(HARDWARE_STAMPS, &READ_THEM, true);
+    }
     drops::leave_out(&mut loader);
     for (name, path) in pins {
         loader.map_pin_path(name, path);
@@ -289,6 +303,9 @@ fn load(object: &Object, options: &Options, offsets: &[(&str, u32)]) -> Result<E
     let asked = options.transport.global();
     if let Some((symbol, value)) = &asked {
         loader.override_global(symbol, value, true);
+    }
+    if options.hardware_stamps {
+        loader.override_global(HARDWARE_STAMPS, &READ_THEM, true);
     }
     let asked = if options.drops { drops::globals(options.hook)? } else { Vec::new() };
     for (symbol, value) in &asked {

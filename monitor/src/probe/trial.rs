@@ -10,6 +10,11 @@ use aya::{
 
 use super::{Interface, Probe, ProbeError, error::chain, xdp};
 
+/// Bytes of `struct __sk_buff` (`include/uapi/linux/bpf.h`) up to the end of `hwtstamp`, its last member.
+const SKB_BYTES: usize = 192;
+/// Where that begins.
+const HWTSTAMP: usize = 184;
+
 /// A program that takes packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
@@ -91,8 +96,37 @@ impl Probe {
     /// # Errors
     /// Where the program has not been loaded, or the kernel does not take the packet (it wants 14 bytes at least).
     pub fn trial(&self, subject: Subject, packet: &[u8], repeat: u32) -> Result<Trial, ProbeError> {
+        self.try_with(subject, packet, TestRunOptions { repeat, ..TestRunOptions::new() })
+    }
+
+    /// The same with a packet that the network card has stamped, on its own clock, at tc.
+    ///
+    /// # Errors
+    /// As [`Probe::trial`]; for a program at XDP.
+    pub fn trial_stamped(
+        &self,
+        subject: Subject,
+        packet: &[u8],
+        hardware_ns: u64,
+        repeat: u32,
+    ) -> Result<Trial, ProbeError> {
+        let mut context = [0; SKB_BYTES];
+        context[HWTSTAMP..].copy_from_slice(&hardware_ns.to_ne_bytes());
+        self.try_with(
+            subject,
+            packet,
+            TestRunOptions { ctx_in: Some(&context), repeat, ..TestRunOptions::new() },
+        )
+    }
+
+    fn try_with<'a>(
+        &self,
+        subject: Subject,
+        packet: &'a [u8],
+        options: TestRunOptions<'a>,
+    ) -> Result<Trial, ProbeError> {
         let name = subject.program();
-        let options = TestRunOptions { data_in: Some(packet), repeat, ..TestRunOptions::new() };
+        let options = TestRunOptions { data_in: Some(packet), ..options };
         let tried = match self.ebpf().program(name) {
             Some(Program::SchedClassifier(program)) => program.test_run(options),
             Some(Program::Xdp(program)) => program.test_run(options),

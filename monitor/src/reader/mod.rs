@@ -2,6 +2,7 @@
 //! when to sleep, and the putting together of packets that came in parts.
 
 mod assembly;
+mod hardware;
 mod interfaces;
 mod perf;
 mod predict;
@@ -12,6 +13,7 @@ mod sightings;
 mod transport;
 mod view;
 
+pub use hardware::{CardClocks, HardwareCounts};
 pub use interfaces::Interfaces;
 pub use perf::{Perf, PerfEvents};
 pub use predict::{LeftToBlock, Plan, Predictor};

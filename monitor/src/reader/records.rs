@@ -1,5 +1,7 @@
 //! From the bytes of a ring record to a [`Record`] that the pipeline takes.
 
+use std::sync::Arc;
+
 use monitor_common::{
     FLAG_VLAN, HOOK_TC_EGRESS, HOOK_TC_INGRESS, HOOK_XDP, KIND_CANDIDATE, KIND_PACKET, RecordHeader,
 };
@@ -9,8 +11,9 @@ use monitor_core::{
 };
 
 use super::{
-    Interfaces,
+    CardClocks, HardwareCounts, Interfaces,
     assembly::{Assembly, Part},
+    hardware::Hardware,
 };
 
 /// Turns ring records into packets, putting together those that came in parts.
@@ -18,13 +21,26 @@ pub struct Records {
     interfaces: Interfaces,
     assembly: Assembly,
     malformed: u64,
+    /// None where the card was not asked to stamp.
+    hardware: Option<Hardware>,
 }
 
 impl Records {
     /// Allocates what putting together needs.
     #[must_use]
     pub fn new(interfaces: Interfaces) -> Self {
-        Self { interfaces, assembly: Assembly::new(), malformed: 0 }
+        Self { interfaces, assembly: Assembly::new(), malformed: 0, hardware: None }
+    }
+
+    /// Also looks at the network card's own stamps, on these clocks.
+    pub fn read_hardware_stamps(&mut self, clocks: Arc<CardClocks>) {
+        self.hardware = Some(Hardware::new(clocks));
+    }
+
+    /// What the cards said; none where they were not asked.
+    #[must_use]
+    pub fn hardware(&self) -> Option<HardwareCounts> {
+        self.hardware.as_ref().map(Hardware::counts)
     }
 
     /// The packet that a record makes whole, if it does. `looked` is the clock at the reader's first look at it,
@@ -35,7 +51,7 @@ impl Records {
         looked: Option<Mono>,
         utc_offset: i64,
     ) -> Option<Record<'a>> {
-        let Self { interfaces, assembly, malformed } = self;
+        let Self { interfaces, assembly, malformed, hardware } = self;
         let Some((header, part)) = split(bytes) else {
             *malformed += 1;
             return None;
@@ -54,7 +70,10 @@ impl Records {
                 }
             }
         };
-        let record = describe(&header, packet, records, interfaces, looked, utc_offset);
+        let mut record = describe(&header, packet, records, interfaces, looked, utc_offset);
+        if let (Some(record), Some(hardware)) = (&mut record, hardware) {
+            record.stamps.hardware = hardware.place(&header, record.interface);
+        }
         if record.is_none() {
             *malformed += u64::from(records);
         }
@@ -86,7 +105,7 @@ fn describe<'a>(
     utc_offset: i64,
 ) -> Option<Record<'a>> {
     let stamps = Stamps {
-        // The card's clock is not this host's: without a translation it can be compared with nothing.
+        // The card's clock is not this host's: it is placed where there is a translation.
         hardware: None,
         irq: Mono::new(header.irq_ns),
         softirq: Mono::new(header.softirq_ns),

@@ -1,5 +1,5 @@
-//! What goes on beside the frames while a run lasts: interfaces come and go, the kernel is asked what is on the wire where
-//! nothing matches.
+//! What goes on beside the frames while a run lasts: interfaces come and go, and so do the CPUs that serve them; the kernel
+//! is asked what is on the wire where nothing matches.
 
 use std::{
     os::fd::AsFd as _,
@@ -8,7 +8,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Discovery, Losses, Notices, links::Watching};
+use super::{
+    Discovery, Losses, Notices,
+    hardware::Hardware,
+    links::Watching,
+    placement::{OwnThread, Placement},
+};
 use crate::{
     hub::queue::QueueSender,
     live::{Board, Live},
@@ -30,6 +35,8 @@ pub(super) struct Caretaker<'a> {
     pub(super) discovery: Discovery,
     pub(super) live: &'a Live<QueueSender>,
     pub(super) losses: Losses,
+    pub(super) placement: Placement<OwnThread>,
+    pub(super) hardware: Option<Hardware>,
 }
 
 impl Caretaker<'_> {
@@ -54,7 +61,11 @@ impl Caretaker<'_> {
                 self.discovery.rest();
             }
             self.watching.source.flush_log();
-            self.losses.look(&self.watching.present, self.notices);
+            self.losses.look(&self.watching.present, self.kernel, self.board, self.notices);
+            self.placement.look(&self.watching.present);
+            if let Some(hardware) = &mut self.hardware {
+                hardware.look(&self.watching.present);
+            }
             self.rest(deadline);
         }
         None
@@ -75,6 +86,8 @@ impl Caretaker<'_> {
         for (netns, watch) in &mut self.watches {
             for event in watch.drain().unwrap_or_default() {
                 self.watching.hear(netns, &event);
+                // It may have other interrupts than before.
+                self.placement.hasten();
             }
         }
         self.watching.settle()

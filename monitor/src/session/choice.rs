@@ -1,22 +1,44 @@
 //! Whether the real-time thread may look at the ring without sleeping, and on which CPUs: not where the frames it looks
 //! for are brought in.
 
-use std::path::Path;
+use std::{io, path::PathBuf};
 
 use crate::{
     live::{Waiting, Waits},
-    probe::{Interface, Served, serving},
+    probe::Interface,
     rt,
+    served::{Served, serving},
     sys::sched::{self, CpuList},
 };
 
+/// Where it is looked up, and in which network namespace: another's interface is not among those that `/sys` shows here,
+/// or is one of the same name.
+#[derive(Clone, Debug)]
+pub(super) struct Host {
+    /// Below which `/proc` and `/sys` lie.
+    pub(super) root: PathBuf,
+    /// Inode number of the namespace.
+    pub(super) netns: u32,
+}
+
+impl Host {
+    /// CPUs that run.
+    pub(super) fn online(&self) -> io::Result<CpuList> {
+        CpuList::online_below(&self.root)
+    }
+
+    /// What serves these interfaces, and where.
+    pub(super) fn served(&self, interfaces: &[Interface]) -> Vec<Served> {
+        let shown = interfaces.iter().filter(|one| one.key.netns == self.netns);
+        serving(&self.root, &shown.map(|one| one.name.as_str()).collect::<Vec<_>>())
+    }
+}
+
 /// What this host grants of what was asked for. `Waits` that asked for less are left as they are.
 pub(super) fn settle(waits: Waits, request: &rt::Request, interfaces: &[Interface], here: u32) -> Waits {
-    // Another namespace's interface is not among those that /sys shows here, or is one of the same name.
-    let shown = interfaces.iter().filter(|one| one.key.netns == here);
-    let served: Vec<_> = shown.flat_map(|one| serving(Path::new("/"), &one.name)).collect();
-    match (CpuList::online(), sched::affinity()) {
-        (Ok(online), Ok(allowed)) => choose(waits, request.cpu, &online, &allowed, &served),
+    let host = Host { root: PathBuf::from("/"), netns: here };
+    match (host.online(), sched::affinity()) {
+        (Ok(online), Ok(allowed)) => choose(waits, request.cpu, &online, &allowed, &host.served(interfaces)),
         (Err(error), _) | (_, Err(error)) => {
             let mut waits = waits;
             waits.refuse(&format!("this host does not tell its CPUs ({error})"));
@@ -25,7 +47,9 @@ pub(super) fn settle(waits: Waits, request: &rt::Request, interfaces: &[Interfac
     }
 }
 
-fn choose(
+/// The same, by what is known of the host: the CPU that the thread is bound to, those that are online, those that it may
+/// use, and what serves the interfaces.
+pub(super) fn choose(
     mut waits: Waits,
     cpu: Option<usize>,
     online: &CpuList,

@@ -18,15 +18,20 @@ use monitor_core::event::Transport;
 use super::SessionError;
 use crate::{
     clock::ClockMap,
-    hub::{DropLine, DropPlace, DropReason, DropSummary, Summary},
+    hub::{
+        Certainty, DropLine, DropPlace, DropReason, DropSummary, DropSums, DroppedPacket, Inbox, News,
+        Summary, Watched,
+    },
     probe::{Drops, Interface, Kernel},
-    sys::poll,
+    sys::{clock::monotonic_ns, poll},
 };
 
 /// Lines from one window to the next, which is a second: the others are only counted.
 const TOLD_MAX: usize = 100;
 /// How often the thread looks whether it is to end.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How often the hub is told that all was read: a system call each.
+const TELL_EVERY_NS: i64 = 100_000_000;
 /// What is dropped for these reasons was for nobody on this host: another host's (promiscuous mode), of a port that no
 /// socket listens on, of a protocol that nothing takes.
 const NOT_LOSS: [&str; 3] = ["OTHERHOST", "NO_SOCKET", "UNHANDLED_PROTO"];
@@ -73,6 +78,10 @@ struct Reader {
     names: Vec<(u32, Arc<str>)>,
     numbers: HashMap<InterfaceKey, u32>,
     reasons: HashMap<u32, Arc<str>>,
+    /// Where the hub hears of packets that are lost to it.
+    inbox: Inbox,
+    /// When the ring was last read to its end, and how many packets it had no room for by then.
+    read: (i64, u64),
 }
 
 impl DropWatch {
@@ -82,6 +91,7 @@ impl DropWatch {
         interfaces: &[Interface],
         kernel: &Arc<Kernel>,
         clock: &Arc<ClockMap>,
+        inbox: Inbox,
     ) -> io::Result<Option<Self>> {
         let Some(drops) = drops else { return Ok(None) };
         let (told, stop) = (Told::default(), Arc::new(AtomicBool::new(false)));
@@ -93,7 +103,11 @@ impl DropWatch {
             names: interfaces.iter().map(|one| (one.id.0.into(), one.name.as_str().into())).collect(),
             numbers: HashMap::new(),
             reasons: HashMap::new(),
+            inbox,
+            read: (now(), 0),
         };
+        // From here on: the program was attached before.
+        reader.inbox.leave(News::Read { what: Watched::Drops, until: reader.read.0 });
         let over = Arc::clone(&stop);
         let thread = thread::Builder::new().name("drops".to_owned()).spawn(move || reader.run(&over))?;
         Ok(Some(Self { told, stop, thread }))
@@ -114,7 +128,9 @@ impl DropWatch {
         })?;
         let counters = drops.counters()?;
         filled.last_drops = self.told.take();
-        filled.drops = Some(summary(&self.told.state(), &counters));
+        let drops = summary(&self.told.state(), &counters);
+        filled.counters.drops = Some(DropSums::from(&drops));
+        filled.drops = Some(drops);
         Ok(())
     }
 }
@@ -132,13 +148,14 @@ fn summary(state: &State, counters: &DropCounters) -> DropSummary {
         seen: counters.seen,
         ignored: counters.ignored,
         matched: counters.matched,
+        submitted: counters.submitted,
         told: state.told,
         untold: state.untold,
         ring_full: counters.ring_full,
         by_reason,
         ..DropSummary::default()
     };
-    summary.settle(counters.submitted);
+    summary.settle();
     summary
 }
 
@@ -150,9 +167,12 @@ impl Reader {
     fn run(mut self, over: &AtomicBool) -> Drops {
         loop {
             // Before the last look: what was written by then is read.
-            let is_last = over.load(Ordering::Relaxed);
+            let (is_last, begun) = (over.load(Ordering::Relaxed), now());
             while let Some(record) = self.drops.next_record() {
                 self.take(&record);
+            }
+            if is_last || begun - self.read.0 >= TELL_EVERY_NS {
+                self.tell_read(begun);
             }
             if is_last {
                 return self.drops;
@@ -162,6 +182,37 @@ impl Reader {
                 thread::sleep(LOOK_EVERY);
             }
         }
+    }
+
+    /// All that was dropped before `begun` has been told, but for what the ring had no room for.
+    fn tell_read(&mut self, begun: i64) {
+        let (what, (from, refused)) = (Watched::Drops, self.read);
+        let ring_full = self.drops.counters().map(|counters| counters.ring_full);
+        if ring_full.as_ref().ok() != Some(&refused) {
+            self.inbox.leave(News::Unread { what, from, to: now() });
+        }
+        self.read = (begun, ring_full.unwrap_or(refused));
+        self.inbox.leave(News::Read { what, until: begun });
+    }
+
+    /// Tells the hub of a packet that it has not had.
+    fn tell_lost(&self, record: &DropRecord, reason: &Arc<str>, place: DropPlace) {
+        let evidence = match place {
+            DropPlace::BeforeHook => Certainty::Exact,
+            DropPlace::Unknown => Certainty::Window,
+            DropPlace::AfterHook => return,
+        };
+        if !is_loss(reason) {
+            return;
+        }
+        self.inbox.leave(News::Dropped(DroppedPacket {
+            at: i64::try_from(record.time_ns).unwrap_or(i64::MAX),
+            source: record.source,
+            destination: record.destination,
+            transport: transport(record),
+            reason: Arc::clone(reason),
+            evidence,
+        }));
     }
 
     fn take(&mut self, record: &DropRecord) {
@@ -174,6 +225,7 @@ impl Reader {
             _ => DropPlace::Unknown,
         };
         let iface = self.name(InterfaceKey { netns: record.netns, ifindex: record.ifindex });
+        self.tell_lost(record, &reason, place);
         let mut state = self.told.state();
         *state.counts.entry((Arc::clone(&reason), place)).or_default() += 1;
         if state.lines.len() >= TOLD_MAX {
@@ -181,13 +233,12 @@ impl Reader {
             return;
         }
         state.told += 1;
-        let transport = if record.transport == TCP { Transport::Tcp } else { Transport::Udp };
         state.lines.push(DropLine {
             time_ns: self.clock.utc_ns(record.time_ns),
             iface,
             src: address(record.source, record.source_port),
             dst: address(record.destination, record.destination_port),
-            transport: transport.name(),
+            transport: transport(record).name(),
             loss: is_loss(&reason),
             reason,
             place,
@@ -203,6 +254,14 @@ impl Reader {
         let number = self.numbers.get(&key)?;
         self.names.iter().find(|(one, _)| one == number).map(|(_, name)| Arc::clone(name))
     }
+}
+
+fn now() -> i64 {
+    i64::try_from(monotonic_ns()).unwrap_or(i64::MAX)
+}
+
+const fn transport(record: &DropRecord) -> Transport {
+    if record.transport == TCP { Transport::Tcp } else { Transport::Udp }
 }
 
 fn address(bytes: [u8; 16], port: u16) -> SocketAddr {

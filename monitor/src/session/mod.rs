@@ -7,10 +7,12 @@ mod choice;
 mod configurations;
 mod discovery;
 mod drops;
+mod hardware;
 mod links;
 mod losses;
 mod notices;
 mod outlet;
+mod placement;
 mod source;
 mod totals;
 mod work;
@@ -38,7 +40,7 @@ use crate::{
     clock::{self, ClockMap, Daemons, Offset, Watch},
     config::{StreamName, StreamRules},
     hub::{
-        Fanout, Hub, InterfaceNames, OnEnd, Registry, Summary, is_closed,
+        Fanout, Hub, InterfaceNames, Ledger, OnEnd, Registry, Summary, is_closed,
         queue::{self, QueueBounds},
     },
     live::{Board, Budget, Control, LoopCounts, Waits},
@@ -58,9 +60,11 @@ pub use configurations::Sources;
 use configurations::{Configurations, Requests};
 use discovery::Discovery;
 use drops::{DropWatch, Told};
+use hardware::Hardware;
 use links::Watching;
-use losses::Losses;
+use losses::{Losses, Shown};
 pub use notices::Notices;
+use placement::Placement;
 use source::{Instance, Source};
 use work::{Parts, Work};
 
@@ -108,6 +112,8 @@ pub struct Plan {
     pub promiscuous: bool,
     /// Whether to tell of packets that the kernel drops.
     pub drops: bool,
+    /// Whether to ask the network cards for their own stamps, with the hook at tc.
+    pub hardware_stamps: bool,
     /// How to read.
     pub reading: Reading,
 }
@@ -168,6 +174,7 @@ pub struct Session {
     known: Interfaces,
     promiscuous: Option<Vec<Promiscuous>>,
     drops: Option<Drops>,
+    hardware: Option<Hardware>,
     reattach: bool,
     here: Arc<Netns>,
     request: rt::Request,
@@ -190,13 +197,9 @@ impl Session {
             Ports::Any => Matching::AnyPort,
             Ports::Set(ports) => Matching::Ports(ports.clone()),
         };
-        let mut probe = Probe::load(&Options {
-            hook: plan.hook,
-            matching,
-            transport: plan.transport,
-            sizes: plan.sizes,
-            drops: plan.drops,
-        })?;
+        let Plan { hook, transport, sizes, drops, hardware_stamps, .. } = *plan;
+        let mut probe =
+            Probe::load(&Options { hook, matching, transport, sizes, drops, hardware_stamps })?;
         if let SelfTest::Skipped(reason) = probe.self_test()? {
             notices.say(format!("the self-test of the kernel stamps was skipped: {reason}"));
         }
@@ -212,6 +215,10 @@ impl Session {
             Self::assemble(source, interfaces, kernel, &plan.ports, &plan.reading, sinks, notices)?;
         session.hook = plan.hook;
         session.drops = drops;
+        if hardware_stamps {
+            // Before anything is attached: some cards pause when they are asked.
+            session.ask_cards(None);
+        }
         session.promiscuous = plan.promiscuous.then(|| listen_to_all(&session.interfaces)).transpose()?;
         if let Source::Own(probe) = &mut session.source {
             let told = probe.warnings().len();
@@ -238,7 +245,7 @@ impl Session {
         let here = Arc::new(Netns::current()?);
         let interfaces = pinned.record().interfaces.iter().map(|one| one.interface(&here)).collect();
         let (followed, record) = (pinned.followed()?, pinned.record().clone());
-        let hook = record.hook;
+        let (hook, hardware_stamps) = (record.hook, record.hardware_stamps);
         let kernel = Arc::new(pinned.into_kernel());
         let ports = match kernel.matching()? {
             Matching::AnyPort => Ports::Any,
@@ -248,7 +255,18 @@ impl Session {
         let source = (Source::Pinned(Box::new(Instance { followed, record, _lock: lock })), read);
         let mut session = Self::assemble(source, interfaces, kernel, &ports, reading, sinks, notices)?;
         session.hook = hook;
+        if hardware_stamps {
+            session.ask_cards(Some(name));
+        }
         Ok(session)
+    }
+
+    /// Asks the network cards for their own stamps, or finds them asked where an instance has.
+    fn ask_cards(&mut self, instance: Option<&str>) {
+        let mut hardware = Hardware::new(instance, &self.notices);
+        hardware.look(&self.interfaces);
+        self.work.read_hardware_stamps(hardware.clocks());
+        self.hardware = Some(hardware);
     }
 
     fn assemble(
@@ -323,6 +341,7 @@ impl Session {
             known,
             promiscuous: None,
             drops: None,
+            hardware: None,
             reattach: reading.reattach,
             here,
             requests,
@@ -386,8 +405,8 @@ impl Session {
         let say = notices.clone();
         let watch = Watch::start(Arc::clone(&clock), self.measured, self.daemons, move |news| say.say(news))
             .map_err(system("starting to watch the clock"))?;
-        let losses = Losses::start(&interfaces, &notices);
-        let drops = DropWatch::start(self.drops, &interfaces, &kernel, &clock)
+        let losses = Losses::start(&interfaces, &kernel, &notices);
+        let drops = DropWatch::start(self.drops, &interfaces, &kernel, &clock, losses.inbox())
             .map_err(system("starting the reader of drops"))?;
         let begun = monotonic_ns();
         let live = work
@@ -398,13 +417,15 @@ impl Session {
         let told = InterfaceNames::default();
         let registry = Registry::new(names).hearing(told.clone()).naming(stream_names);
         let told_drops = drops.as_ref().map(DropWatch::told);
-        let hub =
-            start_hub(receiver, fanout, &clock, (&kernel, before), &board, &notices, (registry, told_drops))
-                .map_err(system("starting the hub"))?;
+        let hub = Hub::new(receiver, registry, fanout).judging(Ledger::new(losses.inbox()));
+        let lost = (told_drops, losses.shown());
+        let hub = start_hub(hub, &clock, (&kernel, before), &board, &notices, lost)
+            .map_err(system("starting the hub"))?;
 
         let netns = interfaces.first().map(|interface| Arc::clone(&interface.netns));
         requests.make(netns.as_ref(), &notices).map_err(system("starting a thread for a request"))?;
 
+        let placement = Placement::of(&live, self.here.inode(), &notices);
         let watching = Watching {
             source: &mut source,
             present: interfaces,
@@ -425,6 +446,8 @@ impl Session {
             watches: self.watches,
             live: &live,
             losses,
+            placement,
+            hardware: self.hardware,
         };
         let deadline = self.duration.map(|duration| Instant::now() + duration);
         let over = || {
@@ -434,7 +457,8 @@ impl Session {
         };
         let mut failed = caretaker.look_after(over, deadline);
 
-        let Caretaker { losses, .. } = caretaker;
+        let Caretaker { losses, placement, hardware, .. } = caretaker;
+        let placed = placement.finish();
         if let Err(error) = source.detach() {
             failed.get_or_insert(error.to_string());
         }
@@ -446,31 +470,37 @@ impl Session {
         }
         let lanes = crate::live::LiveOutlet::counts(&outcome.outlet);
         // Without its sender the queue is closed, which ends the hub once it has passed on all that was in it.
-        let ran = totals::rt(&outcome, self.budget);
+        let ran = totals::rt(&outcome, placed, self.budget);
         drop(outcome.outlet);
-        let (registry, fanout) = hub
-            .join()
-            .map_err(|_| io::Error::other("the hub panicked: please report this as a bug"))
-            .and_then(|ended| ended)
-            .map_err(system("ending the hub"))?;
+        let (registry, fanout, mut ledger) = ended(hub).map_err(system("ending the hub"))?;
 
+        let host = losses.finish(&kernel, &board, &notices);
         let mut summary = Summary::new(&outcome.pipeline, &registry).with_latency(&outcome.pipeline);
         summary.duration_ns = Some(duration_ns);
         summary.clock = Some(totals::clock(watch.report()));
         summary.rt = Some(ran);
-        summary.host = losses.finish(&notices);
+        summary.host = host;
         drops.map_or(Ok(()), |drops| drops.finish(&mut summary))?;
+        summary.hardware_stamps = hardware::summed(hardware, outcome.hardware, outcome.counts.packets);
+        // Behind all that tells of losses.
+        ledger.finish();
+        let mut summary = summary.with_blame(&outcome.pipeline, &ledger);
         let sinks = fanout.counts().collect::<Vec<_>>();
         let (packets, pending) = totals::settled(&kernel, &outcome.source)?;
         let turns = LoopCounts { pending, ..outcome.counts };
         totals::fill(&mut summary.counters, &packets, &turns, &before, &lanes, &sinks);
         summary.settle();
-        for report in fanout.finish(summary.clone()) {
-            if !report.finished {
-                tracing::warn!("the output {} was still busy when the run ended", report.name);
-            }
-        }
+        finish(fanout, &summary);
         Ok(Report { summary, failed })
+    }
+}
+
+/// Gives the sinks the summary, and waits for their end.
+fn finish(fanout: Fanout, summary: &Summary) {
+    for report in fanout.finish(summary.clone()) {
+        if !report.finished {
+            tracing::warn!("the output {} was still busy when the run ended", report.name);
+        }
     }
 }
 
@@ -509,26 +539,31 @@ fn on_end(output_ended: &Arc<AtomicBool>, notices: &Notices) -> OnEnd {
     })
 }
 
-type HubThread = JoinHandle<io::Result<(Registry, Fanout)>>;
+fn ended(hub: HubThread) -> io::Result<(Registry, Fanout, Ledger)> {
+    let panicked = |_| io::Error::other("the hub panicked: please report this as a bug");
+    hub.join().map_err(panicked).and_then(|ended| ended)
+}
+
+type HubThread = JoinHandle<io::Result<(Registry, Fanout, Ledger)>>;
 
 fn start_hub(
-    receiver: queue::QueueReceiver,
-    fanout: Fanout,
+    hub: Hub,
     clock: &Arc<ClockMap>,
     (kernel, before): (&Arc<Kernel>, Taken),
     board: &Arc<Board>,
     notices: &Notices,
-    (registry, drops): (Registry, Option<Told>),
+    (drops, lost): (Option<Told>, Shown),
 ) -> io::Result<HubThread> {
     let (clock, kernel, board, notices) =
         (Arc::clone(clock), Arc::clone(kernel), Arc::clone(board), notices.clone());
     thread::Builder::new().name("hub".to_owned()).spawn(move || {
-        Hub::new(receiver, registry, fanout).run(
+        hub.run(
             || Nanos(clock.utc_ns(monotonic_ns())),
             |window| {
                 window.counters = totals::so_far(&kernel, &before, &board);
                 window.notices.extend(notices.take_new());
                 window.drops = drops.as_ref().map(Told::take).unwrap_or_default();
+                window.host = lost.get();
             },
         )
     })

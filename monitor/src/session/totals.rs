@@ -11,10 +11,12 @@ use crate::{
         ClockSummary, Counters, EventCounters, LeftToBlock, OverrunCounters, OverrunSummary, PacketCounters,
         RtSummary,
     },
-    live::{Board, Budget, LoopCounts, Outcome},
+    live::{Board, Budget, LoopCounts, Outcome, Waiting},
     probe::{Kernel, ProbeError},
     reader::{self, Source},
 };
+
+use super::placement::Placed;
 
 /// How often the counters of a running system are read again where they do not add up yet.
 const READS: usize = 5;
@@ -113,23 +115,26 @@ pub(super) fn clock(report: ClockReport) -> ClockSummary {
 }
 
 /// The real-time thread as the summary shows it.
-pub(super) fn rt<O>(outcome: &Outcome<O>, budget: Budget) -> RtSummary {
-    let Outcome { rt: granted, waits, counts, cpu_percent, left_to_block, .. } = outcome;
+pub(super) fn rt<O>(outcome: &Outcome<O>, placed: Placed, budget: Budget) -> RtSummary {
+    let Placed { waits, cpu, off_cpu, fallen_back, refused } = placed;
+    let Outcome { rt: granted, counts, cpu_percent, left_to_block, .. } = outcome;
     let watched = budget.ns().map(|budget_ns| (budget_ns, &counts.overruns));
     RtSummary {
         policy: granted.policy.name().to_owned(),
         priority: granted.is_real_time().then(|| granted.policy.priority()),
-        cpu: granted.cpu.and_then(|cpu| u32::try_from(cpu).ok()),
+        cpu: cpu.and_then(|cpu| u32::try_from(cpu).ok()),
+        off_cpu,
         memory_locked: granted.memory_locked,
         cpu_dma_latency: granted.idle.name(),
-        refused: granted.refusals.iter().map(ToString::to_string).collect(),
+        refused: granted.refusals.iter().map(ToString::to_string).chain(refused).collect(),
         wait: waits.waiting.to_string(),
-        wait_refused: waits.refused.clone(),
+        wait_refused: waits.refused,
+        fallen_back,
         cpu_percent: Some(*cpu_percent),
         sleeps: Some(counts.sleeps),
         packets: Some(counts.packets),
         met_awake: Some(counts.met),
-        left_to_block: left_to_block.map(|left| {
+        left_to_block: left_to_block.filter(|_| waits.waiting == Waiting::Predict).map(|left| {
             let reader::LeftToBlock { irregular, given_up, not_followed } = left;
             LeftToBlock { irregular, given_up, not_followed }
         }),

@@ -14,10 +14,10 @@ use monitor_core::event::Classes;
 use self::grid::Grid;
 use self::remarks::remarks;
 use super::Sink;
-use super::words::{ABSENT, Micros, counted, granted, late, measured, or_absent, rate};
+use super::words::{ABSENT, Micros, counted, granted, late, measured, or_absent, rate, seconds};
 use crate::hub::{
-    ClockSummary, Counters, DropReason, DropSummary, Equation, Item, Named, OverrunSummary, RtSummary,
-    StageLatency, StreamRow, Summary,
+    BlameRow, ClockSummary, Counters, DropReason, DropSummary, Equation, HardwareCard, HardwareSummary, Item,
+    Lapses, Named, OverrunSummary, RtSummary, StageLatency, StreamRow, Summary,
 };
 use crate::losses::{CpuGrowth, HostLosses};
 
@@ -72,6 +72,7 @@ fn write_summary(out: &mut String, summary: &Summary) -> fmt::Result {
     if let Some(alignment) = &summary.alignment {
         write!(out, "\n{}", self::alignment::described(alignment))?;
     }
+    blamed(out, &summary.blame)?;
     writeln!(out, "\n{}", sums(&summary.counters))?;
     if let Some(latency) = summary.latency_ns.as_ref().filter(|latency| !latency.0.is_empty()) {
         writeln!(out, "\n{}", stages(latency))?;
@@ -83,14 +84,27 @@ fn write_summary(out: &mut String, summary: &Summary) -> fmt::Result {
     summary.rt.iter().try_for_each(|rt| writeln!(out, "real-time    {}", rt_line(rt)))?;
     summary.host.iter().try_for_each(|host| lost_by_the_host(out, host))?;
     summary.drops.iter().try_for_each(|drops| dropped(out, drops))?;
+    summary.hardware_stamps.iter().try_for_each(|stamps| stamped(out, stamps))?;
     writeln!(out, "\nunaccounted: {}", summary.unaccounted)
+}
+
+/// On what missing frames are blamed; nothing where none is missing.
+fn blamed(out: &mut String, rows: &[BlameRow]) -> fmt::Result {
+    if !rows.is_empty() {
+        writeln!(out)?;
+    }
+    for BlameRow { blame, reason, evidence, frames } in rows {
+        writeln!(out, "missing      {frames} {}: {reason} (evidence: {})", blame.name(), evidence.name())?;
+    }
+    Ok(())
 }
 
 /// What the host's own counters say was lost; nothing where they say nothing.
 fn lost_by_the_host(out: &mut String, host: &HostLosses) -> fmt::Result {
     let HostLosses { interfaces, softnet } = host;
     for interface in interfaces {
-        let losses: Vec<_> = interface.losses().map(|(name, count)| format!("{name} {count}")).collect();
+        let mut losses: Vec<_> = interface.losses().map(|(name, count)| format!("{name} {count}")).collect();
+        losses.extend(interface.driver.iter().map(|(name, count)| format!("{name} {count}")));
         if !losses.is_empty() {
             writeln!(out, "interface    {}: {}", interface.name, losses.join(", "))?;
         }
@@ -105,6 +119,32 @@ fn lost_by_the_host(out: &mut String, host: &HostLosses) -> fmt::Result {
         }
     }
     Ok(())
+}
+
+/// What network cards said of the packets.
+fn stamped(out: &mut String, stamps: &HardwareSummary) -> fmt::Result {
+    let HardwareSummary {
+        packets, stamped, unstamped, unmapped, misplaced, outgoing, cards, refused, ..
+    } = stamps;
+    let others = [
+        (unstamped, "without a stamp"),
+        (unmapped, "by a clock that cannot be read"),
+        (misplaced, "misplaced"),
+        (outgoing, "outgoing"),
+    ];
+    write!(out, "hardware     {stamped} of {packets} packets stamped by the card")?;
+    let others = others.into_iter().filter(|(count, _)| **count > 0);
+    others.into_iter().try_for_each(|(count, what)| write!(out, ", {count} {what}"))?;
+    writeln!(out)?;
+    for HardwareCard { iface, clock, steps, worst_ns } in cards {
+        let worst = worst_ns.map_or_else(|| ABSENT.to_owned(), |ns| Micros(ns).to_string());
+        writeln!(
+            out,
+            "hardware     {iface} by {clock}, off by at most {worst} us, {}",
+            counted(*steps, "step")
+        )?;
+    }
+    refused.iter().try_for_each(|sentence| writeln!(out, "hardware     {sentence}"))
 }
 
 /// What the kernel dropped of watched flows; nothing where it dropped nothing.
@@ -290,7 +330,11 @@ fn trouble(clock: &ClockSummary) -> String {
 }
 
 fn rt_line(rt: &RtSummary) -> String {
-    let plainly = if rt.priority.is_some() { "" } else { "NOT REAL-TIME: " };
+    let plainly = match rt.priority {
+        None => "NOT REAL-TIME: ",
+        Some(_) if rt.off_cpu.is_some_and(|lapses| lapses.times > 0) => "DEGRADED: ",
+        Some(_) => "",
+    };
     let cpu = rt.cpu_percent.map(|percent| format!(", {percent:.1} % of a CPU")).unwrap_or_default();
     let met = rt.met_awake.zip(rt.packets).filter(|(_, packets)| *packets > 0);
     let met = met.map(|(met, packets)| {
@@ -298,7 +342,17 @@ fn rt_line(rt: &RtSummary) -> String {
         format!(", awake for {percent} % of the packets")
     });
     let (met, overruns) = (met.unwrap_or_default(), overruns(rt));
-    format!("{plainly}{}, wait {}{cpu}{met}{overruns}", granted(rt), rt.wait)
+    let off_cpu = lapsed(", off its CPU", rt.off_cpu);
+    let fallen_back = lapsed(", fell back to block", rt.fallen_back);
+    format!("{plainly}{}, wait {}{off_cpu}{fallen_back}{cpu}{met}{overruns}", granted(rt), rt.wait)
+}
+
+/// What did not hold for some of the run; nothing where it always did.
+fn lapsed(what: &str, lapses: Option<Lapses>) -> String {
+    let Some(Lapses { times, ns, .. }) = lapses.filter(|lapses| lapses.times > 0) else {
+        return String::new();
+    };
+    format!("{what} {} ({})", counted(times, "time"), seconds(ns))
 }
 
 /// Turns beyond the budget, and why; nothing where turns are not watched.

@@ -37,6 +37,11 @@ impl Display for Micros {
     }
 }
 
+/// A time in seconds, to a tenth.
+pub(crate) fn seconds(ns: u64) -> String {
+    format!("{}.{} s", ns / 1_000_000_000, ns % 1_000_000_000 / 100_000_000)
+}
+
 /// A measured value with this many decimals; one that no such quantity can have, since a frame may say anything, is
 /// shortened, and one that is no number is absent.
 pub(crate) fn measured(value: Option<f32>, decimals: usize) -> String {

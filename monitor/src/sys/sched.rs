@@ -4,6 +4,7 @@
 #![expect(unsafe_code, reason = "the sched_* calls")]
 
 use std::mem::MaybeUninit;
+use std::path::Path;
 use std::{fmt, fs, io};
 
 use super::{checked, checked_long};
@@ -105,9 +106,7 @@ pub fn policy() -> io::Result<Policy> {
 /// `ESRCH` where there is no such thread (0 and what is beyond any thread's number among them); `EPERM` without
 /// `CAP_SYS_NICE`; `EINVAL` for a policy that takes more than a priority, such as `SCHED_DEADLINE`.
 pub fn set_policy_of(tid: u32, policy: Policy) -> io::Result<()> {
-    // 0 would be the calling thread.
-    let tid = libc::pid_t::try_from(tid).ok().filter(|&tid| tid != 0);
-    let tid = tid.ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))?;
+    let tid = other_thread(tid)?;
     let parameters = libc::c_int::from(policy.priority());
     // SAFETY: the kernel's sched_param is one int, and the pointer is to a live one.
     checked_long(unsafe {
@@ -120,11 +119,37 @@ pub fn set_policy_of(tid: u32, policy: Policy) -> io::Result<()> {
 const MASK_CPUS: usize = 8192;
 const WORD_CPUS: usize = u64::BITS as usize;
 
+/// Number of the calling thread.
+#[must_use]
+pub fn this_thread() -> u32 {
+    // SAFETY: no pointers; it does not fail.
+    unsafe { libc::gettid() }.unsigned_abs()
+}
+
 /// Keeps the calling thread on these CPUs.
 ///
 /// # Errors
 /// `EINVAL` where none of them exists, is online, and lies inside the thread's cpuset.
 pub fn keep_to(cpus: &CpuList) -> io::Result<()> {
+    keep(0, cpus)
+}
+
+/// Keeps another thread, by its number, on these CPUs.
+///
+/// # Errors
+/// As [`keep_to`]; `ESRCH` where there is no such thread (0 and what is beyond any thread's number among them); `EPERM` for
+/// another user's without `CAP_SYS_NICE`.
+pub fn keep_thread_to(tid: u32, cpus: &CpuList) -> io::Result<()> {
+    keep(other_thread(tid)?, cpus)
+}
+
+/// 0 would be the calling thread.
+fn other_thread(tid: u32) -> io::Result<libc::pid_t> {
+    let tid = libc::pid_t::try_from(tid).ok().filter(|&tid| tid != 0);
+    tid.ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))
+}
+
+fn keep(tid: libc::pid_t, cpus: &CpuList) -> io::Result<()> {
     let mut mask = [0_u64; MASK_CPUS / WORD_CPUS];
     for cpu in cpus.iter() {
         if let Some(word) = mask.get_mut(cpu / WORD_CPUS) {
@@ -132,7 +157,7 @@ pub fn keep_to(cpus: &CpuList) -> io::Result<()> {
         }
     }
     // SAFETY: the kernel reads as many bytes as it is told, all inside the mask; 0 is the calling thread.
-    checked(unsafe { libc::sched_setaffinity(0, size_of_val(&mask), mask.as_ptr().cast()) }).map(drop)
+    checked(unsafe { libc::sched_setaffinity(tid, size_of_val(&mask), mask.as_ptr().cast()) }).map(drop)
 }
 
 /// Binds the calling thread to one CPU.
@@ -147,14 +172,26 @@ pub fn set_affinity(cpu: usize) -> io::Result<()> {
     checked(unsafe { libc::sched_setaffinity(0, size_of_val(&mask), mask.as_ptr().cast()) }).map(drop)
 }
 
-/// The CPUs that the calling thread may run on.
+/// The CPUs that the calling thread may run on: those of them that are online.
 ///
 /// # Errors
 /// Only where a sandbox forbids the call.
 pub fn affinity() -> io::Result<CpuList> {
+    allowed(0)
+}
+
+/// The CPUs that another thread, by its number, may run on: those of them that are online.
+///
+/// # Errors
+/// `ESRCH` as [`keep_thread_to`].
+pub fn affinity_of(tid: u32) -> io::Result<CpuList> {
+    allowed(other_thread(tid)?)
+}
+
+fn allowed(tid: libc::pid_t) -> io::Result<CpuList> {
     let mut mask = [0_u64; MASK_CPUS / WORD_CPUS];
     // SAFETY: the kernel writes at most as many bytes as it is told, all inside the mask.
-    checked(unsafe { libc::sched_getaffinity(0, size_of_val(&mask), mask.as_mut_ptr().cast()) })?;
+    checked(unsafe { libc::sched_getaffinity(tid, size_of_val(&mask), mask.as_mut_ptr().cast()) })?;
     let set = |cpu: &usize| mask[cpu / WORD_CPUS] & (1 << (cpu % WORD_CPUS)) != 0;
     Ok(CpuList((0..MASK_CPUS).filter(set).collect()))
 }
@@ -182,7 +219,7 @@ impl CpuList {
     /// # Errors
     /// `/sys` is not mounted or not readable.
     pub fn possible() -> io::Result<Self> {
-        Self::read("/sys/devices/system/cpu/possible")
+        Self::read(Path::new("/sys/devices/system/cpu/possible"))
     }
 
     /// The CPUs that are running now.
@@ -190,13 +227,22 @@ impl CpuList {
     /// # Errors
     /// `/sys` is not mounted or not readable.
     pub fn online() -> io::Result<Self> {
-        Self::read("/sys/devices/system/cpu/online")
+        Self::online_below(Path::new("/"))
     }
 
-    fn read(path: &str) -> io::Result<Self> {
+    /// The same where `/sys` lies below a root.
+    ///
+    /// # Errors
+    /// As [`CpuList::online`].
+    pub fn online_below(root: &Path) -> io::Result<Self> {
+        Self::read(&root.join("sys/devices/system/cpu/online"))
+    }
+
+    fn read(path: &Path) -> io::Result<Self> {
         let text = fs::read_to_string(path)?;
-        Self::parse(&text)
-            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("{path} is no list of CPUs")))
+        let wrong =
+            || io::Error::new(io::ErrorKind::InvalidData, format!("{} is no list of CPUs", path.display()));
+        Self::parse(&text).ok_or_else(wrong)
     }
 
     /// The kernel's list format ("0-3,8"); `None` for anything else.
@@ -295,18 +341,39 @@ mod tests {
         let (started, number) = std::sync::mpsc::channel();
         let (go_on, stopped) = std::sync::mpsc::channel::<()>();
         let other = std::thread::spawn(move || {
-            // SAFETY: no pointers.
-            started.send(unsafe { libc::gettid() }).unwrap();
+            started.send(this_thread()).unwrap();
             let _ = stopped.recv();
             policy().unwrap()
         });
-        let tid = u32::try_from(number.recv().unwrap()).unwrap();
+        let tid = number.recv().unwrap();
         let batch = Policy::Unknown(libc::SCHED_BATCH);
         set_policy_of(tid, batch).unwrap();
         drop(go_on);
         assert_eq!(other.join().unwrap(), batch);
         for nobody in [0, u32::MAX] {
             assert_eq!(set_policy_of(nobody, batch).unwrap_err().raw_os_error(), Some(libc::ESRCH));
+        }
+    }
+
+    #[test]
+    fn another_threads_cpus_are_told_and_set() {
+        let (started, number) = std::sync::mpsc::channel();
+        let (go_on, stopped) = std::sync::mpsc::channel::<()>();
+        let other = std::thread::spawn(move || {
+            started.send(this_thread()).unwrap();
+            let _ = stopped.recv();
+            affinity().unwrap()
+        });
+        let tid = number.recv().unwrap();
+        assert_eq!(affinity_of(tid).unwrap(), affinity().unwrap());
+        let last: CpuList = affinity().unwrap().iter().last().into_iter().collect();
+        keep_thread_to(tid, &last).unwrap();
+        assert_eq!(affinity_of(tid).unwrap(), last);
+        drop(go_on);
+        assert_eq!(other.join().unwrap(), last);
+        for nobody in [0, u32::MAX] {
+            assert_eq!(affinity_of(nobody).unwrap_err().raw_os_error(), Some(libc::ESRCH));
+            assert_eq!(keep_thread_to(nobody, &last).unwrap_err().raw_os_error(), Some(libc::ESRCH));
         }
     }
 

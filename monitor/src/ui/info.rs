@@ -97,13 +97,9 @@ pub(super) fn ending(run: Option<&RunInfo>, summary: &Summary) -> String {
 
 fn heading(run: &RunInfo, duration_ns: Option<u64>) -> String {
     let RunInfo { what, hook, wait, .. } = run;
-    let long = duration_ns.map(|ns| format!(" for {}", seconds(ns))).unwrap_or_default();
+    let long = duration_ns.map(|ns| format!(" for {}", words::seconds(ns))).unwrap_or_default();
     let mut lines = vec![format!("monitored {what}{long} (hook {hook}, wait {wait})")];
     lines.extend((!run.real_time).then(|| run.real_time_state()));
     lines.extend(run.rt_lines.iter().skip(usize::from(!run.real_time)).cloned());
     lines.join("\n") + "\n\n"
-}
-
-fn seconds(ns: u64) -> String {
-    format!("{}.{} s", ns / 1_000_000_000, ns % 1_000_000_000 / 100_000_000)
 }

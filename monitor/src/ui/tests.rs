@@ -79,6 +79,8 @@ fn counters() -> Counters {
         frames: FrameCounters { found: 1012, decoded: 1012, ..Default::default() },
         alignment: None,
         overruns: None,
+        drops: None,
+        missing: None,
         events: Named(vec![
             ("data", EventCounters { offered: 40, taken: 40, ..Default::default() }),
             ("json", EventCounters { offered: 30, taken: 30, ..Default::default() }),

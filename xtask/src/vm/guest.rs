@@ -68,6 +68,7 @@ static TESTS: &[Test] = &[
     live("perf_records_are_the_packets", On::Every, When::Full),
     live("what_perf_says_was_lost_is_counted_once", On::Every, When::Full),
     live("a_packet_above_64_kib_arrives_in_parts_by_perf", On::Every, When::Full),
+    live("a_card_that_promises_stamps_and_gives_none_is_put_back", On::Every, When::Full),
     live("the_kernels_offsets_pass_the_self_test", On::Every, When::Full),
     live("what_the_ring_refuses_is_what_is_missing", On::Every, When::Full),
     contended(live("no_wake_up_is_lost", On::Every, When::Full)),
@@ -89,6 +90,8 @@ static TESTS: &[Test] = &[
     pins("clsact_an_upgrade_loses_no_packet", On::Clsact, When::Full),
     pins("clsact_others_filters_stay", On::Clsact, When::Full),
     pins("clsact_goes_with_the_last_instance", On::Clsact, When::Full),
+    // The last: the machine is another afterwards.
+    live("a_cpu_that_goes_offline_degrades_the_run", On::WithTcx, When::Always),
 ];
 
 /// What runs on a kernel.

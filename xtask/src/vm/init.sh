@@ -6,6 +6,8 @@
 /bin/busybox --install -s /busybox
 # The host's programs first, where they are there.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/busybox HOME=/tmp
+# What may be done to this machine may not be done to others.
+export PMU_GUEST=1
 
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys

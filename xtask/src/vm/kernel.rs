@@ -52,7 +52,8 @@ const MARK: &str = "complete";
 pub(super) fn provide(place: &Path, kernel: Kernel) -> Result<Files> {
     let busybox = busybox(place)?;
     let directory = place.join(kernel.name());
-    if !directory.join(MARK).is_file() {
+    // What an earlier version took of the package may be too little.
+    if !project::read(&directory.join(MARK)).is_ok_and(|mark| mark.ends_with(marked("").as_bytes())) {
         project::remove_dir(&directory)?;
         unpack(&directory, kernel, &busybox)?;
     }
@@ -93,7 +94,12 @@ fn unpack(directory: &Path, kernel: Kernel, busybox: &Path) -> Result<()> {
     std::fs::rename(&image, self::image(directory)).map_err(Error::file("move", &image))?;
     project::remove_dir(&whole)?;
     project::remove_dir(&download)?;
-    project::write(&directory.join(MARK), package.as_bytes())
+    project::write(&directory.join(MARK), marked(package).as_bytes())
+}
+
+/// The package and what was taken of it.
+fn marked(package: &str) -> String {
+    format!("{package} {}\n", modules::WANTED.join(" "))
 }
 
 /// The kernel among what the metapackage depends on, such as `linux-image-6.1.0-56-rt-amd64 (= 6.1.192-2)`.

@@ -35,7 +35,8 @@ struct Attached {
 pub(super) fn open(scene: &Scene, transport: Transport, waiting: Waiting) -> Box<dyn Opened> {
     let matching = Matching::Ports(vec![PORT]);
     let sizes = Sizes::of_ring(RING_BYTES);
-    let options = Options { hook: Hook::Tc, matching, transport, sizes, drops: false };
+    let options =
+        Options { hook: Hook::Tc, matching, transport, sizes, drops: false, hardware_stamps: false };
     let mut probe = Probe::load(&options).unwrap_or_else(|error| panic!("{error}"));
     let (netns, name) = scene.monitored();
     let interface = Interface::find(&netns, name, InterfaceId(0)).unwrap_or_else(|error| panic!("{error}"));
@@ -79,7 +80,7 @@ where
     };
     let (control, board) = (Arc::new(Control::new().unwrap()), Arc::new(Board::default()));
     let work = Loop::new(transport, records, pipeline, outlet, clock, control, Arc::clone(&board));
-    let waits = Waits { waiting, cap: task.cap, keep_to: None, refused: None };
+    let waits = Waits { waiting, cap: task.cap, ..Waits::default() };
     let live = live::spawn(work, task.request(), IDLE_ALLOWED, waits).unwrap();
     demand(live.rt());
     assert_eq!(live.waits().refused, None);

@@ -3,7 +3,7 @@
 use super::{InstantEvent, Overrun};
 use crate::flow::InvalidReason;
 use crate::packet::{Addresses, Transport};
-use crate::stream::{ConfigSource, Misfit, RuleId, StreamCounts, StreamKey, StreamTiming};
+use crate::stream::{ConfigSource, Misfit, Missing, RuleId, StreamCounts, StreamKey, StreamTiming};
 
 /// Which protocol's frame it is; more follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -119,8 +119,9 @@ pub enum EventKind {
     Config(ConfigNews),
     /// A stream was seen for the first time, or another rule holds for it than was told before: its key, and the rule.
     StreamOpened(StreamKey, Option<RuleId>),
-    /// A stream's counts since the start.
-    StreamCounts(StreamCounts),
+    /// A stream's counts since the start, and how many more of its missing frames there are than were told of by
+    /// [`EventKind::Missing`] before this event.
+    StreamCounts(StreamCounts, i32),
     /// How a stream runs.
     StreamTiming(StreamTiming),
     /// All else that is known of a stream: its bytes are a [`StreamReport`](crate::stream::StreamReport).
@@ -131,6 +132,8 @@ pub enum EventKind {
     Instant(InstantEvent),
     /// A turn of the real-time thread took longer than its budget.
     Overrun(Overrun),
+    /// Frames of a stream are missing, or one that was is there.
+    Missing(Missing),
 }
 
 impl EventKind {
@@ -143,10 +146,11 @@ impl EventKind {
             Self::Config(_) => Class::Config,
             Self::Frame(..) => Class::Frame,
             Self::StreamOpened(..) => Class::Opened,
-            Self::StreamCounts(_) | Self::StreamTiming(_) | Self::StreamReport => Class::StreamState,
+            Self::StreamCounts(..) | Self::StreamTiming(_) | Self::StreamReport => Class::StreamState,
             Self::Candidate(_) => Class::Candidate,
             Self::Instant(_) => Class::Instant,
             Self::Overrun(_) => Class::Overrun,
+            Self::Missing(_) => Class::Missing,
         }
     }
 }
@@ -171,11 +175,13 @@ pub enum Class {
     Instant,
     /// Turns that took longer than their budget.
     Overrun,
+    /// Frames that are missing.
+    Missing,
 }
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Packet,
         Self::Frame,
         Self::Config,
@@ -184,6 +190,7 @@ impl Class {
         Self::Candidate,
         Self::Instant,
         Self::Overrun,
+        Self::Missing,
     ];
 
     /// Its name in counters.
@@ -198,6 +205,7 @@ impl Class {
             Self::Candidate => "candidate",
             Self::Instant => "instant",
             Self::Overrun => "overrun",
+            Self::Missing => "missing",
         }
     }
 }

@@ -4,8 +4,8 @@ use super::fragments::{Fragments, Whole};
 use super::pool::Pool;
 use super::tcp::Tcp;
 use super::{
-    Assembled, FlowBounds, FlowKey, Found, FragmentCounts, FragmentTaken, ResyncCounts, Seen, Taken,
-    TcpCounts,
+    Assembled, Continuity, FlowBounds, FlowKey, Found, FragmentCounts, FragmentTaken, ResyncCounts, Seen,
+    Taken, TcpCounts,
 };
 use crate::packet::{Fragment, Lan, Segment, VlanTag};
 
@@ -56,14 +56,15 @@ impl Flows {
         self.tcp.is_known(key)
     }
 
-    /// Takes a TCP segment. What it completes goes to `sink`, in the order of the stream: each byte that was received
-    /// is, at any time, in what was handed over, in what [`Taken`] counts, or waits ([`Flows::buffered`]).
+    /// Takes a TCP segment. What it completes goes to `sink`, in the order of the stream, with where its flow stands
+    /// then: each byte that was received is, at any time, in what was handed over, in what [`Taken`] counts, or waits
+    /// ([`Flows::buffered`]).
     pub fn push_segment(
         &mut self,
         key: &FlowKey,
         segment: &Segment<'_>,
         seen: &Seen,
-        sink: &mut impl FnMut(&Seen, Found<'_>),
+        sink: &mut impl FnMut(&Seen, Found<'_>, Continuity),
     ) -> Taken {
         self.tcp.push(&mut self.pool, key, segment, seen, sink)
     }

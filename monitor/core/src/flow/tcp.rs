@@ -20,7 +20,7 @@ mod recent;
 
 use super::lru::{LruTable, Rank};
 use super::pool::{Held, Pool, touched};
-use super::{FlowKey, Found, ResyncCounts, Seen};
+use super::{Continuity, FlowKey, Found, ResyncCounts, Seen};
 use crate::packet::Segment;
 use flow::{Desk, Flow};
 pub use recent::Copied;
@@ -120,6 +120,8 @@ pub(super) struct Tcp {
     /// Flows that have a gap.
     gaps: u64,
     counts: TcpCounts,
+    /// The number of the connection that began last.
+    connections: u32,
     resync: ResyncCounts,
     scratch: Vec<u8>,
 }
@@ -134,6 +136,7 @@ impl Tcp {
             buffered: 0,
             gaps: 0,
             counts: TcpCounts::default(),
+            connections: 0,
             resync: ResyncCounts::default(),
             scratch: touched(scratch),
         }
@@ -164,7 +167,7 @@ impl Tcp {
         key: &FlowKey,
         segment: &Segment<'_>,
         seen: &Seen,
-        sink: &mut impl FnMut(&Seen, Found<'_>),
+        sink: &mut impl FnMut(&Seen, Found<'_>, Continuity),
     ) -> Taken {
         if self.gaps > 0 && segment.flags & ACK != 0 {
             self.acknowledge(key, segment, seen);
@@ -173,8 +176,14 @@ impl Tcp {
         let Some(place) = self.place(pool, key, segment, seen, &mut taken) else { return taken };
         let flow = &mut self.flows[place];
         let (bytes, gap) = (flow.held.bytes(), flow.has_gap());
-        let mut desk =
-            Desk { pool, scratch: &mut self.scratch, counts: &mut self.counts, taken, sink: &mut *sink };
+        let mut desk = Desk {
+            pool,
+            scratch: &mut self.scratch,
+            counts: &mut self.counts,
+            connections: &mut self.connections,
+            taken,
+            sink: &mut *sink,
+        };
         let work = desk.take(flow, segment, seen);
         self.resync.add(work);
         taken = desk.taken;

@@ -128,12 +128,17 @@ impl Judge {
         self.counts.frames.invalid += 1;
         self.counts.frames.invalid_by_reason[invalid.reason as usize] += 1;
         let mut about = About { stages: Stages::new(&carrier.seen.stamps, None), ..About::default() };
+        let id = invalid.idcode.and_then(|idcode| self.streams.find(&carrier.key(idcode)));
+        let stream = id.and_then(|id| self.streams.get_mut(id)).map(|(_, stream)| stream);
         if invalid.reason == InvalidReason::Crc {
             self.counts.frames.crc_errors += 1;
-            about.stream = invalid.idcode.and_then(|idcode| self.streams.find(&carrier.key(idcode)));
-            if let Some((_, stream)) = about.stream.and_then(|id| self.streams.get_mut(id)) {
+            about.stream = id;
+            if let Some(stream) = stream {
                 stream.counts.crc_errors = stream.counts.crc_errors.saturating_add(1);
+                stream.take_damaged();
             }
+        } else if let Some(stream) = stream.filter(|_| carrier.is_damaged(invalid.reason)) {
+            stream.take_damaged();
         }
         if out.wants(Class::Frame) {
             let frame = carrier.frame_event(invalid.frame_type, invalid.idcode);

@@ -2,9 +2,9 @@
 
 use super::c37118::{Judged, open};
 use super::{About, Carrier, Judge};
-use crate::event::{ConfigNews, EventKind, Outlet, StreamId, UndecodedReason};
+use crate::event::{Class, ConfigNews, EventKind, Missing, Outlet, StreamId, UndecodedReason};
 use crate::protocol::c37118::{ConfigError, ConfigView, DataView, FrameKind, FrameView};
-use crate::stream::{Cadence, DataFrame, Learned, Reading, SourceId};
+use crate::stream::{Cadence, DataFrame, Learned, Reading, SourceId, Stream};
 
 impl Judge {
     pub(super) fn judge_data<O: Outlet>(
@@ -26,6 +26,7 @@ impl Judge {
         let mut data = DataFrame {
             seen: &carrier.seen,
             time: frame.time(),
+            continuity: carrier.continuity,
             cadence: None,
             reading: None,
             host_bound_ns: *host_bound_ns,
@@ -47,7 +48,10 @@ impl Judge {
         let Some(stream) = stream else {
             return Judged::undecoded(UndecodedReason::TooManyStreams, None);
         };
-        let placed = stream.take_data(&data);
+        let (placed, missing) = stream.take_data(&data);
+        if let Some(missing) = missing {
+            tell_missing(carrier, id, stream, missing, out);
+        }
         let (config, view) = match outcome {
             Ok(decoded) => decoded,
             Err(reason) => {
@@ -153,5 +157,21 @@ impl Judge {
         self.tell_opened(carrier, id, out);
         let about = About { stream: Some(id), ..About::default() };
         out.announce(&about.event(&carrier.seen, EventKind::Config(news)), &[]);
+    }
+}
+
+/// Tells of frames that are missing, or of one that no longer is.
+#[cold]
+fn tell_missing<O: Outlet>(
+    carrier: &Carrier,
+    id: StreamId,
+    stream: &mut Stream,
+    missing: Missing,
+    out: &mut O,
+) {
+    let about = About { stream: Some(id), ..About::default() };
+    let event = about.event(&carrier.seen, EventKind::Missing(missing));
+    if !(out.wants(Class::Missing) && out.offer(&event, &[])) {
+        stream.leave_untold(&missing);
     }
 }

@@ -51,8 +51,8 @@ impl Pipeline {
         judge.counts.bytes.received += segment.payload.len() as u64;
         let key = FlowKey::new(tags, segment.source, segment.destination);
         let mut carrier = tcp_carrier(seen, segment);
-        let taken = flows.push_segment(&key, segment, seen, &mut |seen, found| {
-            carrier.seen = *seen;
+        let taken = flows.push_segment(&key, segment, seen, &mut |seen, found, continuity| {
+            (carrier.seen, carrier.continuity) = (*seen, Some(continuity));
             judge.take_found(&carrier, found, clock, out);
         });
         if let Some(copy) = taken.copy {

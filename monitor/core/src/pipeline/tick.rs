@@ -45,7 +45,7 @@ impl Judge {
             interface: InterfaceId::default(),
             kind,
         };
-        out.offer(&event(EventKind::StreamCounts(stream.counts)), &[]);
+        out.offer(&event(EventKind::StreamCounts(stream.counts, stream.untold())), &[]);
         out.offer(&event(EventKind::StreamTiming(timing)), &[]);
         out.offer(&event(EventKind::StreamReport), &stream.report(now).to_bytes());
     }

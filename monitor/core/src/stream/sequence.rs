@@ -19,6 +19,8 @@
 //!
 //! Leap seconds are no jumps: the module `leap` has what becomes of them.
 
+use std::ops::Range;
+
 use super::StreamCounts;
 use super::leap::{LeapWatch, Step};
 use super::report::Leaps;
@@ -88,6 +90,25 @@ pub enum LeapStep {
     Deleted,
 }
 
+/// What a frame changes about what is missing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Absence {
+    /// Nothing.
+    #[default]
+    Same,
+    /// It came behind, or before, indices for which no frame has come.
+    Opened {
+        /// The first of them, as this stretch counts them.
+        first: u64,
+        /// How many.
+        frames: u32,
+        /// When the frame before them came, on a clock that is not set; none where they are before the first one seen.
+        since: Option<i64>,
+    },
+    /// It is one that was missing: its index.
+    Filled(u64),
+}
+
 /// Where a frame stands among its stream's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Placed {
@@ -105,11 +126,21 @@ pub struct Placed {
     /// A leap second that was announced was taken with this frame: it is the first behind a deleted one, or the first that
     /// shares its SOC with the second before.
     pub leapt: Option<LeapStep>,
+    /// What it changes about what is missing.
+    pub absence: Absence,
 }
 
 impl Placed {
     const fn plainly(place: Place, instant: u64) -> Self {
-        Self { place, instant, leap_second: false, broken: false, unsettled: false, leapt: None }
+        Self {
+            place,
+            instant,
+            leap_second: false,
+            broken: false,
+            unsettled: false,
+            leapt: None,
+            absence: Absence::Same,
+        }
     }
 }
 
@@ -195,7 +226,8 @@ impl Sequence {
         }
         stretch.aside = None;
         let Some(per_second) = cadence.per_second() else {
-            return Placed::plainly(self.take_near(stretch, raw, counts), point.index);
+            let (place, absence) = self.take_near(stretch, raw, counts);
+            return Placed { absence, ..Placed::plainly(place, point.index) };
         };
         let step = step(stretch.newest, point, tag, cadence, per_second);
         let before = leaps.deleted;
@@ -208,7 +240,7 @@ impl Sequence {
             let seen = index <= stretch.newest.index && index >= stretch.oldest && self.has_come(index);
             broken = self.leap.watch_unannounced(&step, index, seen, leaps);
         }
-        let place = self.take_near(stretch, Point { index, ..point }, counts);
+        let (place, absence) = self.take_near(stretch, Point { index, ..point }, counts);
         let leap_second = self.leap.is_leap_second(tag, index, per_second);
         let early = if self.leap.is_first_of_two(tag) { per_second } else { 0 };
         let instant = point.index.saturating_sub(early);
@@ -219,6 +251,7 @@ impl Sequence {
             broken,
             unsettled: self.leap.unsettles(tag),
             leapt: shifted.then_some(made),
+            absence,
         }
     }
 
@@ -267,31 +300,37 @@ impl Sequence {
         self.stretch = Some(Stretch { oldest: point.index, newest: point, several: false, aside: None });
     }
 
-    fn take_near(&mut self, mut stretch: Stretch, point: Point, counts: &mut StreamCounts) -> Place {
+    fn take_near(
+        &mut self,
+        mut stretch: Stretch,
+        point: Point,
+        counts: &mut StreamCounts,
+    ) -> (Place, Absence) {
         let index = point.index;
         stretch.several = true;
-        let place = if index > stretch.newest.index {
-            self.forget(stretch.newest.index + 1, index);
-            add_missing(counts, index - stretch.newest.index - 1);
+        let placed = if index > stretch.newest.index {
+            let Point { index: newest, steady } = stretch.newest;
+            self.forget(newest + 1, index);
             stretch.newest = point;
-            Place::Newest
+            (Place::Newest, add_missing(counts, newest + 1..index, Some(steady)))
         } else if index < stretch.oldest {
             // Before the first one seen: nothing was said of it, nor of those between.
-            add_missing(counts, stretch.oldest - index - 1);
+            let between = index + 1..stretch.oldest;
             counts.out_of_order = counts.out_of_order.saturating_add(1);
             stretch.oldest = index;
-            Place::OutOfOrder
+            (Place::OutOfOrder, add_missing(counts, between, None))
         } else if self.has_come(index) {
             counts.duplicate = counts.duplicate.saturating_add(1);
-            Place::Duplicate
+            (Place::Duplicate, Absence::Same)
         } else {
+            let filled = if counts.missing > 0 { Absence::Filled(index) } else { Absence::Same };
             counts.missing = counts.missing.saturating_sub(1);
             counts.out_of_order = counts.out_of_order.saturating_add(1);
-            Place::OutOfOrder
+            (Place::OutOfOrder, filled)
         };
         self.mark(index);
         self.stretch = Some(stretch);
-        place
+        placed
     }
 
     #[inline]
@@ -330,8 +369,14 @@ fn place(index: u64) -> (usize, u64) {
     (usize::try_from(index / 64 % WORDS as u64).unwrap_or(0), 1 << (index % 64))
 }
 
-fn add_missing(counts: &mut StreamCounts, instants: u64) {
-    counts.missing = counts.missing.saturating_add(u32::try_from(instants).unwrap_or(u32::MAX));
+/// Counts the indices for which no frame has come.
+fn add_missing(counts: &mut StreamCounts, between: Range<u64>, since: Option<i64>) -> Absence {
+    let (first, before) = (between.start, counts.missing);
+    counts.missing = before.saturating_add(u32::try_from(between.end - first).unwrap_or(u32::MAX));
+    match counts.missing - before {
+        0 => Absence::Same,
+        frames => Absence::Opened { first, frames, since },
+    }
 }
 
 fn step(newest: Point, point: Point, tag: TimeTag, cadence: Cadence, per_second: u64) -> Step {

@@ -4,6 +4,7 @@ use hdrhistogram::Histogram;
 
 use super::config::Content;
 use super::copies::{CopyTally, CopyWatch};
+use super::gaps::{GapWatch, Missing};
 use super::lateness::{LatenessWatch, Sample};
 use super::pace::PaceWatch;
 use super::quality::ClockWatch;
@@ -14,7 +15,7 @@ use super::{
     Reading, RuleId, Sequence, SourceId, StatCounts, StreamCounts, StreamReport, StreamSettings,
     StreamTiming,
 };
-use crate::flow::Seen;
+use crate::flow::{Continuity, Seen};
 use crate::packet::Lan;
 use crate::protocol::c37118::TimeTag;
 use crate::time::Nanos;
@@ -44,6 +45,7 @@ pub struct Stream {
     reading: Reading,
     watches: Watches,
     sequence: Sequence,
+    gaps: GapWatch,
     copies: CopyWatch,
     rare: Rare,
     latency: Histogram<u32>,
@@ -87,6 +89,8 @@ pub struct DataFrame<'a> {
     pub seen: &'a Seen,
     /// Its time tag.
     pub time: TimeTag,
+    /// Where its TCP flow stands; none of a datagram.
+    pub continuity: Option<Continuity>,
     /// What turns the time tag into an index, where a configuration says.
     pub cadence: Option<Cadence>,
     /// What it said, where it was decoded.
@@ -127,6 +131,7 @@ impl Stream {
                 lateness: LatenessWatch::new(),
             },
             sequence: Sequence::new(),
+            gaps: GapWatch::default(),
             copies: CopyWatch::new(),
             rare: Rare {
                 settings: StreamSettings::default(),
@@ -218,8 +223,30 @@ impl Stream {
     }
 
     /// Takes a DATA frame that is no copy: counts it, and judges its instant, its arrival and what it says. Where it
-    /// stands among the others is given back, where that is known.
-    pub fn take_data(&mut self, frame: &DataFrame<'_>) -> Option<Placed> {
+    /// stands among the others is given back, where that is known, and what it changes about what is missing.
+    pub fn take_data(&mut self, frame: &DataFrame<'_>) -> (Option<Placed>, Option<Missing>) {
+        let placed = self.place_data(frame);
+        let [_, last] = frame.seen.steady();
+        (placed, self.gaps.take(placed.as_ref(), last, frame.continuity))
+    }
+
+    /// A frame came damaged: one will be missing for it.
+    pub fn take_damaged(&mut self) {
+        self.gaps.damage();
+    }
+
+    /// Nobody was told of what [`Stream::take_data`] gave.
+    pub fn leave_untold(&mut self, missing: &Missing) {
+        self.gaps.leave_untold(missing);
+    }
+
+    /// Missing frames that nobody was told of, less those that came late and nobody was told of.
+    #[must_use]
+    pub const fn untold(&self) -> i32 {
+        self.gaps.untold()
+    }
+
+    fn place_data(&mut self, frame: &DataFrame<'_>) -> Option<Placed> {
         let Seen { arrival, .. } = *frame.seen;
         self.counts.frames += 1;
         self.first.get_or_insert(arrival);

@@ -12,6 +12,7 @@ mod frames;
 mod hostile;
 mod ip_fragments;
 mod leaps;
+mod missing;
 #[path = "../support/outlet.rs"]
 mod outlet;
 #[path = "../support/packets.rs"]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use monitor_core::event::StreamCounts;
+use monitor_core::event::{EventKind, Missing, StreamCounts};
 use monitor_core::protocol::c37118::TimeBase;
 use proptest::prelude::*;
 
@@ -19,7 +19,19 @@ fn send(pmu: &Pmu, indices: &[u64]) -> StreamCounts {
         bench.send(&pmu.data(index), pmu.rate.unix_ns_of_index(index));
     }
     bench.counts();
-    bench.only_stream().counts
+    let stream = bench.only_stream();
+    assert_eq!((told(&bench), stream.untold), (stream.counts.missing.into(), 0));
+    stream.counts
+}
+
+/// Missing frames that were told of, less those of which it was told that they came late.
+pub(crate) fn told(bench: &Bench) -> i64 {
+    let told = bench.out.data.iter().map(|(event, _)| match event.kind {
+        EventKind::Missing(Missing::Opened(gap)) => i64::from(gap.frames),
+        EventKind::Missing(Missing::Filled { .. }) => -1,
+        _ => 0,
+    });
+    told.sum()
 }
 
 /// The same counts by their definition.

@@ -16,7 +16,7 @@ fn told(bench: &mut Bench, now: i64) -> Option<StreamTiming> {
     let kinds: Vec<_> = bench.out.data.iter().map(|(event, _)| event.kind).collect();
     match kinds[..] {
         [] => None,
-        [EventKind::StreamCounts(_), EventKind::StreamTiming(timing), EventKind::StreamReport] => {
+        [EventKind::StreamCounts(..), EventKind::StreamTiming(timing), EventKind::StreamReport] => {
             Some(timing)
         }
         _ => panic!("{kinds:?}"),

@@ -11,6 +11,8 @@ pub(crate) struct Kept {
     pub(crate) news: Vec<(Event, Vec<u8>)>,
     /// Announcements that will be refused.
     pub(crate) refuse_news: usize,
+    /// Whether all that is said of what is missing will be refused.
+    pub(crate) refuse_missing: bool,
     /// Whether the other end has finished with all that was taken.
     pub(crate) stalled_at: Option<u64>,
 }
@@ -31,6 +33,9 @@ impl Outlet for Kept {
     }
 
     fn offer(&mut self, event: &Event, bytes: &[u8]) -> bool {
+        if self.refuse_missing && event.kind.class() == Class::Missing {
+            return false;
+        }
         self.data.push((*event, bytes.to_vec()));
         true
     }

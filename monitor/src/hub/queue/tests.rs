@@ -49,7 +49,7 @@ fn what_does_not_fit_is_counted_by_class_and_costs_no_bytes() {
     for number in 0..6 {
         assert_eq!(sender.offer(&data(number), &[0xAB; 10]), number < 4);
     }
-    assert!(!sender.offer(&event(EventKind::StreamCounts(StreamCounts::default()), 9), &[]));
+    assert!(!sender.offer(&event(EventKind::StreamCounts(StreamCounts::default(), 0), 9), &[]));
     // The control lane is a place of its own.
     assert!(sender.announce(&opened(100), &[1; 16]));
     assert!(!sender.announce(&opened(101), &[1]));

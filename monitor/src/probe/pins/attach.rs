@@ -47,6 +47,8 @@ pub struct AttachOptions {
     pub sizes: Sizes,
     /// Hook for what comes in.
     pub hook: Hook,
+    /// Whether the programs of a new instance are to read the network card's own stamps.
+    pub hardware_stamps: bool,
     /// Interfaces to watch.
     pub interfaces: Vec<Interface>,
 }
@@ -76,7 +78,7 @@ pub fn attach(options: &AttachOptions) -> Result<Attached, PinError> {
     let mut warnings = Vec::new();
     if directory.exists() {
         match Pinned::open(&options.name) {
-            Ok(_) => return renew(options, &directory),
+            Ok(pinned) => return renew(options, pinned.record().hardware_stamps, &directory),
             // What a crash, or somebody's hand, has left: it cannot be brought up to date, only removed.
             Err(PinError::Broken { name, reason }) => {
                 warnings
@@ -98,8 +100,8 @@ pub fn attach(options: &AttachOptions) -> Result<Attached, PinError> {
 }
 
 fn begin(options: &AttachOptions, directory: &Directory) -> Result<Attached, PinError> {
-    let mut work = Work::load(options, directory)?;
-    work.record = Record::new(options.hook, realtime_ns());
+    let mut work = Work::load(options, options.hardware_stamps, directory)?;
+    work.record = Record::new(options.hook, options.hardware_stamps, realtime_ns());
     work.map.write(&work.record)?;
     work.kernel.set_matching(&options.matching)?;
     let mut attached = Attached::default();
@@ -117,8 +119,18 @@ fn begin(options: &AttachOptions, directory: &Directory) -> Result<Attached, Pin
     Ok(attached)
 }
 
-fn renew(options: &AttachOptions, directory: &Directory) -> Result<Attached, PinError> {
-    let mut work = Work::load(options, directory)?;
+/// What the programs are made for when they are loaded stays: the kernel's hash of a program, by which it is known whether
+/// one is to be replaced, does not show it.
+fn renew(
+    options: &AttachOptions,
+    hardware_stamps: bool,
+    directory: &Directory,
+) -> Result<Attached, PinError> {
+    if options.hardware_stamps && !hardware_stamps {
+        let reason = "it is attached without hardware stamps; detach it first to change that".to_owned();
+        return Err(PinError::Broken { name: options.name.clone(), reason });
+    }
+    let mut work = Work::load(options, hardware_stamps, directory)?;
     work.record = work.map.read()?;
     let mut attached = Attached { renewed: true, ..Attached::default() };
     if work.record.hook != options.hook {
@@ -152,10 +164,14 @@ struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    fn load(options: &AttachOptions, directory: &'a Directory) -> Result<Self, PinError> {
+    fn load(
+        options: &AttachOptions,
+        hardware_stamps: bool,
+        directory: &'a Directory,
+    ) -> Result<Self, PinError> {
         let pins: HashMap<_, _> =
             expected::MAPS.iter().map(|map| (map.name, directory.map(map.name))).collect();
-        let mut ebpf = load::load_pinned(options.sizes, &pins)?;
+        let mut ebpf = load::load_pinned(options.sizes, hardware_stamps, &pins)?;
         let map = RecordMap::new(ebpf.take_map(record::MAP).ok_or_else(|| missing(record::MAP))?)?;
         let kernel = Kernel::take(|name| ebpf.take_map(name).ok_or_else(|| missing(name)))?;
         let btf = hooks::kernel_btf()?;
@@ -166,7 +182,7 @@ impl<'a> Work<'a> {
             }
         }
         hooks::load_hooks(&mut ebpf, options.hook)?;
-        let record = Record::new(options.hook, 0);
+        let record = Record::new(options.hook, hardware_stamps, 0);
         Ok(Self { directory, ebpf, btf, kernel, map, record })
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aya::maps::{Array, Map, MapData};
 use monitor_common::{
     ABI_VERSION, HOOK_TC_INGRESS, HOOK_XDP, INTERFACES_MAX, Instance, InstanceInterface, InterfaceKey,
-    NAME_BYTES, STATE_ATTACHED, STATE_BEGUN,
+    NAME_BYTES, READS_HARDWARE_STAMPS, STATE_ATTACHED, STATE_BEGUN,
 };
 use monitor_core::packet::InterfaceId;
 
@@ -50,6 +50,8 @@ pub struct Record {
     pub complete: bool,
     /// Hook for what comes in.
     pub hook: Hook,
+    /// Whether its programs read the network card's own stamps.
+    pub hardware_stamps: bool,
     /// When it was attached: nanoseconds since the Unix epoch.
     pub attached_ns: i64,
     /// Its interfaces.
@@ -58,8 +60,9 @@ pub struct Record {
 
 impl Record {
     /// A new one, not complete yet.
-    pub(super) fn new(hook: Hook, attached_ns: i64) -> Self {
-        Self { abi_version: ABI_VERSION, complete: false, hook, attached_ns, interfaces: Vec::new() }
+    pub(super) fn new(hook: Hook, hardware_stamps: bool, attached_ns: i64) -> Self {
+        let interfaces = Vec::new();
+        Self { abi_version: ABI_VERSION, complete: false, hook, hardware_stamps, attached_ns, interfaces }
     }
 
     fn from_raw(raw: &Instance) -> Self {
@@ -68,6 +71,7 @@ impl Record {
             abi_version: raw.abi_version,
             complete: raw.state == STATE_ATTACHED,
             hook: if raw.hook == u32::from(HOOK_XDP) { Hook::Xdp } else { Hook::Tc },
+            hardware_stamps: raw.flags & READS_HARDWARE_STAMPS != 0,
             attached_ns: raw.attached_ns,
             interfaces: interfaces.map(|(line, id)| interface(line, InterfaceId(id))).collect(),
         }
@@ -82,7 +86,7 @@ impl Record {
             abi_version: self.abi_version,
             state: if self.complete { STATE_ATTACHED } else { STATE_BEGUN },
             hook: hook.into(),
-            reserved: 0,
+            flags: if self.hardware_stamps { READS_HARDWARE_STAMPS } else { 0 },
             attached_ns: self.attached_ns,
             interfaces: [InstanceInterface::default(); INTERFACES_MAX],
         };
@@ -142,7 +146,7 @@ mod tests {
         };
         let record = Record {
             interfaces: vec![one(0, "eth1"), one(63, "fifteen-letters")],
-            ..Record::new(Hook::Xdp, 5)
+            ..Record::new(Hook::Xdp, true, 5)
         };
         let mut back = Record::from_raw(&record.to_raw());
         back.interfaces.iter_mut().for_each(|one| one.raw = InstanceInterface::default());

@@ -1,7 +1,7 @@
 //! The summary's text for a capture and for a live run.
 
 use super::*;
-use crate::hub::{ByteCounters, FrameCounters, PacketCounters, RecordCounters, StreamLatency};
+use crate::hub::{ByteCounters, FrameCounters, Lapses, PacketCounters, RecordCounters, StreamLatency};
 
 fn stream_row(name: Option<&str>) -> StreamRow {
     let (counts, timing, report) = Default::default();
@@ -112,6 +112,8 @@ fn a_real_time_run_says_with_what() {
         refused: Vec::new(),
         wait: "block".to_owned(),
         wait_refused: None,
+        off_cpu: Some(Lapses::default()),
+        fallen_back: Some(Lapses::default()),
         cpu_percent: None,
         sleeps: Some(40),
         packets: Some(500),
@@ -125,6 +127,17 @@ fn a_real_time_run_says_with_what() {
         rt_line(&rt),
         "SCHED_FIFO 50, CPU 1, memory locked, wait block, awake for 97 % of the packets, no overrun"
     );
+    let mut off_cpu = Lapses::default();
+    off_cpu.note(true, 1_000_000_000);
+    off_cpu.note(true, 3_500_000_000);
+    let line = rt_line(&RtSummary { off_cpu: Some(off_cpu), ..rt.clone() });
+    assert!(
+        line.starts_with("DEGRADED: SCHED_FIFO 50") && line.contains(", off its CPU 1 time (2.5 s)"),
+        "{line}"
+    );
+    off_cpu.note_passed(4_000_000_000);
+    let line = rt_line(&RtSummary { fallen_back: Some(off_cpu), ..rt.clone() });
+    assert!(line.contains(", fell back to block 1 time (3.0 s)"), "{line}");
     let by_cause = Named(vec![("preempted", 2), ("page_fault", 1), ("unknown", 0)]);
     let overruns = OverrunSummary { count: 3, told: 3, by_cause, worst_ns: 812_000 };
     let line = rt_line(&RtSummary { overruns: Some(overruns), ..rt });

@@ -7,6 +7,7 @@ mod order;
 
 use super::recent::Recent;
 use super::{Taken, TcpCounts};
+use crate::flow::Continuity;
 use crate::flow::framer::Expected;
 use crate::flow::pool::{Held, Pool};
 use crate::packet::InterfaceId;
@@ -43,6 +44,7 @@ pub(super) struct Flow {
     gap: Option<Gap>,
     stray: Option<Stray>,
     recent: Recent,
+    continuity: Continuity,
     /// One bit for each interface it was seen on, modulo 64.
     interfaces: u64,
     proven: bool,
@@ -67,6 +69,7 @@ impl Flow {
             gap: None,
             stray: None,
             recent: Recent::new(),
+            continuity: Continuity { connection: 0, lost: 0, given_up: 0 },
             interfaces: 0,
             proven: false,
             unframed: 0,
@@ -102,7 +105,8 @@ impl Flow {
     }
 
     /// Begins, or begins anew, at a sequence number; all that was held has been taken out.
-    const fn begin(&mut self, sequence: u32) {
+    const fn begin(&mut self, sequence: u32, connection: u32) {
+        self.continuity.connection = connection;
         let position = self.end;
         (self.base, self.next, self.begun) = (position, sequence, true);
         (self.expected, self.first, self.fin, self.gap, self.stray) =
@@ -125,12 +129,15 @@ pub(super) struct Desk<'d, F> {
     /// As long as the cap.
     pub(super) scratch: &'d mut [u8],
     pub(super) counts: &'d mut TcpCounts,
+    /// The number of the connection that began last.
+    pub(super) connections: &'d mut u32,
     pub(super) taken: Taken,
     pub(super) sink: &'d mut F,
 }
 
 impl<F> Desk<'_, F> {
-    fn count(&mut self, duplicate: usize, dropped: usize) {
+    fn count(&mut self, flow: &mut Flow, duplicate: usize, dropped: usize) {
+        flow.continuity.given_up = flow.continuity.given_up.wrapping_add(u32::from(dropped > 0));
         self.taken.duplicate += duplicate as u64;
         self.taken.dropped += dropped as u64;
         self.counts.no_place += dropped as u64;

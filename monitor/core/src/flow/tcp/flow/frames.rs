@@ -3,14 +3,14 @@
 use super::{Desk, Flow};
 use crate::flow::framer::{Expected, Framer, Step, Wait};
 use crate::flow::tcp::TcpCounts;
-use crate::flow::{Found, Invalid, InvalidReason, Seen};
+use crate::flow::{Continuity, Found, Invalid, InvalidReason, Seen};
 
 /// Bytes that are put into the pool at once; with a frame's 65 535 they are less than any cap.
 const CHUNK: usize = 32 << 10;
 /// Bytes without a sound frame after which a flow is named: one more than the largest frame has.
 const UNFRAMED: u64 = 65_536;
 
-impl<F: FnMut(&Seen, Found<'_>)> Desk<'_, F> {
+impl<F: FnMut(&Seen, Found<'_>, Continuity)> Desk<'_, F> {
     /// Takes the bytes that come next.
     pub(super) fn feed(&mut self, flow: &mut Flow, framer: &mut Framer, data: &[u8], seen: &Seen) {
         if flow.has_gap() {
@@ -77,7 +77,7 @@ impl<F: FnMut(&Seen, Found<'_>)> Desk<'_, F> {
             let (joining, behind) = rest.split_at(CHUNK.min(rest.len()));
             let at = flow.end;
             let kept = self.pool.keep(&mut flow.held, at, joining, seen);
-            self.count(kept.duplicate, kept.dropped);
+            self.count(flow, kept.duplicate, kept.dropped);
             flow.move_end(self.pool.end_from(&flow.held, flow.base));
             self.settle(flow, framer, false);
             let end = at + joining.len() as u64;
@@ -99,7 +99,7 @@ impl<F: FnMut(&Seen, Found<'_>)> Desk<'_, F> {
     /// Keeps bytes that end where the flow now does. Where there is no place for them, what was begun is given up.
     fn hold(&mut self, flow: &mut Flow, framer: &mut Framer, at: u64, bytes: &[u8], seen: &Seen) {
         let kept = self.pool.keep(&mut flow.held, at, bytes, seen);
-        self.count(kept.duplicate, kept.dropped);
+        self.count(flow, kept.duplicate, kept.dropped);
         if kept.dropped > 0 {
             let end = flow.end;
             flow.end = at + kept.stored as u64;
@@ -147,7 +147,7 @@ impl<F: FnMut(&Seen, Found<'_>)> Desk<'_, F> {
 }
 
 /// Hands something over, and names a flow that does not hold what it should.
-fn note<F: FnMut(&Seen, Found<'_>)>(
+fn note<F: FnMut(&Seen, Found<'_>, Continuity)>(
     flow: &mut Flow,
     counts: &mut TcpCounts,
     sink: &mut F,
@@ -159,12 +159,12 @@ fn note<F: FnMut(&Seen, Found<'_>)>(
     } else {
         flow.unframed += found.bytes().len() as u64;
     }
-    sink(seen, found);
+    sink(seen, found, flow.continuity);
     if flow.unframed >= UNFRAMED && !flow.named {
         flow.named = true;
         counts.unframed += 1;
         let reason = InvalidReason::NoFrame;
         let none = Invalid { reason, frame_type: None, idcode: None, in_frames: false, bytes: &[] };
-        sink(seen, Found::Invalid(none));
+        sink(seen, Found::Invalid(none), flow.continuity);
     }
 }

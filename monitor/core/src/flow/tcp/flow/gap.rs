@@ -2,7 +2,7 @@
 
 use super::{Desk, Flow};
 use crate::flow::framer::{Expected, Framer};
-use crate::flow::{Found, Seen};
+use crate::flow::{Continuity, Found, Seen};
 use crate::time::Nanos;
 
 /// A gap: bytes are there behind bytes that are not.
@@ -43,7 +43,7 @@ impl Gap {
     }
 }
 
-impl<F: FnMut(&Seen, Found<'_>)> Desk<'_, F> {
+impl<F: FnMut(&Seen, Found<'_>, Continuity)> Desk<'_, F> {
     /// Gives up gaps that nothing will fill.
     pub(super) fn mind_gap(&mut self, flow: &mut Flow, framer: &mut Framer, now: Nanos) {
         if !flow.has_gap() {
@@ -64,6 +64,7 @@ impl<F: FnMut(&Seen, Found<'_>)> Desk<'_, F> {
     pub(super) fn jump(&mut self, flow: &mut Flow, framer: &mut Framer, to: u64) {
         self.counts.gaps += 1;
         self.counts.lost_bytes += to - flow.end;
+        flow.continuity.lost = flow.continuity.lost.wrapping_add(1);
         self.skip_to(flow, framer, to);
     }
 

@@ -3,7 +3,7 @@
 use super::{Desk, Flow, NEAR};
 use crate::flow::framer::{Expected, Framer};
 use crate::flow::tcp::{FIN, RST, SYN};
-use crate::flow::{Found, ResyncCounts, Seen};
+use crate::flow::{Continuity, Found, ResyncCounts, Seen};
 use crate::packet::Segment;
 
 /// A segment that was far away.
@@ -13,7 +13,7 @@ pub(super) struct Stray {
     end: u32,
 }
 
-impl<F: FnMut(&Seen, Found<'_>)> Desk<'_, F> {
+impl<F: FnMut(&Seen, Found<'_>, Continuity)> Desk<'_, F> {
     /// Takes a segment. Gives what looking for frames has cost.
     pub(in crate::flow::tcp) fn take(
         &mut self,
@@ -31,16 +31,16 @@ impl<F: FnMut(&Seen, Found<'_>)> Desk<'_, F> {
         flow.interfaces |= 1 << (seen.interface.0 % 64);
         if segment.flags & SYN != 0 && flow.first != Some(sequence) {
             self.finish(flow, framer);
-            flow.begin(sequence);
+            flow.begin(sequence, self.connection());
             (flow.first, flow.expected) = (Some(sequence), Expected::FirstFrame);
         } else if !flow.begun {
-            flow.begin(sequence);
+            flow.begin(sequence, self.connection());
         } else if !flow.is_near(sequence) {
             if !self.settles(flow, sequence, segment) {
                 return;
             }
             self.finish(flow, framer);
-            flow.begin(sequence);
+            flow.begin(sequence, self.connection());
         }
         if segment.flags & RST != 0 {
             // Nothing more comes; what an RST carries is no part of the stream.
@@ -59,6 +59,11 @@ impl<F: FnMut(&Seen, Found<'_>)> Desk<'_, F> {
             self.end_head(flow, framer);
             flow.fin = None;
         }
+    }
+
+    const fn connection(&mut self) -> u32 {
+        *self.connections = self.connections.wrapping_add(1);
+        *self.connections
     }
 
     /// Whether a segment that is far away goes on from another one.
@@ -113,6 +118,7 @@ impl<F: FnMut(&Seen, Found<'_>)> Desk<'_, F> {
                 // What the capture cut off will not come.
                 let end = flow.end + cut as u64;
                 let next = self.pool.next_part(&flow.held, flow.end);
+                flow.continuity.given_up = flow.continuity.given_up.wrapping_add(1);
                 self.jump(flow, framer, next.map_or(end, |(next, _)| next.min(end)));
             }
             return start;
@@ -129,7 +135,7 @@ impl<F: FnMut(&Seen, Found<'_>)> Desk<'_, F> {
                     flow.held.begin_at(flow.base);
                 }
                 let kept = self.pool.keep(&mut flow.held, start, payload, seen);
-                self.count(kept.duplicate, kept.dropped);
+                self.count(flow, kept.duplicate, kept.dropped);
                 return start;
             }
             // Too far behind what is missing for that to be waited for any longer.

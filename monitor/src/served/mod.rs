@@ -3,13 +3,17 @@
 //!
 //! As `/proc` and `/sys` say at this moment; both are read below a root that tests make up.
 
+mod lines;
+
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-use super::irqs;
 use crate::sys::sched::CpuList;
+use lines::Table;
+
+pub use lines::{affinity, lines};
 
 /// Something that serves an interface, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,53 +26,37 @@ pub struct Served {
     pub remedy: String,
 }
 
-/// All that serves an interface. Nothing where it has no hardware; what cannot be read counts as not there.
+/// All that serves these interfaces. Nothing where they have no hardware; what cannot be read counts as not there.
 #[must_use]
-pub fn serving(root: &Path, interface: &str) -> Vec<Served> {
-    let unused = lines_without_interrupts(root);
-    let lines = irqs::below(root, interface).into_iter().filter(|line| !unused.contains(line));
-    let interrupts = lines.filter_map(|line| {
-        Some(Served {
-            cpus: affinity(root, line)?,
-            by: format!("interrupt {line} of {interface}"),
-            remedy: format!("/proc/irq/{line}/smp_affinity_list moves it"),
+pub fn serving(root: &Path, interfaces: &[&str]) -> Vec<Served> {
+    if interfaces.is_empty() {
+        return Vec::new();
+    }
+    let table = Table::read(root);
+    let unused = table.unused();
+    let interrupts = interfaces.iter().flat_map(|interface| {
+        let lines = lines::of_interface(root, interface, &table);
+        let used = lines.into_iter().filter(|line| !unused.contains(line));
+        used.filter_map(move |line| {
+            Some(Served {
+                cpus: affinity(root, line)?,
+                by: format!("interrupt {line} of {interface}"),
+                remedy: format!("/proc/irq/{line}/smp_affinity_list moves it"),
+            })
         })
     });
-    interrupts.chain(napi_threads(root, interface)).collect()
+    let mut served: Vec<_> = interrupts.collect();
+    served.extend(napi_threads(root, interfaces));
+    served
 }
 
-/// Where the interrupts of a line go. Not every controller says where they really go; then where they may.
-fn affinity(root: &Path, line: u32) -> Option<CpuList> {
-    let place = root.join("proc/irq").join(line.to_string());
-    ["effective_affinity_list", "smp_affinity_list"].into_iter().find_map(|file| {
-        let text = fs::read_to_string(place.join(file)).ok()?;
-        CpuList::parse(&text).filter(|cpus| cpus.count() > 0)
-    })
-}
-
-/// The lines that no CPU has had an interrupt from since the start: a card has some for other purposes than packets.
-fn lines_without_interrupts(root: &Path) -> Vec<u32> {
-    let text = fs::read_to_string(root.join("proc/interrupts")).unwrap_or_default();
-    let mut rows = text.lines();
-    let cpus = rows.next().map_or(0, |head| head.split_whitespace().count());
-    let unused = |row: &str| {
-        let (line, rest) = row.split_once(':')?;
-        let counts: Vec<_> = rest.split_whitespace().take(cpus).collect();
-        let line = line.trim().parse().ok()?;
-        (counts.len() == cpus && counts.iter().all(|&count| count == "0")).then_some(line)
-    };
-    rows.filter_map(unused).collect()
-}
-
-/// Threads of the interface that poll it in the place of a softirq (`/sys/class/net/IF/threaded`).
-fn napi_threads(root: &Path, interface: &str) -> Vec<Served> {
+/// Threads that poll one of the interfaces in the place of a softirq (`/sys/class/net/IF/threaded`).
+fn napi_threads(root: &Path, interfaces: &[&str]) -> Vec<Served> {
     let processes = fs::read_dir(root.join("proc")).into_iter().flatten().filter_map(Result::ok);
     let thread = |place: PathBuf| {
         let process: u32 = place.file_name()?.to_str()?.parse().ok()?;
         let name = fs::read_to_string(place.join("comm")).ok()?;
-        if !polls(name.trim_end(), interface) {
-            return None;
-        }
+        let interface = interfaces.iter().find(|interface| polls(name.trim_end(), interface))?;
         let status = fs::read_to_string(place.join("status")).ok()?;
         let cpus = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
         Some(Served {
@@ -133,7 +121,7 @@ mod tests {
     #[test]
     fn interrupts_and_threads_are_found_where_they_are() {
         let root = host();
-        let mut found: Vec<_> = serving(root.path(), "eth1")
+        let mut found: Vec<_> = serving(root.path(), &["eth1"])
             .into_iter()
             .map(|Served { cpus, by, .. }| (by, cpus.to_string()))
             .collect();
@@ -149,16 +137,16 @@ mod tests {
     #[test]
     fn what_has_no_hardware_or_cannot_be_read_is_served_by_nothing() {
         let root = host();
-        assert_eq!(serving(root.path(), "lo"), []);
-        assert_eq!(serving(root.path(), "eth2"), []);
-        assert_eq!(serving(Path::new("/nowhere"), "eth1"), []);
+        assert_eq!(serving(root.path(), &["lo"]), []);
+        assert_eq!(serving(root.path(), &["eth2"]), []);
+        assert_eq!(serving(Path::new("/nowhere"), &["eth1"]), []);
     }
 
     #[test]
     fn without_counts_every_line_may_have_interrupts() {
         let root = host();
         fs::remove_file(root.path().join("proc/interrupts")).expect("removed");
-        let config = serving(root.path(), "eth1").into_iter().find(|one| one.by == "interrupt 24 of eth1");
+        let config = serving(root.path(), &["eth1"]).into_iter().find(|one| one.by == "interrupt 24 of eth1");
         assert_eq!(config.map(|one| one.cpus.to_string()).as_deref(), Some("3"));
     }
 
