@@ -37,7 +37,7 @@ fn flood(transport: &str) {
             wire.send(&datagram_to(9, b"for somebody else")).unwrap();
         }
         running.signal("CONT");
-        running.counted("packets.seen", 1 + round * 2 * frames);
+        running.counted("packets.seen", 1 + round * 2 * FRAMES);
     }
     // One more, before which everything that was lost is missing.
     wire.send(&datagram(&pmu.data())).unwrap();

@@ -113,8 +113,16 @@ impl Scene {
 fn load(transport: Transport) -> Probe {
     let matching = Matching::Ports(vec![PORT]);
     let sizes = Sizes::of_ring(RING_BYTES);
-    Probe::load(&Options { hook: Hook::Tc, matching, transport, sizes, drops: false })
-        .unwrap_or_else(|error| panic!("{error}"))
+    Probe::load(&Options {
+        hook: Hook::Tc,
+        matching,
+        transport,
+        sizes,
+        drops: false,
+        reads: false,
+        hardware_stamps: false,
+    })
+    .unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn attach(mut probe: Probe, pair: &Pair) -> (Probe, Interface) {
