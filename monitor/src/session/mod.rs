@@ -100,6 +100,7 @@ pub enum SessionError {
 }
 
 /// What to run.
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own, on or off")]
 pub struct Plan {
     /// Interfaces to watch, by name, in their namespace.
     pub interfaces: Vec<(Arc<Netns>, String)>,
@@ -204,7 +205,7 @@ impl Session {
             Ports::Set(ports) => Matching::Ports(ports.clone()),
         };
         let Plan { hook, transport, sizes, drops, reads, hardware_stamps, .. } = *plan;
-        let options = Options { hook, matching, transport, sizes, drops, reads, hardware_stamps };
+        let options = Options { hook, matching, transport, sizes, drops, hardware_stamps, reads };
         let mut probe = Probe::load(&options)?;
         if let SelfTest::Skipped(reason) = probe.self_test()? {
             notices.say(format!("the self-test of the kernel stamps was skipped: {reason}"));
@@ -386,6 +387,10 @@ impl Session {
     ///
     /// # Errors
     /// Where a thread cannot be had; whatever happens, nothing is left attached.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "the order in which everything begins and ends stands in one place"
+    )]
     pub fn run(
         self,
         stop: &AtomicBool,
@@ -482,21 +487,26 @@ impl Session {
         drop(outcome.outlet);
         let (registry, fanout, mut ledger) = ended(hub).map_err(system("ending the hub"))?;
 
-        let host = losses.finish(&kernel, &board, &notices);
         let mut summary = Summary::new(&outcome.pipeline, &registry).with_latency(&outcome.pipeline);
         summary.duration_ns = Some(duration_ns);
         summary.clock = Some(totals::clock(watch.report()));
         summary.rt = Some(ran);
-        summary.host = host;
+        summary.host = losses.finish(&kernel, &board, &notices);
         end_readers(drops, reads, &mut summary)?;
         summary.hardware_stamps = hardware::summed(hardware, outcome.hardware, outcome.counts.packets);
         // Behind all that tells of losses.
         ledger.finish();
         let mut summary = summary.with_blame(&outcome.pipeline, &ledger);
-        let sinks = fanout.counts().collect::<Vec<_>>();
         let (packets, pending) = totals::settled(&kernel, &outcome.source)?;
         let turns = LoopCounts { pending, ..outcome.counts };
-        totals::fill(&mut summary.counters, &packets, &turns, &before, &lanes, &sinks);
+        totals::fill(
+            &mut summary.counters,
+            &packets,
+            &turns,
+            &before,
+            &lanes,
+            &fanout.counts().collect::<Vec<_>>(),
+        );
         summary.settle();
         finish(fanout, &summary);
         Ok(Report { summary, failed })
