@@ -146,7 +146,7 @@ fn cut<P: Packet>(
 }
 
 /// Wakes the reader if it sleeps, once for each of its sleeps: as the ring's `wake`, but that publishing a perf record is
-/// no full barrier (`perf_output_put_handle` writes the head behind an smp_wmb), so that one stands here. The reader
+/// no full barrier (`perf_output_put_handle` writes the head behind an `smp_wmb`), so that one stands here. The reader
 /// publishes its flag, fences, and looks at every head once more: one of the two sees the other.
 #[inline(never)]
 pub fn wake<P: Packet>(packet: P, counters: *mut PacketCounters) {
