@@ -5,6 +5,7 @@ mod prerequisites;
 use std::env;
 use std::path::Path;
 use std::process::{Command, ExitCode};
+use std::time::Instant;
 
 use crate::ebpf::{self, prove};
 use crate::error::{Error, Result};
@@ -113,8 +114,9 @@ impl Step {
 
 /// Runs the steps asked for; the first that fails ends it, named with the command that repeats it.
 pub(crate) fn perform(project: &Project, args: &Args) -> Result<ExitCode> {
+    let begun = Instant::now();
     for step in steps(args) {
-        eprintln!("\n== {} ==", step.name());
+        eprintln!("\n== {} ==  {} s after the first began", step.name(), begun.elapsed().as_secs());
         step.perform(project, args).map_err(|error| failed(step, args, &error))?;
     }
     Ok(ExitCode::SUCCESS)
