@@ -9,9 +9,9 @@ use object::{Object as _, ObjectSection as _};
 use crate::error::{Error, Result};
 use crate::project;
 
-/// Veth pairs and VLANs; clsact and its filters, by which programs are attached before Linux 6.6; the driver of the machine's
-/// network cards.
-pub(super) const WANTED: [&str; 5] = ["veth", "8021q", "sch_ingress", "cls_bpf", "e1000e"];
+/// Veth pairs and VLANs; clsact and its filters, by which programs are attached before Linux 6.6; what ss asks for a TCP
+/// connection; the driver of the machine's network cards.
+pub(super) const WANTED: [&str; 6] = ["veth", "8021q", "sch_ingress", "cls_bpf", "tcp_diag", "e1000e"];
 
 /// Copies the wanted modules from below `from` into `to`.
 pub(super) fn gather(from: &Path, to: &Path, busybox: &Path) -> Result<()> {
