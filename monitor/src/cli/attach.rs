@@ -96,26 +96,22 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
         interfaces,
     })
     .map_err(|error| error.to_string())?;
-    ask_cards(name, &here).map_err(|error| error.to_string())?;
+    ask_cards(name, &attached.stamped, &here);
     attached.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     output::line(&describe(name, &attached))?;
     Ok(exit::DONE)
 }
 
-/// Asks the network cards of an instance for their stamps, where its programs read them: on interfaces that are there.
-fn ask_cards(name: &str, here: &Arc<Netns>) -> Result<(), pins::PinError> {
-    let pinned = pins::Pinned::open(name)?;
-    let record = pinned.record();
-    if !record.hardware_stamps {
-        return Ok(());
-    }
+/// Asks the network cards of an instance for their stamps: those of interfaces that are there.
+fn ask_cards(name: &str, stamped: &[pins::InterfaceRecord], here: &Arc<Netns>) {
     let (holder, owner) = (Holder::of_host(), Owner::instance(name));
-    for interface in record.interfaces.iter().filter(|one| one.key.netns == here.inode()) {
+    for interface in stamped.iter().filter(|one| one.key.netns == here.inode()) {
         if let Err(none) = holder.ask(&interface.interface(here), &owner) {
             tracing::warn!("{none}");
         }
     }
-    Ok(())
+    // Detached by another meanwhile, the instance left nobody to put back what was asked after that.
+    run::put_back_stamps();
 }
 
 fn describe(name: &str, attached: &pins::Attached) -> String {

@@ -62,6 +62,8 @@ pub struct Attached {
     pub replaced: Vec<String>,
     /// Interfaces that were attached to now.
     pub interfaces: Vec<String>,
+    /// All interfaces of the instance, where its programs read the network cards' own stamps: the cards are to be asked.
+    pub stamped: Vec<InterfaceRecord>,
     /// What a person should know.
     pub warnings: Vec<String>,
 }
@@ -116,7 +118,7 @@ fn begin(options: &AttachOptions, directory: &Directory) -> Result<Attached, Pin
     }
     work.record.complete = true;
     work.map.write(&work.record)?;
-    Ok(attached)
+    Ok(Attached { stamped: work.record.stamped(), ..attached })
 }
 
 /// What the programs are made for when they are loaded stays: the kernel's hash of a program, by which it is known whether
@@ -150,7 +152,7 @@ fn renew(
         changes.renew(&mut programs, interface, &mut attached)?;
     }
     work.map.write(&work.record)?;
-    Ok(attached)
+    Ok(Attached { stamped: work.record.stamped(), ..attached })
 }
 
 /// The programs and maps while an instance is being changed.

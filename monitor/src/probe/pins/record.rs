@@ -65,6 +65,11 @@ impl Record {
         Self { abi_version: ABI_VERSION, complete: false, hook, hardware_stamps, attached_ns, interfaces }
     }
 
+    /// Its interfaces, where its programs read the network cards' own stamps.
+    pub(super) fn stamped(&self) -> Vec<InterfaceRecord> {
+        if self.hardware_stamps { self.interfaces.clone() } else { Vec::new() }
+    }
+
     fn from_raw(raw: &Instance) -> Self {
         let interfaces = raw.interfaces.iter().zip(0..).filter(|(line, _)| line.ifindex != 0);
         Self {
