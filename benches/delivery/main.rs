@@ -6,6 +6,8 @@
 //! its limit is a failure.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot run has nothing to tell but where")]
 
+#[path = "../ending.rs"]
+mod ending;
 mod suite;
 
 use std::process::ExitCode;
@@ -17,10 +19,5 @@ fn main() -> ExitCode {
     let options = Options::parse();
     let results = suite::run(&options);
     results.print_table();
-    if let Some(file) = &options.json {
-        std::fs::write(file, format!("{}\n", results.json())).unwrap_or_else(|error| {
-            panic!("cannot write {}: {error}; name a file in a directory that is there", file.display())
-        });
-    }
-    if options.check && !results.all_hold() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    ending::end(&results.json(), options.json.as_deref(), options.check && !results.all_hold())
 }

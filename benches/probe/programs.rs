@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 
 use monitor::netns::{Pair, private_pair};
-use monitor::probe::{Hook, Interface, Matching, Options, Probe, Sizes, Subject, Transport};
+use monitor::probe::{Hook, Interface, Matching, Options, Probe, Sizes, Subject};
 use monitor::reader::Ring;
 use monitor_common::{PacketCounters, Taken};
 use monitor_core::packet::InterfaceId;
@@ -47,15 +47,10 @@ impl Programs {
             Object::WithDrops => (Some("with --drops"), None),
         };
         let drops = matches!(object, Object::WithDrops);
-        let options = Options {
-            hook: if drops { Hook::Tc } else { Hook::Xdp },
-            matching: Matching::Ports(vec![4712, PORT]),
-            sizes: Sizes::of_ring(RING_BYTES),
-            transport: Transport::Ring,
-            drops,
-            hardware_stamps: matches!(object, Object::Stamped),
-            reads: false,
-        };
+        let hook = if drops { Hook::Tc } else { Hook::Xdp };
+        let (matching, sizes) = (Matching::Ports(vec![4712, PORT]), Sizes::of_ring(RING_BYTES));
+        let hardware_stamps = matches!(object, Object::Stamped);
+        let options = Options { drops, hardware_stamps, ..Options::new(hook, matching, sizes) };
         let probe = other.map_or_else(|| Probe::load(&options), |path| Probe::load_from(path, &options));
         let mut probe = probe.unwrap_or_else(|error| panic!("{error}"));
         let compared = |subject: &Subject| match object {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use monitor::netns::Netns;
-use monitor::probe::{Hook, Interface, Matching, Options, Probe, Sizes, Transport};
+use monitor::probe::{Hook, Interface, Matching, Options, Probe, Sizes};
 use monitor_core::packet::InterfaceId;
 
 use crate::figures::{Figure, Report, Round};
@@ -28,15 +28,7 @@ const BLOCKS: usize = 3;
 pub(crate) fn measure(report: &mut Report) {
     let netns = Arc::new(Netns::create().unwrap_or_else(|error| panic!("{error}")));
     let mut rounds = vec![Round::default(); ROUNDS];
-    let options = Options {
-        matching: Matching::Ports(vec![WATCHED]),
-        sizes: Sizes::of_ring(256 << 10),
-        hook: Hook::Tc,
-        transport: Transport::Ring,
-        drops: false,
-        hardware_stamps: false,
-        reads: false,
-    };
+    let options = Options::new(Hook::Tc, Matching::Ports(vec![WATCHED]), Sizes::of_ring(256 << 10));
     for round in &mut rounds {
         for _ in 0..BLOCKS {
             let without = netns.run(block).unwrap();

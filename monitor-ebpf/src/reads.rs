@@ -1,7 +1,10 @@
 //! Watched packets on their way to whoever else on this host reads them, and the ring in which they and those reads
 //! (`sockets`) are told. Only where that was asked for: the programs are then loaded.
 
-use core::{mem::MaybeUninit, ptr};
+use core::{
+    mem::{MaybeUninit, offset_of},
+    ptr,
+};
 
 use aya_ebpf::{
     bindings::BPF_RB_NO_WAKEUP, helpers::bpf_ktime_get_ns, macros::btf_tracepoint,
@@ -61,6 +64,30 @@ pub struct Record {
 }
 
 const _: () = assert!(size_of::<Record>() == size_of::<ReadRecord>());
+
+/// Every field is where the reader looks for it.
+macro_rules! same_place {
+    ($($field:ident),+) => {
+        $(const _: () = assert!(offset_of!(Record, $field) == offset_of!(ReadRecord, $field));)+
+    };
+}
+same_place!(
+    time_ns,
+    mark,
+    remote,
+    local,
+    name,
+    socket,
+    process,
+    netns,
+    length,
+    lost,
+    remote_port,
+    local_port,
+    transport,
+    what,
+    reserved
+);
 
 /// This CPU's counters.
 #[inline(always)]

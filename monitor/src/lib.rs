@@ -15,6 +15,7 @@ pub mod preload;
 pub mod probe;
 pub mod reader;
 pub mod rt;
+mod runtime_file;
 pub mod served;
 pub mod session;
 pub mod simulate;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use monitor::netns::{End, Pair};
-use monitor::probe::{Attachment, Hook, Interface, Matching, Options, Probe, Sizes, Transport};
+use monitor::probe::{Attachment, Hook, Interface, Matching, Options, Probe, Sizes};
 use monitor::reader::{Perf, Ring};
 use monitor_common::PacketCounters;
 use monitor_core::packet::InterfaceId;
@@ -16,15 +16,7 @@ pub(crate) struct Probed {
 }
 
 pub(crate) fn options() -> Options {
-    Options {
-        matching: Matching::Ports(vec![PORT, TCP_PORT]),
-        sizes: Sizes::of_ring(4 << 20),
-        hook: Hook::Tc,
-        transport: Transport::Ring,
-        drops: false,
-        hardware_stamps: false,
-        reads: false,
-    }
+    Options::new(Hook::Tc, Matching::Ports(vec![PORT, TCP_PORT]), Sizes::of_ring(4 << 20))
 }
 
 impl Probed {

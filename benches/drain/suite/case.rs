@@ -5,19 +5,17 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use monitor::clock::{self, ClockMap};
 use monitor::hub::queue::{self, QueueBounds, QueueReceiver, QueueSender};
-use monitor::live::{Board, Control, Loop};
+use monitor::live::{Board, Loop};
 use monitor::probe::{Interface, Transport};
-use monitor::reader::{self, Interfaces, Records};
+use monitor::reader;
 use monitor::sys::clock::monotonic_ns;
 use monitor_common::{RecordHeader, Taken};
 use monitor_core::event::{Class, Classes};
-use monitor_core::pipeline::{Bounds, Pipeline, Ports};
 use monitor_core::protocol::c37118::crc;
 
-use super::scene::Scene;
-use super::traffic::{HEADERS, PORT};
+use super::scene::{Scene, live_loop};
+use super::traffic::HEADERS;
 
 /// Records taken before their room is given back: as the live loop does.
 const BATCH: usize = 64;
@@ -182,15 +180,7 @@ impl<T: reader::Transport> Live<T> {
     fn new(reader: T, interface: &Interface, way: Way) -> Self {
         let (outlet, receiver) = queue::channel(&QueueBounds::default(), way.wants()).unwrap();
         let board = Arc::new(Board::default());
-        let work = Loop::new(
-            reader,
-            Records::new(Interfaces::new([(interface.key, interface.id)])),
-            Pipeline::new(Ports::Set(vec![PORT]), &Bounds::default()),
-            outlet,
-            Arc::new(ClockMap::new(&clock::measure())),
-            Arc::new(Control::new().unwrap()),
-            Arc::clone(&board),
-        );
+        let work = live_loop(reader, interface, outlet, &board);
         Self { work, board, receiver }
     }
 }

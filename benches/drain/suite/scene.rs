@@ -1,15 +1,20 @@
 //! Where it is measured: a private veth pair with the programs on its end, the sender's CPU and the reader's.
 
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use monitor::clock::{self, ClockMap};
+use monitor::hub::queue::QueueSender;
+use monitor::live::{Board, Control, Loop};
 use monitor::netns::{Pair, private_pair};
 use monitor::probe::{Hook, Interface, Matching, Options, PERF_BYTES, Probe, Sizes, Transport};
-use monitor::reader::{Perf, Ring, Source};
+use monitor::reader::{self, Interfaces, Perf, Records, Ring, Source};
 use monitor::sys::packet::FrameSender;
 use monitor::sys::sched;
 use monitor_common::PacketCounters;
 use monitor_core::packet::InterfaceId;
+use monitor_core::pipeline::{Bounds, Pipeline, Ports};
 
 use super::case::{Case, Way};
 use super::shared::{Reader, Shared};
@@ -113,16 +118,8 @@ impl Scene {
 fn load(transport: Transport) -> Probe {
     let matching = Matching::Ports(vec![PORT]);
     let sizes = Sizes::of_ring(RING_BYTES);
-    Probe::load(&Options {
-        hook: Hook::Tc,
-        matching,
-        transport,
-        sizes,
-        drops: false,
-        reads: false,
-        hardware_stamps: false,
-    })
-    .unwrap_or_else(|error| panic!("{error}"))
+    let options = Options { transport, ..Options::new(Hook::Tc, matching, sizes) };
+    Probe::load(&options).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn attach(mut probe: Probe, pair: &Pair) -> (Probe, Interface) {
@@ -140,4 +137,22 @@ fn open(probe: &Probe) -> Source {
         Some(events) => Perf::open(events, PERF_BYTES as usize, kernel.reader_page()).unwrap().into(),
         None => Ring::map(kernel.ring(), kernel.ring_bytes().unwrap(), kernel.reader_page()).unwrap().into(),
     }
+}
+
+/// The live loop over a reader, as a run makes it.
+pub(super) fn live_loop<T: reader::Transport>(
+    reader: T,
+    interface: &Interface,
+    outlet: QueueSender,
+    board: &Arc<Board>,
+) -> Loop<QueueSender, T> {
+    Loop::new(
+        reader,
+        Records::new(Interfaces::new([(interface.key, interface.id)])),
+        Pipeline::new(Ports::Set(vec![PORT]), &Bounds::default()),
+        outlet,
+        Arc::new(ClockMap::new(&clock::measure())),
+        Arc::new(Control::new().unwrap()),
+        Arc::clone(board),
+    )
 }

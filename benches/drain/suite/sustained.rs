@@ -5,20 +5,18 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use monitor::clock::{self, ClockMap};
 use monitor::hub::queue::{self, QueueBounds, QueueReceiver, QueueSender, Woken};
-use monitor::live::{self, Board, Control, Live, Loop, Waiting, Waits};
+use monitor::live::{self, Board, Live, Waiting, Waits};
 use monitor::probe::Transport;
-use monitor::reader::{self, Interfaces, Records, Source};
+use monitor::reader::{self, Source};
 use monitor::rt;
 use monitor::sys::clock::monotonic_ns;
 use monitor::sys::sched;
 use monitor_core::event::{Class, Classes};
-use monitor_core::pipeline::{Bounds, Pipeline, Ports};
 
 use super::PRIORITY;
-use super::scene::Scene;
-use super::traffic::{PORT, Traffic};
+use super::scene::{Scene, live_loop};
+use super::traffic::Traffic;
 
 /// Frames a second that are tried, one after the other; the last is more than one CPU sends.
 const RATES: [u32; 6] = [12_500, 25_000, 50_000, 100_000, 200_000, 400_000];
@@ -100,16 +98,7 @@ fn spawn<T>(reader: T, scene: &Scene, outlet: QueueSender, board: &Arc<Board>) -
 where
     T: reader::Transport + Into<Source> + Send + 'static,
 {
-    let interface = &scene.interface;
-    let work = Loop::new(
-        reader,
-        Records::new(Interfaces::new([(interface.key, interface.id)])),
-        Pipeline::new(Ports::Set(vec![PORT]), &Bounds::default()),
-        outlet,
-        Arc::new(ClockMap::new(&clock::measure())),
-        Arc::new(Control::new().unwrap()),
-        Arc::clone(board),
-    );
+    let work = live_loop(reader, &scene.interface, outlet, board);
     let request = rt::Request { priority: PRIORITY, cpu: Some(scene.cpus().reader), lock_memory: true };
     live::spawn(work, request, true, Waits { waiting: Waiting::Block, ..Waits::default() }).unwrap()
 }

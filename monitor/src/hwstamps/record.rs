@@ -1,25 +1,21 @@
 //! What was before: a JSON file in the run-time directory, which is on the disk before a card is asked.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
-    io::{self, Read as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
-    path::{Path, PathBuf},
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
 };
 
 use serde::{Deserialize, Serialize};
 
 use super::Owner;
-use crate::sys::hwstamp;
+use crate::{runtime_file::RuntimeFile, sys::hwstamp};
 
 /// What it is called.
 const NAME: &str = "hw-stamps.json";
-/// What it is called while it is written.
-const UNFINISHED: &str = "hw-stamps.json.new";
 /// What is locked while it is changed.
 const LOCK: &str = "hw-stamps.lock";
-/// Of this program, where no directory is given.
-const USUAL: &str = "/run/pmu-monitor";
 /// A record of more bytes is none of ours.
 const BYTES_MAX: u64 = 1 << 20;
 const VERSION: u32 = 1;
@@ -97,7 +93,7 @@ fn boot() -> String {
 /// Where the record is.
 #[derive(Clone, Debug)]
 pub struct Store {
-    directory: PathBuf,
+    file: RuntimeFile,
 }
 
 /// Held while the record and what it speaks of are changed.
@@ -111,33 +107,27 @@ impl Store {
     /// In this directory.
     #[must_use]
     pub fn in_directory(directory: &Path) -> Self {
-        Self { directory: directory.to_owned() }
+        Self { file: RuntimeFile::new(directory, NAME) }
     }
 
-    /// Where it is usually: `$RUNTIME_DIRECTORY` (which systemd sets; the first of several), else `/run/pmu-monitor`.
+    /// Where it is usually: in `$RUNTIME_DIRECTORY`, else in `/run/pmu-monitor`.
     #[must_use]
     pub fn usual() -> Self {
-        let given = std::env::var("RUNTIME_DIRECTORY").unwrap_or_default();
-        let first = given.split(':').next().filter(|first| !first.is_empty());
-        Self { directory: first.unwrap_or(USUAL).into() }
+        Self { file: RuntimeFile::usual(NAME) }
     }
 
     /// Whether any card was asked and not put back.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        !self.path().exists()
-    }
-
-    fn path(&self) -> PathBuf {
-        self.directory.join(NAME)
+        !self.file.path().exists()
     }
 
     /// Takes the record for this process alone, after whoever has it; makes the directory where it is not there.
     pub(super) fn lock(&self) -> Result<Locked<'_>, StoreError> {
-        let opened = DirBuilder::new().recursive(true).mode(0o700).create(&self.directory).and_then(|()| {
+        let opened = self.file.make_directory().and_then(|()| {
             let mut options = OpenOptions::new();
             options.write(true).create(true).truncate(false).mode(0o600).custom_flags(libc::O_NOFOLLOW);
-            let lock = options.open(self.directory.join(LOCK))?;
+            let lock = options.open(self.file.directory().join(LOCK))?;
             lock.lock()?;
             Ok(lock)
         });
@@ -146,7 +136,7 @@ impl Store {
     }
 
     fn failed(&self, what: &'static str, source: io::Error) -> StoreError {
-        StoreError { what, path: self.path().display().to_string(), source }
+        StoreError { what, path: self.file.path().display().to_string(), source }
     }
 }
 
@@ -154,14 +144,7 @@ impl Locked<'_> {
     /// Reads it. Empty where there is none, or it is of an earlier boot.
     pub(super) fn load(&self) -> Result<Record, StoreError> {
         let failed = |source| self.store.failed("read", source);
-        // No link is followed, and no pipe waited for: the directory may be one that others can write to.
-        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-        let file = match File::options().read(true).custom_flags(flags).open(self.store.path()) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Record::new()),
-            opened => opened.map_err(failed)?,
-        };
-        let mut text = String::new();
-        file.take(BYTES_MAX).read_to_string(&mut text).map_err(failed)?;
+        let Some(text) = self.store.file.read(BYTES_MAX).map_err(failed)? else { return Ok(Record::new()) };
         let record: Record = serde_json::from_str(&text).map_err(|error| failed(error.into()))?;
         if record.version != VERSION {
             let wrong = format!("it is of version {}, not {VERSION}", record.version);
@@ -172,32 +155,15 @@ impl Locked<'_> {
 
     /// Puts it on the disk in the place of the one before; an empty one is none.
     pub(super) fn save(&self, record: &Record) -> Result<(), StoreError> {
-        let saved = if record.cards.is_empty() { self.remove() } else { self.replace(record) };
+        let Store { file } = self.store;
+        let saved = if record.cards.is_empty() {
+            file.remove()
+        } else {
+            serde_json::to_vec_pretty(record).map_err(io::Error::from).and_then(|mut text| {
+                text.push(b'\n');
+                file.replace(&text)
+            })
+        };
         saved.map_err(|source| self.store.failed("written", source))
-    }
-
-    fn replace(&self, record: &Record) -> io::Result<()> {
-        let mut text = serde_json::to_vec_pretty(record)?;
-        text.push(b'\n');
-        let directory = &self.store.directory;
-        let unfinished = directory.join(UNFINISHED);
-        ignore_missing(fs::remove_file(&unfinished))?;
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
-        file.write_all(&text)?;
-        file.sync_all()?;
-        fs::rename(&unfinished, self.store.path())?;
-        // Or the name may be lost though the file is not.
-        File::open(directory)?.sync_all()
-    }
-
-    fn remove(&self) -> io::Result<()> {
-        ignore_missing(fs::remove_file(self.store.path()))
-    }
-}
-
-fn ignore_missing(result: io::Result<()>) -> io::Result<()> {
-    match result {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
     }
 }

@@ -85,6 +85,15 @@ pub struct Options {
     pub reads: bool,
 }
 
+impl Options {
+    /// Through the ring, with nothing that is off where nobody asks for it.
+    #[must_use]
+    pub const fn new(hook: Hook, matching: Matching, sizes: Sizes) -> Self {
+        let transport = Transport::Ring;
+        Self { hook, matching, transport, sizes, drops: false, hardware_stamps: false, reads: false }
+    }
+}
+
 /// Takes 1 where the programs are to read the network card's own stamps.
 const HARDWARE_STAMPS: &str = "HARDWARE_STAMPS";
 /// What is written to it.

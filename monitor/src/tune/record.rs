@@ -1,21 +1,17 @@
 //! What was before: a JSON file in the run-time directory, replaced as a whole and on the disk before each change.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::{File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::doctor::Host;
+use crate::runtime_file::RuntimeFile;
 use crate::sys::sched::Policy;
 
 /// What it is called.
 const NAME: &str = "tune.json";
-/// What it is called while it is written.
-const UNFINISHED: &str = "tune.json.new";
-/// Of this program, where no directory is given.
-const USUAL: &str = "/run/pmu-monitor";
 /// A record of this many changes and more is none of ours, bytes.
 const BYTES_MAX: u64 = 4 << 20;
 const VERSION: u32 = 1;
@@ -183,7 +179,7 @@ fn boot_of(host: &Host) -> String {
 /// Where the record is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Store {
-    directory: PathBuf,
+    file: RuntimeFile,
 }
 
 /// Held while the record and what it speaks of are changed.
@@ -194,21 +190,19 @@ impl Store {
     /// In this directory.
     #[must_use]
     pub fn in_directory(directory: &Path) -> Self {
-        Self { directory: directory.to_owned() }
+        Self { file: RuntimeFile::new(directory, NAME) }
     }
 
-    /// Where it is usually: `$RUNTIME_DIRECTORY` (which systemd sets; the first of several), else `/run/pmu-monitor`.
+    /// Where it is usually: in `$RUNTIME_DIRECTORY`, else in `/run/pmu-monitor`.
     #[must_use]
     pub fn usual() -> Self {
-        let given = std::env::var("RUNTIME_DIRECTORY").unwrap_or_default();
-        let first = given.split(':').next().filter(|first| !first.is_empty());
-        Self { directory: first.unwrap_or(USUAL).into() }
+        Self { file: RuntimeFile::usual(NAME) }
     }
 
     /// The record's path.
     #[must_use]
     pub fn path(&self) -> PathBuf {
-        self.directory.join(NAME)
+        self.file.path()
     }
 
     /// Reads it. None where nothing was changed.
@@ -216,15 +210,8 @@ impl Store {
     /// # Errors
     /// Where it is there and cannot be read, or is none of ours.
     pub fn load(&self) -> Result<Option<Record>, TuneError> {
-        let path = self.path();
-        // No link is followed, and no pipe waited for: the directory may be one that others can write to.
-        let opened = File::options().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(&path);
-        let file = match opened {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            opened => opened.map_err(|error| self.failed("read", error))?,
-        };
-        let mut text = String::new();
-        file.take(BYTES_MAX).read_to_string(&mut text).map_err(|error| self.failed("read", error))?;
+        let read = self.file.read(BYTES_MAX).map_err(|error| self.failed("read", error))?;
+        let Some(text) = read else { return Ok(None) };
         let record: Record = serde_json::from_str(&text).map_err(|error| self.foreign(error.to_string()))?;
         if record.version != VERSION {
             return Err(self.foreign(format!("it is of version {}, not {VERSION}", record.version)));
@@ -237,19 +224,15 @@ impl Store {
 
     /// Takes the directory for this process alone; makes it where it is not there.
     pub(super) fn lock(&self) -> Result<Lock, TuneError> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.directory)
-            .and_then(|()| File::open(&self.directory))
-            .map_err(|error| self.failed("written", error))
-            .and_then(|directory| match directory.try_lock() {
-                Ok(()) => Ok(Lock(directory)),
-                Err(fs::TryLockError::WouldBlock) => {
-                    Err(TuneError::Busy(self.directory.display().to_string()))
-                }
-                Err(fs::TryLockError::Error(error)) => Err(self.failed("locked", error)),
-            })
+        let opened = self.file.make_directory().and_then(|()| File::open(self.file.directory()));
+        let directory = opened.map_err(|error| self.failed("written", error))?;
+        match directory.try_lock() {
+            Ok(()) => Ok(Lock(directory)),
+            Err(TryLockError::WouldBlock) => {
+                Err(TuneError::Busy(self.file.directory().display().to_string()))
+            }
+            Err(TryLockError::Error(error)) => Err(self.failed("locked", error)),
+        }
     }
 
     /// Puts it on the disk in the place of the one before; an empty one is none.
@@ -260,34 +243,12 @@ impl Store {
         let mut text =
             serde_json::to_vec_pretty(record).map_err(|error| self.failed("written", error.into()))?;
         text.push(b'\n');
-        self.replace(&text).map_err(|error| self.failed("written", error))
-    }
-
-    fn replace(&self, text: &[u8]) -> io::Result<()> {
-        let unfinished = self.directory.join(UNFINISHED);
-        match fs::remove_file(&unfinished) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
-        file.write_all(text)?;
-        file.sync_all()?;
-        fs::rename(&unfinished, self.path())?;
-        // Or the name may be lost though the file is not.
-        File::open(&self.directory)?.sync_all()
+        self.file.replace(&text).map_err(|error| self.failed("written", error))
     }
 
     /// Takes it away, and what a process that was killed left unfinished.
     pub(super) fn remove(&self) -> Result<(), TuneError> {
-        for path in [self.directory.join(UNFINISHED), self.path()] {
-            match fs::remove_file(path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(self.failed("removed", error));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
+        self.file.remove().map_err(|error| self.failed("removed", error))
     }
 
     fn failed(&self, what: &'static str, error: io::Error) -> TuneError {

@@ -35,15 +35,7 @@ struct Attached {
 pub(super) fn open(scene: &Scene, transport: Transport, waiting: Waiting) -> Box<dyn Opened> {
     let matching = Matching::Ports(vec![PORT]);
     let sizes = Sizes::of_ring(RING_BYTES);
-    let options = Options {
-        hook: Hook::Tc,
-        matching,
-        transport,
-        sizes,
-        drops: false,
-        reads: false,
-        hardware_stamps: false,
-    };
+    let options = Options { transport, ..Options::new(Hook::Tc, matching, sizes) };
     let mut probe = Probe::load(&options).unwrap_or_else(|error| panic!("{error}"));
     let (netns, name) = scene.monitored();
     let interface = Interface::find(&netns, name, InterfaceId(0)).unwrap_or_else(|error| panic!("{error}"));
